@@ -1,0 +1,50 @@
+"""The one tree of exceptions: what a user did that Mason cannot go on with.
+
+A ``MasonError`` is a user's mistake. Its sentence says what is wrong, where, and what
+to do; the command line prints it alone and exits with code 2. Our own bugs are
+``assert`` and ordinary exceptions, and keep their traceback.
+"""
+
+from mason.language import say
+
+
+class MasonError(Exception):
+    """A mistake the user can mend.
+
+    ``template`` is an English sentence with ``{fields}``; ``values`` fill them. The
+    sentence is translated when it is shown, so one error reads in either language.
+    """
+
+    exit_code = 2
+
+    def __init__(self, template: str, /, **values: object) -> None:
+        super().__init__(template)
+        self.template = template
+        self.values = values
+
+    def __str__(self) -> str:
+        return say(self.template, **self.values)
+
+
+class SettingsError(MasonError):
+    """A setting is unknown, of the wrong type, or out of range."""
+
+
+class SourceError(MasonError):
+    """A model, data set or file cannot be found or fetched."""
+
+
+class DataError(MasonError):
+    """A table cannot be read, or does not say what the task needs."""
+
+
+class CheckpointError(MasonError):
+    """A model's files are missing, damaged, unsafe or do not fit the model."""
+
+
+class TokenizerError(MasonError):
+    """A tokenizer cannot be read, or does not fit the model."""
+
+
+class RunError(MasonError):
+    """A run cannot start or go on: no room, no memory, a folder in use."""
