@@ -1,0 +1,65 @@
+# Mason: `make help` lists the targets. Works with any POSIX sh.
+
+SHELL  = /bin/sh
+VENV   = .venv
+BIN    = $(VENV)/bin
+PIP    = $(BIN)/python -m pip
+OUTPUT = runs/demo
+LANGUAGE_OPTION = $(if $(MASON_LANG),--lang $(MASON_LANG))
+
+# The first Python that runs and is new enough; `make PYTHON=/path/to/python3.12` overrides.
+PYTHON = $(shell for python in python3.11 python3 python3.12 python3.13 python3.14 python; do \
+  "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && \
+  { echo "$$python"; break; }; done)
+
+.DEFAULT_GOAL = help
+.PHONY: help install demo test lint bench chaos clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+
+# pip is told torch's exact version first: asked for a range, it may fetch a build that
+# carries several GB of CUDA where a CPU build is at hand.
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@if [ -z "$(PYTHON)" ]; then \
+	  echo "Mason needs Python 3.11 or newer and found none; install it, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11" >&2; \
+	  exit 1; fi
+	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV) || { \
+	  rm -rf $(VENV); \
+	  echo "Python cannot make a virtual environment; on Debian or Ubuntu install the package python3-venv." >&2; \
+	  exit 1; }
+	@echo "Installing Mason into $(VENV)"
+	@$(PIP) install --quiet --disable-pip-version-check -c constraints.txt torch==2.13.0 setuptools
+	@$(PIP) install --quiet --disable-pip-version-check -c constraints.txt --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	@echo "Installing the tools that test Mason"
+	@$(PIP) install --quiet --disable-pip-version-check -c constraints.txt --no-build-isolation -e '.[dev]'
+	@touch $@
+
+install: $(VENV)/.installed ## make the environment alone
+	@echo "Mason is installed: $(BIN)/mason --help"
+
+demo: $(VENV)/.installed ## fine-tune a small model on questions and write its report
+	@$(BIN)/mason train --task classification --model catalog:minilm --data catalog:trec \
+	  --output $(OUTPUT) $(LANGUAGE_OPTION)
+	@echo "Report: $(OUTPUT)/report.html"
+
+lint: $(VENV)/.installed-dev ## style, types and the order of the rooms
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/lint-imports --no-logo
+
+test: lint ## the whole test suite
+	@$(BIN)/python -m pytest -n 2 --dist worksteal -q $(PYTEST_OPTIONS)
+
+bench: $(VENV)/.installed-dev ## side-by-side measurements; minutes to hours
+	@$(BIN)/python -m benchmarks
+
+chaos: $(VENV)/.installed-dev ## kills, full disks and corrupt files
+	@$(BIN)/python -m pytest -q -m chaos
+
+clean: ## remove the environment, caches and runs
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist runs
