@@ -1,0 +1,41 @@
+"""Numbers from predictions: scores with intervals, calibration, paired tests, verdicts.
+
+Arrays go in, plain floats and dataclasses come out; ``dataclasses.asdict`` of any
+result is what ``results.json`` holds.
+"""
+
+from mason.metrics.calibration import Calibration, CalibrationBin, calibration, fit_temperature
+from mason.metrics.classification import ClassScores, Estimate, Scores, confusion, scores
+from mason.metrics.comparison import (
+    Comparison,
+    Difference,
+    compare,
+    fold_difference,
+    mcnemar,
+    paired_bootstrap,
+    rows_needed,
+    smallest_detectable_difference,
+)
+from mason.metrics.overfitting import Verdict, overfitting_verdict
+
+__all__ = [
+    "Calibration",
+    "CalibrationBin",
+    "ClassScores",
+    "Comparison",
+    "Difference",
+    "Estimate",
+    "Scores",
+    "Verdict",
+    "calibration",
+    "compare",
+    "confusion",
+    "fit_temperature",
+    "fold_difference",
+    "mcnemar",
+    "overfitting_verdict",
+    "paired_bootstrap",
+    "rows_needed",
+    "scores",
+    "smallest_detectable_difference",
+]

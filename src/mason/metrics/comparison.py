@@ -1,0 +1,204 @@
+"""Is B really better than A? Paired tests on the same rows or the same folds."""
+
+from dataclasses import dataclass
+from math import ceil, sqrt
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+from mason.errors import DataError
+from mason.language import say
+
+
+@dataclass(frozen=True)
+class Difference:
+    """B minus A with its interval; an interval without 0 is a real difference."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two models on the same rows, with what the rows can and cannot tell.
+
+    Attributes:
+        difference: Accuracy of B minus accuracy of A, with its bootstrap interval.
+        only_a: Rows that only A got right.
+        only_b: Rows that only B got right.
+        p_value: Exact McNemar test of "A and B are equally good".
+        smallest_detectable: The difference these rows would have shown 4 times in 5.
+        sentence: The verdict in words.
+    """
+
+    difference: Difference
+    only_a: int
+    only_b: int
+    p_value: float
+    smallest_detectable: float
+    sentence: str
+
+
+def mcnemar(correct_a: ArrayLike, correct_b: ArrayLike) -> float:
+    """Exact two-sided p-value of McNemar's test (1947) from right/wrong per row, ``[rows]``.
+
+    Only rows on which A and B disagree carry evidence; without any, the p-value is 1.
+    """
+    only_a, only_b = _disagreements(correct_a, correct_b)
+    if only_a + only_b == 0:
+        return 1.0
+    return float(stats.binomtest(only_a, only_a + only_b).pvalue)
+
+
+def paired_bootstrap(
+    scores_a: ArrayLike,
+    scores_b: ArrayLike,
+    *,
+    confidence: float = 0.95,
+    seed: int = 0,
+    num_resamples: int = 2000,
+) -> Difference:
+    """Mean of B's minus A's score per row, ``[rows]`` each, with its percentile interval.
+
+    Any per-row score will do: right or wrong (the difference in accuracy), a loss, an F1.
+
+    Raises:
+        DataError: There are no rows.
+    """
+    gains = _gains(scores_a, scores_b)
+    values, counts = np.unique(gains, return_counts=True)
+    draws = np.random.default_rng(seed).multinomial(
+        gains.size, counts / gains.size, size=num_resamples
+    )
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(draws @ values / gains.size, [tail, 1 - tail])
+    return Difference(float(gains.mean()), float(low), float(high))
+
+
+def fold_difference(
+    scores_a: ArrayLike,
+    scores_b: ArrayLike,
+    *,
+    test_share: float | None = None,
+    confidence: float = 0.95,
+) -> Difference:
+    """Mean of B's minus A's score per fold or seed, ``[folds]`` each, with a paired t interval.
+
+    Args:
+        scores_a: A's score on each fold.
+        scores_b: B's score on the same folds.
+        test_share: Share of the rows each fold tests on (0.1 for 10 folds). With it the
+            variance is corrected for training sets that overlap (Nadeau & Bengio 2003);
+            leave it out only for runs on independent data.
+        confidence: Coverage of the interval.
+
+    Raises:
+        DataError: There are fewer than two folds.
+    """
+    gains = _gains(scores_a, scores_b)
+    if gains.size < 2:
+        raise DataError("One fold shows no spread; compare over at least two folds or seeds.")
+    overlap = 0.0 if test_share is None else test_share / (1 - test_share)
+    error = sqrt(gains.var(ddof=1) * (1 / gains.size + overlap))
+    margin = float(stats.t.ppf((1 + confidence) / 2, gains.size - 1)) * error
+    mean = float(gains.mean())
+    return Difference(mean, mean - margin, mean + margin)
+
+
+def smallest_detectable_difference(
+    num_rows: int, disagreement: float, *, significance: float = 0.05, power: float = 0.8
+) -> float:
+    """The accuracy difference a paired test on ``num_rows`` would find, with chance ``power``.
+
+    Args:
+        num_rows: Rows both models are tested on.
+        disagreement: Share of rows that exactly one of the two gets right.
+        significance: Two-sided level of the test.
+        power: Chance of finding a difference of this size.
+
+    Returns:
+        A difference in accuracy, 0 to 1 (Connor 1987, solved for the difference).
+    """
+    sure, strong = _normal_quantiles(significance, power)
+    # sqrt(n)·d = sure·√p + strong·√(p − d²): a fixed point, reached from above.
+    difference = (sure + strong) * sqrt(disagreement / num_rows)
+    for _ in range(50):
+        rest = max(disagreement - difference**2, 0.0)
+        difference = (sure * sqrt(disagreement) + strong * sqrt(rest)) / sqrt(num_rows)
+    return min(difference, 1.0)
+
+
+def rows_needed(
+    difference: float, disagreement: float, *, significance: float = 0.05, power: float = 0.8
+) -> int:
+    """Rows a paired test needs to find an accuracy ``difference`` (Connor 1987).
+
+    ``disagreement`` is the share of rows that exactly one model gets right; it is at
+    least the difference.
+    """
+    size = abs(difference)
+    disagreement = max(disagreement, size)
+    sure, strong = _normal_quantiles(significance, power)
+    total = sure * sqrt(disagreement) + strong * sqrt(disagreement - size**2)
+    return ceil((total / size) ** 2)
+
+
+def compare(correct_a: ArrayLike, correct_b: ArrayLike, *, seed: int = 0) -> Comparison:
+    """Compare two models by which of the same rows each got right, ``[rows]`` of booleans.
+
+    Raises:
+        DataError: There are no rows.
+    """
+    difference = paired_bootstrap(correct_a, correct_b, seed=seed)
+    only_a, only_b = _disagreements(correct_a, correct_b)
+    rows = np.asarray(correct_a).size
+    p_value = mcnemar(correct_a, correct_b)
+    disagreement = (only_a + only_b) / rows
+    return Comparison(
+        difference,
+        only_a,
+        only_b,
+        p_value,
+        smallest_detectable_difference(rows, disagreement),
+        _sentence(difference.value, p_value, disagreement, rows),
+    )
+
+
+def _sentence(difference: float, p_value: float, disagreement: float, rows: int) -> str:
+    points = f"{abs(difference) * 100:.1f}"
+    shown = f"{p_value:.2f}" if p_value >= 0.01 else f"{p_value:.1g}"
+    if difference == 0:
+        return say("No difference: both are right on the same number of rows.")
+    if p_value >= 0.05:
+        wanted = f"{max(rows_needed(difference, disagreement), rows + 1):,}"
+        return say(
+            "No proof of a difference: {points} points apart (p = {p}); about {wanted} test rows "
+            "would be needed to tell, and there are {rows}.",
+            points=points,
+            p=shown,
+            wanted=wanted,
+            rows=f"{rows:,}",
+        )
+    if difference > 0:
+        return say("The second is better by {points} points (p = {p}).", points=points, p=shown)
+    return say("The first is better by {points} points (p = {p}).", points=points, p=shown)
+
+
+def _normal_quantiles(significance: float, power: float) -> tuple[float, float]:
+    return float(stats.norm.ppf(1 - significance / 2)), float(stats.norm.ppf(power))
+
+
+def _gains(scores_a: ArrayLike, scores_b: ArrayLike) -> NDArray[np.float64]:
+    first, second = np.asarray(scores_a, np.float64), np.asarray(scores_b, np.float64)
+    assert first.ndim == 1 and first.shape == second.shape, (first.shape, second.shape)
+    if first.size == 0:
+        raise DataError("There are no rows to compare; give both models the same test set.")
+    return second - first
+
+
+def _disagreements(correct_a: ArrayLike, correct_b: ArrayLike) -> tuple[int, int]:
+    first, second = np.asarray(correct_a, np.bool_), np.asarray(correct_b, np.bool_)
+    assert first.ndim == 1 and first.shape == second.shape, (first.shape, second.shape)
+    return int((first & ~second).sum()), int((second & ~first).sum())

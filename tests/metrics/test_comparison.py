@@ -1,0 +1,80 @@
+import numpy as np
+import pytest
+from scipy import stats
+
+from mason.errors import DataError
+from mason.metrics import (
+    compare,
+    fold_difference,
+    mcnemar,
+    paired_bootstrap,
+    rows_needed,
+    smallest_detectable_difference,
+)
+
+
+def pair(both: int, only_a: int, only_b: int, neither: int):
+    a = [True] * (both + only_a) + [False] * (only_b + neither)
+    b = [True] * both + [False] * only_a + [True] * only_b + [False] * neither
+    return np.array(a), np.array(b)
+
+
+def test_mcnemar_is_a_fair_coin_over_the_disagreements():
+    assert mcnemar(*pair(90, 1, 7, 2)) == pytest.approx(2 * (1 + 8) / 2**8)
+    assert mcnemar(*pair(5, 0, 0, 5)) == 1.0
+
+
+def test_paired_interval_is_narrower_than_two_separate_ones():
+    a, b = pair(400, 10, 25, 65)
+    found = paired_bootstrap(a, b, num_resamples=20_000)
+    assert found.value == pytest.approx(15 / 500)
+    spread = np.sqrt(np.var(b.astype(float) - a) / 500)
+    assert found.high - found.low == pytest.approx(2 * 1.96 * spread, rel=0.05)
+    separate = 2 * 1.96 * np.sqrt((a.var() + b.var()) / 500)
+    assert found.high - found.low < 0.6 * separate
+
+
+def test_losses_can_be_compared_too():
+    generator = np.random.default_rng(0)
+    losses = generator.normal(1, 0.5, 300)
+    found = paired_bootstrap(losses, losses - 0.1 + generator.normal(0, 0.05, 300))
+    assert found.low < -0.1 < found.high < 0
+
+
+def test_fold_interval_matches_scipy_and_the_correction_widens_it():
+    a, b = [0.81, 0.79, 0.83, 0.80, 0.82], [0.83, 0.82, 0.84, 0.80, 0.85]
+    wanted = stats.ttest_rel(b, a).confidence_interval(0.95)
+    plain = fold_difference(a, b)
+    assert (plain.low, plain.high) == pytest.approx((wanted.low, wanted.high))
+    corrected = fold_difference(a, b, test_share=0.2)
+    assert corrected.high - corrected.value == pytest.approx(
+        (plain.high - plain.value) * np.sqrt((1 / 5 + 0.25) * 5)
+    )
+
+
+def test_detectable_difference_has_the_promised_power():
+    rows, disagreement = 800, 0.12
+    size = smallest_detectable_difference(rows, disagreement)
+    assert rows_needed(size, disagreement) == pytest.approx(rows, abs=1)
+    generator = np.random.default_rng(0)
+    shares = [(disagreement - size) / 2, (disagreement + size) / 2, 1 - disagreement]
+    draws = generator.multinomial(rows, shares, size=2000)
+    z = (draws[:, 1] - draws[:, 0]) / np.sqrt(draws[:, 0] + draws[:, 1])
+    assert (np.abs(z) > 1.96).mean() == pytest.approx(0.8, abs=0.04)
+
+
+def test_verdict_says_which_is_better_or_how_many_rows_would_tell():
+    assert compare(*pair(400, 5, 40, 55)).sentence.startswith("The second is better by 7.0")
+    assert compare(*pair(400, 40, 5, 55)).sentence.startswith("The first is better by 7.0")
+    assert "same number" in compare(*pair(90, 4, 4, 2)).sentence
+    unclear = compare(*pair(400, 10, 15, 75))
+    assert unclear.p_value > 0.05 and unclear.difference.low < 0 < unclear.difference.high
+    assert unclear.sentence.startswith("No proof of a difference: 1.0 points")
+    assert "3,9" in unclear.sentence and "there are 500" in unclear.sentence
+
+
+def test_too_little_to_compare_is_a_sentence():
+    with pytest.raises(DataError, match="at least two folds"):
+        fold_difference([0.8], [0.9])
+    with pytest.raises(DataError, match="no rows to compare"):
+        compare([], [])
