@@ -1,0 +1,19 @@
+"""Files of models: safetensors, GGUF and ``config.json``, read with suspicion, written once."""
+
+from mason.models.files.config import read_config, write_json
+from mason.models.files.manifest import read_manifest, verify_manifest
+from mason.models.files.shards import write_weights
+from mason.models.files.weights import LazyTensor, Weights, open_weights
+from mason.models.files.writing import writing_folder
+
+__all__ = [
+    "LazyTensor",
+    "Weights",
+    "open_weights",
+    "read_config",
+    "read_manifest",
+    "verify_manifest",
+    "write_json",
+    "write_weights",
+    "writing_folder",
+]

@@ -1,0 +1,64 @@
+"""``config.json``: read as data that never votes on running code."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mason.errors import CheckpointError
+from mason.models.files.folders import inside
+from mason.models.files.strict_json import read_json
+
+# "owner/repo--module.Class": how transformers points at code in another repository.
+_REMOTE_CODE = re.compile(r"--\w+(\.\w+)+$")
+_MAX_CONFIG_BYTES = 4 * 2**20
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """The settings in ``folder``'s ``config.json``.
+
+    Raises:
+        CheckpointError: no such file, not strict JSON, or a key that asks for code
+            (``auto_map``, ``trust_remote_code``, ``*_internal``, a kernel or class of
+            another repository; CVE-2026-4372, CVE-2026-22807).
+    """
+    path = inside(folder, "config.json")
+    config = read_json(path, max_bytes=_MAX_CONFIG_BYTES)
+    for key, value in _items(config):
+        if _asks_for_code(key, value):
+            raise CheckpointError(
+                "{file}: the key {key} asks for code from outside, which Mason never runs; "
+                "delete the key if the model belongs to a family Mason knows, else do not use "
+                "this model.",
+                file=path,
+                key=repr(key),
+            )
+    return config
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write ``value`` to ``path`` so that equal values give equal bytes."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    path.write_text(text + "\n", encoding="utf-8", newline="\n")
+
+
+def _asks_for_code(key: str, value: object) -> bool:
+    if key in ("auto_map", "trust_remote_code") or key.endswith("_internal"):
+        return True
+    if not isinstance(value, str):
+        return False
+    kernel = key.endswith("attn_implementation") and "/" in value
+    return kernel or _REMOTE_CODE.search(value) is not None
+
+
+def _items(value: object, key: str = "") -> Iterator[tuple[str, object]]:
+    """Every key and value at any depth; the items of a list count under the list's key."""
+    if isinstance(value, dict):
+        for k, v in value.items():
+            yield k, v
+            yield from _items(v, k)
+    elif isinstance(value, list):
+        for v in value:
+            yield key, v
+            yield from _items(v, key)

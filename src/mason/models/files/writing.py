@@ -1,0 +1,131 @@
+"""Writing a folder so that a reader finds all of it or none of it.
+
+Everything goes to a hidden folder beside the target, is flushed to the disk, is listed in a
+manifest, and takes the target's name in one step; a process killed at any moment leaves the
+old folder, or none, or the new one.
+"""
+
+import ctypes
+import fcntl
+import os
+import shutil
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from mason.errors import CheckpointError
+from mason.models.files.manifest import is_ours, write_manifest
+
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2
+
+
+@contextmanager
+def writing_folder(
+    path: Path, *, kind: str, made_from: Mapping[str, object] | None = None
+) -> Iterator[Path]:
+    """Give a folder to write into; it becomes ``path`` when the block ends without an error.
+
+    Args:
+        path: the folder to make. An existing one is replaced if it is empty or Mason's own.
+        kind: what the folder is, for its manifest: "model", "checkpoint", "adapter", …
+        made_from: what it was made from, for its manifest.
+
+    Yields:
+        The folder to write into.
+
+    Raises:
+        CheckpointError: ``path`` is a file, or a folder that somebody else filled.
+    """
+    path = Path(os.path.abspath(path))
+    _check_target(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(path)
+    draft = path.with_name(f".{path.name}.writing-{uuid.uuid4().hex[:8]}")
+    draft.mkdir()
+    lock = os.open(draft, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield draft
+        write_manifest(draft, kind, made_from or {})
+        _flush(draft)
+        _check_target(path)
+        _put_in_place(draft, path)
+        _sync(path.parent)
+    finally:
+        # After the exchange the draft's name holds the folder that was replaced.
+        shutil.rmtree(draft, ignore_errors=True)
+        os.close(lock)
+
+
+def _check_target(path: Path) -> None:
+    if path.is_symlink() or (path.exists() and not path.is_dir()):
+        raise CheckpointError(
+            "{path} is a file or a link, not a folder to write to; choose another name.",
+            path=path,
+        )
+    if path.is_dir() and any(path.iterdir()) and not is_ours(path):
+        raise CheckpointError(
+            "{path} holds files that Mason did not write; choose another folder, or empty it.",
+            path=path,
+        )
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Delete drafts of ``path`` whose writer was killed: their lock is free."""
+    for draft in list(path.parent.iterdir()):
+        if not draft.name.startswith(f".{path.name}.writing-"):
+            continue
+        descriptor = os.open(draft, os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(draft, ignore_errors=True)
+        except BlockingIOError:
+            continue
+        finally:
+            os.close(descriptor)
+
+
+def _flush(folder: Path) -> None:
+    """Put every file and folder under ``folder`` on the disk, innermost first."""
+    for parent, _, names in os.walk(folder, topdown=False):
+        for name in names:
+            file = Path(parent, name)
+            # Some libraries create files only their owner may read; follow the folder instead.
+            file.chmod(folder.stat().st_mode & 0o666)
+            _sync(file)
+        _sync(Path(parent))
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _put_in_place(draft: Path, path: Path) -> None:
+    """Give ``draft`` the name ``path``; where both exist, they exchange names."""
+    if not path.exists() or not any(path.iterdir()):
+        draft.rename(path)  # POSIX lets a folder take the place of an empty one
+    elif not _exchange(draft, path):
+        # No exchange on this system: two renames, and the first is undone if the second fails.
+        aside = path.with_name(f".{path.name}.replaced-{uuid.uuid4().hex[:8]}")
+        path.rename(aside)
+        try:
+            draft.rename(path)
+        except OSError:
+            aside.rename(path)
+            raise
+        shutil.rmtree(aside)
+
+
+def _exchange(first: Path, second: Path) -> bool:
+    """Let two folders exchange names in one step (Linux's renameat2); False where it cannot."""
+    renameat2 = getattr(ctypes.CDLL(None), "renameat2", None)
+    if renameat2 is None:
+        return False
+    names = (_AT_FDCWD, os.fsencode(first), _AT_FDCWD, os.fsencode(second))
+    return bool(renameat2(*names, _RENAME_EXCHANGE) == 0)
