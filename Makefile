@@ -28,14 +28,14 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	  rm -rf $(VENV); \
 	  echo "Python cannot make a virtual environment; on Debian or Ubuntu install the package python3-venv." >&2; \
 	  exit 1; }
-	@echo "Installing Mason into $(VENV)"
-	@$(PIP) install --quiet --disable-pip-version-check -c constraints.txt torch==2.13.0 setuptools
-	@$(PIP) install --quiet --disable-pip-version-check -c constraints.txt --no-build-isolation -e .
+	@echo "Installing Mason into $(VENV); the first time takes a minute or two"
+	@$(PIP) install -qq --disable-pip-version-check -c constraints.txt torch==2.13.0 setuptools
+	@$(PIP) install -qq --disable-pip-version-check -c constraints.txt --no-build-isolation -e .
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	@echo "Installing the tools that test Mason"
-	@$(PIP) install --quiet --disable-pip-version-check -c constraints.txt --no-build-isolation -e '.[dev]'
+	@$(PIP) install -qq --disable-pip-version-check -c constraints.txt --no-build-isolation -e '.[dev]'
 	@touch $@
 
 install: $(VENV)/.installed ## make the environment alone

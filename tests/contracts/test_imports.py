@@ -1,0 +1,139 @@
+"""What importing needs: the run-time dependencies alone, and no torch for ``--help``."""
+
+import ast
+import importlib.metadata as metadata
+import json
+import subprocess
+import sys
+import tomllib
+
+from packaging.requirements import Requirement
+
+from tests.contracts.source_tree import ROOT, listed, module_of, name_of, source_files, tree_of
+
+PACKAGE = "mason-lm"
+
+IMPORT_ALL = """
+import importlib, json, sys
+
+blocked, modules = json.loads(sys.stdin.read())
+
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in blocked:
+            raise ModuleNotFoundError(f"{name} is no run-time dependency", name=name)
+
+sys.meta_path.insert(0, Refuse())
+failed = {}
+for module in modules:
+    try:
+        importlib.import_module(module)
+    except Exception as error:
+        failed[module] = f"{type(error).__name__}: {error}"
+print(json.dumps(failed))
+"""
+
+HELP = """
+import sys
+
+sys.argv = ["mason", "--help"]
+from mason.cli import main
+
+try:
+    main()
+except SystemExit as leaving:
+    assert not leaving.code, leaving.code
+print("imported:", *sorted({name.partition(".")[0] for name in sys.modules}))
+"""
+
+
+def _needed(name: str, extras: frozenset[str] = frozenset()) -> set[str]:
+    """Normalised names of a distribution and of all that it requires, however deep."""
+    seen: set[tuple[str, frozenset[str]]] = set()
+    todo = [(name, extras)]
+    while todo:
+        distribution, wanted = todo.pop()
+        key = (distribution.lower().replace("_", "-"), wanted)
+        if key in seen:
+            continue
+        try:
+            requires = metadata.requires(distribution) or []
+        except metadata.PackageNotFoundError:
+            continue  # for another system or Python
+        seen.add(key)
+        for requirement in map(Requirement, requires):
+            marker = requirement.marker
+            if not marker or any(marker.evaluate({"extra": e}) for e in (wanted or {""})):
+                todo.append((requirement.name, frozenset(requirement.extras)))
+    return {distribution for distribution, _ in seen}
+
+
+def _development_modules() -> set[str]:
+    """Top-level modules that no run-time dependency brings."""
+    needed = _needed(PACKAGE)
+    return {
+        module
+        for module, distributions in metadata.packages_distributions().items()
+        if not needed & {d.lower().replace("_", "-") for d in distributions}
+    }
+
+
+def _declared_modules() -> set[str]:
+    """Top-level modules of what pyproject.toml names, the hub extra included."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    lines = [*project["dependencies"], *project["optional-dependencies"]["hub"]]
+    names = {Requirement(line).name.lower().replace("_", "-") for line in lines}
+    modules = {
+        module
+        for module, distributions in metadata.packages_distributions().items()
+        if names & {d.lower().replace("_", "-") for d in distributions}
+    }
+    return modules | names  # an extra that is not installed has its package's name
+
+
+def _imported_modules(tree: ast.Module) -> set[str]:
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module.partition(".")[0])
+    return found
+
+
+def test_what_is_imported_is_declared() -> None:
+    allowed = _declared_modules() | set(sys.stdlib_module_names) | {"mason"}
+    undeclared = {
+        name_of(path): ", ".join(sorted(surplus))
+        for path in source_files()
+        if (surplus := _imported_modules(tree_of(path)) - allowed)
+    }
+    assert not undeclared, listed(undeclared)
+
+
+def test_every_module_imports_with_the_runtime_dependencies_alone() -> None:
+    blocked = _development_modules()
+    assert {"pytest", "transformers", "hypothesis"} <= blocked
+    assert not {"torch", "numpy", "polars", "mason"} & blocked
+    modules = [m for m in map(module_of, source_files()) if not m.endswith("__main__")]
+    result = subprocess.run(
+        [sys.executable, "-c", IMPORT_ALL],
+        input=json.dumps([sorted(blocked), modules]),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    failed = json.loads(result.stdout.splitlines()[-1])
+    assert not failed, listed(failed)
+
+
+def test_help_is_light() -> None:
+    result = subprocess.run(
+        [sys.executable, "-c", HELP], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    imported = set(result.stdout.splitlines()[-1].split()[1:])
+    assert "mason" in imported
+    heavy = {"torch", "numpy", "polars", "scipy", "sklearn", "tokenizers", "huggingface_hub"}
+    assert not heavy & imported
