@@ -1,0 +1,99 @@
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mason.errors import SourceError
+from mason.sources import find_data
+from mason.sources.packages import PackageFile
+
+Make = Callable[..., Path]
+
+SIX = "package:six==1.16.0/six.py"
+SIX_SHA256 = "8abb2f1d86890a2dfb989f9a77cfcfd3e47c2a354b01111771326f8aa26e0254"
+
+
+def source_record(cache: Path) -> dict[str, object]:
+    (file,) = cache.glob("packages/*/source.json")
+    record: dict[str, object] = json.loads(file.read_text())
+    return record
+
+
+def test_pip_fetches_a_pinned_package_once(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = find_data(SIX)
+    assert '__version__ = "1.16.0"' in found.read_text()
+    assert source_record(cache)["sha256"] == SIX_SHA256
+    monkeypatch.setenv("PIP_NO_INDEX", "1")  # from here on pip would find nothing
+    monkeypatch.setenv("PIP_FIND_LINKS", "")
+    assert find_data(SIX) == found
+    assert not [folder for folder in cache.glob("packages/*") if folder.name.startswith(".new")]
+
+    found.write_text("damaged")
+    with pytest.raises(SourceError, match="six==1.16.0"):
+        find_data(SIX)
+
+
+def test_a_package_that_cannot_be_had_says_so_quickly(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
+    monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "")
+    monkeypatch.setenv("PIP_FIND_LINKS", "")
+    begun = time.monotonic()
+    with pytest.raises(SourceError, match="MASON_PACKAGES"):
+        find_data("package:no-such-package-of-mason==1.0/x")
+    assert time.monotonic() - begun < 20
+
+
+def test_a_folder_of_archives_serves_first(
+    cache: Path, tmp_path: Path, make_zip: Make, make_tar: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_zip(tmp_path / "my_pack-1.2-py3-none-any.whl", {"my_pack/rows.csv": b"wheel"})
+    make_tar(tmp_path / "other.pack-2.0.tar.gz", {"other.pack-2.0/rows.csv": b"source"})
+    monkeypatch.setenv("MASON_PACKAGES", str(tmp_path))
+    assert find_data("package:My.Pack==1.2/my_pack/rows.csv").read_bytes() == b"wheel"
+    assert find_data("package:other-pack==2.0/rows.csv").read_bytes() == b"source"
+
+
+def test_a_damaged_entry_is_fetched_again(
+    cache: Path,
+    tmp_path: Path,
+    make_zip: Make,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    make_zip(tmp_path / "pack-1.2-py3-none-any.whl", {"pack/rows.csv": b"right"})
+    monkeypatch.setenv("MASON_PACKAGES", str(tmp_path))
+    found = find_data("package:pack==1.2/pack/rows.csv")
+    found.write_bytes(b"wrong")
+    assert find_data("package:pack==1.2/pack/rows.csv").read_bytes() == b"right"
+    assert "damaged" in caplog.text
+
+
+def test_another_archive_than_the_pinned_one_is_refused(
+    cache: Path, tmp_path: Path, make_zip: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_zip(tmp_path / "pack-1.2-py3-none-any.whl", {"pack/rows.csv": b"forged"})
+    monkeypatch.setenv("MASON_PACKAGES", str(tmp_path))
+    with pytest.raises(SourceError, match="SHA-256"):
+        find_data(f"package:pack==1.2/pack/rows.csv#sha256={'0' * 64}")
+    assert not list(cache.glob("packages/pack*"))
+
+
+def test_files_of_an_installed_package_are_read_in_place(cache: Path) -> None:
+    import yaml
+
+    found = find_data(f"package:PyYAML=={yaml.__version__}/yaml/loader.py")
+    assert found == Path(yaml.__file__).parent / "loader.py"
+    assert not cache.exists()
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["package:six", "package:six==1/../../x", "package:six==1//etc/x/..", "package:-r==1/x"],
+)
+def test_malformed_addresses_are_refused(cache: Path, address: str) -> None:
+    with pytest.raises(SourceError, match="package:NAME==VERSION"):
+        PackageFile.parse(address)
