@@ -42,7 +42,7 @@ install: $(VENV)/.installed ## make the environment alone
 	@echo "Mason is installed: $(BIN)/mason --help"
 
 demo: $(VENV)/.installed ## fine-tune a small model on questions and write its report
-	@$(BIN)/mason train --task classification --model catalog:minilm --data catalog:trec \
+	@$(BIN)/mason train --task classification --model all-MiniLM-L6-v2 --data catalog:trec \
 	  --output $(OUTPUT) $(LANGUAGE_OPTION)
 	@echo "Report: $(OUTPUT)/report.html"
 
