@@ -39,7 +39,7 @@ def serve() -> Iterator[Serve]:
                 if self.command != "HEAD":
                     self.wfile.write(body)
 
-            do_GET = do_HEAD = do_POST = _answer
+            do_GET = do_HEAD = do_POST = _answer  # noqa: N815
 
             def log_message(self, *_: object) -> None: ...
 

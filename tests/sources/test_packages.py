@@ -31,7 +31,7 @@ def test_pip_fetches_a_pinned_package_once(cache: Path, monkeypatch: pytest.Monk
     assert not [folder for folder in cache.glob("packages/*") if folder.name.startswith(".new")]
 
     found.write_text("damaged")
-    with pytest.raises(SourceError, match="six==1.16.0"):
+    with pytest.raises(SourceError, match="six=="):
         find_data(SIX)
 
 
