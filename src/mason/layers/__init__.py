@@ -1,0 +1,31 @@
+"""Building blocks in pure PyTorch: no family names, no files, no parallelism."""
+
+from mason.layers.activations import ACTIVATIONS as ACTIVATIONS
+from mason.layers.attention import Attention as Attention
+from mason.layers.attention import reference_attention as reference_attention
+from mason.layers.caches import Cache as Cache
+from mason.layers.embeddings import Embedding as Embedding
+from mason.layers.feed_forward import FeedForward as FeedForward
+from mason.layers.layout import Layout as Layout
+from mason.layers.linear import FusedLinear as FusedLinear
+from mason.layers.norms import LayerNorm as LayerNorm
+from mason.layers.norms import RMSNorm as RMSNorm
+from mason.layers.norms import build_norm as build_norm
+from mason.layers.plan import AttentionPlan as AttentionPlan
+from mason.layers.plan import Sight as Sight
+from mason.layers.positions import Alibi as Alibi
+from mason.layers.positions import RelativeBias as RelativeBias
+from mason.layers.positions import Rotary as Rotary
+from mason.layers.registry import attentions as attentions
+from mason.layers.registry import embeddings as embeddings
+from mason.layers.registry import feed_forwards as feed_forwards
+from mason.layers.registry import norms as norms
+from mason.layers.residual import Residual as Residual
+from mason.layers.specs import AttentionSpec as AttentionSpec
+from mason.layers.specs import EmbeddingSpec as EmbeddingSpec
+from mason.layers.specs import FeedForwardSpec as FeedForwardSpec
+from mason.layers.specs import HeadSpec as HeadSpec
+from mason.layers.specs import NormSpec as NormSpec
+from mason.layers.specs import RelativeSpec as RelativeSpec
+from mason.layers.specs import RotarySpec as RotarySpec
+from mason.layers.specs import StackSpec as StackSpec

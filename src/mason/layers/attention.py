@@ -1,0 +1,144 @@
+"""Attention, opened by the five lines that every other path is tested against."""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from mason.layers.caches import LayerCache
+from mason.layers.linear import FusedLinear
+from mason.layers.norms import build_norm
+from mason.layers.plan import AttentionPlan
+from mason.layers.positions import rotate
+from mason.layers.registry import attentions
+from mason.layers.specs import AttentionSpec
+
+Angles = tuple[Tensor, Tensor]
+
+
+def reference_attention(
+    query: Float[Tensor, "*b Q d"],
+    key: Float[Tensor, "*b K d"],
+    value: Float[Tensor, "*b K v"],
+    mask: Bool[Tensor, "*b Q K"] | None = None,
+) -> Float[Tensor, "*b Q v"]:
+    """softmax(QKᵀ / √d_k) V of *Attention Is All You Need*; mask True = attend."""
+    scores = query @ key.transpose(-2, -1) / query.shape[-1] ** 0.5
+    if mask is not None:
+        scores = scores.masked_fill(~mask, -torch.inf)
+    weights = torch.softmax(scores, dim=-1)
+    return weights @ value
+
+
+@attentions.register("multi_head")
+class Attention(nn.Module):
+    """Multi-head, grouped-query or multi-query attention over flat rows.
+
+    Args:
+        spec: Heads, biases, scale and the rest.
+        width: Width of the rows.
+        cross: Whether keys and values come from other rows (the encoder's).
+    """
+
+    def __init__(self, spec: AttentionSpec, width: int, *, cross: bool = False) -> None:
+        super().__init__()
+        self.num_heads = spec.num_heads
+        self.num_kv_heads = spec.num_kv_heads or spec.num_heads
+        self.head_width = spec.head_width or width // spec.num_heads
+        base = spec.scale_base or self.head_width
+        self.scale = spec.scale if spec.scale is not None else base**-0.5
+        self.softcap, self.dropout = spec.softcap, spec.dropout
+        inner, shared = self.num_heads * self.head_width, self.num_kv_heads * self.head_width
+        sources = {"key": shared, "value": shared}
+        if cross:
+            self.query = nn.Linear(width, inner, bias=spec.bias)
+            self.key_value = FusedLinear(width, sources, bias=spec.bias)
+        else:
+            self.query_key_value = FusedLinear(width, {"query": inner} | sources, bias=spec.bias)
+        self.cross = cross
+        self.query_norm = build_norm(spec.query_key_norm, self.head_width)
+        self.key_norm = build_norm(spec.query_key_norm, self.head_width)
+        self.output = nn.Linear(inner, width, bias=spec.output_bias)
+
+    def forward(
+        self,
+        x: Float[Tensor, "T D"],
+        plan: AttentionPlan,
+        biases: Sequence[Tensor | None],
+        *,
+        source: Float[Tensor, "S D"] | None = None,
+        angles: Angles | None = None,
+        cache: LayerCache | None = None,
+    ) -> Float[Tensor, "T D"]:
+        """Rows ``x`` attend to themselves, or to ``source`` in cross-attention.
+
+        Args:
+            x: Flat rows of all sequences.
+            plan: Which rows meet.
+            biases: For each group of the plan, what to add to the scores, or None.
+            source: Rows of the encoder; None for self-attention or when cached.
+            angles: Cosine and sine of each row's rotary angles.
+            cache: Keys and values of earlier rows; the new ones are added to it.
+        """
+        query, key, value = self._project(x, source)
+        query, key = self.query_norm(query), key if key is None else self.key_norm(key)
+        if angles is not None:
+            query, key = rotate(query, *angles), rotate(key, *angles)
+        if cache is not None:
+            key, value = cache.extend(key, value)
+        mixed = self._attend(query, key, value, plan, biases)
+        out: Tensor = self.output(mixed.flatten(1))
+        return out
+
+    def _project(self, x: Tensor, source: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        if not self.cross:
+            query, key, value = self.query_key_value.split(self.query_key_value(x))
+        else:
+            query, key, value = self.query(x), None, None
+            if source is not None:
+                key, value = self.key_value.split(self.key_value(source))
+        heads = query.unflatten(-1, (self.num_heads, self.head_width))
+        if key is None:
+            return heads, key, value  # type: ignore[return-value]  # the cache has them
+        shape = (self.num_kv_heads, self.head_width)
+        return heads, key.unflatten(-1, shape), value.unflatten(-1, shape)
+
+    def _attend(
+        self,
+        query: Float[Tensor, "T h d"],
+        key: Float[Tensor, "S g d"],
+        value: Float[Tensor, "S g d"],
+        plan: AttentionPlan,
+        biases: Sequence[Tensor | None],
+    ) -> Float[Tensor, "T h d"]:
+        mixed = []
+        for group, bias in zip(plan.groups, biases, strict=True):
+            q = query[group.query_rows].transpose(1, 2)
+            k = key[group.key_rows].transpose(1, 2)
+            v = value[group.key_rows].transpose(1, 2)
+            out = self.weigh(q, k, v, bias)
+            mixed.append(out.transpose(1, 2).flatten(0, 1))
+        return torch.cat(mixed).index_select(0, plan.slots)
+
+    def weigh(
+        self,
+        query: Float[Tensor, "B h Q d"],
+        key: Float[Tensor, "B g K d"],
+        value: Float[Tensor, "B g K d"],
+        bias: Float[Tensor, "#B #h Q K"] | None,
+    ) -> Float[Tensor, "B h Q d"]:
+        """Mix values by how well keys match queries; g key heads serve h query heads."""
+        shared = self.num_heads // self.num_kv_heads
+        if shared > 1:
+            key, value = (x.repeat_interleave(shared, dim=1) for x in (key, value))
+        scores = torch.matmul(query * self.scale, key.transpose(-2, -1))
+        if self.softcap is not None:
+            scores = self.softcap * torch.tanh(scores / self.softcap)
+        if bias is not None:
+            scores = scores + bias.to(scores.dtype)
+        weights = torch.softmax(scores, dim=-1).to(value.dtype)
+        if self.dropout and self.training:
+            weights = F.dropout(weights, self.dropout)
+        return torch.matmul(weights, value)

@@ -1,0 +1,81 @@
+"""Where N sequences lie in one flat run of rows: nothing is padded."""
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+
+class Layout:
+    """N sequences in a flat run of T rows.
+
+    Args:
+        lengths: Rows of each sequence, each at least 1.
+        device: Where index tensors live.
+        past: Rows of each sequence that came before these ones (cached decoding), so
+            that positions go on counting; None: all zero.
+        starts: First row of each sequence; None: end to end.
+    """
+
+    def __init__(
+        self,
+        lengths: Sequence[int],
+        *,
+        device: torch.device | str = "cpu",
+        past: Sequence[int] | None = None,
+        starts: Sequence[int] | None = None,
+    ) -> None:
+        assert len(lengths) > 0 and min(lengths) > 0, "a sequence needs at least one row"
+        self.lengths = list(lengths)
+        self.device = torch.device(device)
+        self.past = list(past) if past is not None else [0] * len(self.lengths)
+        self._starts = list(starts) if starts is not None else None
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    @cached_property
+    def starts(self) -> list[int]:
+        """First row of each sequence."""
+        if self._starts is not None:
+            return self._starts
+        starts, total = [], 0
+        for length in self.lengths:
+            starts.append(total)
+            total += length
+        return starts
+
+    @property
+    def num_rows(self) -> int:
+        """T: rows of all sequences together."""
+        return sum(self.lengths)
+
+    @cached_property
+    def offsets(self) -> Int[Tensor, "N+1"]:
+        """Cumulative lengths from 0 to T, as varlen kernels take them."""
+        bounds = torch.tensor([0, *self.lengths]).cumsum(0)
+        return bounds.to(self.device)
+
+    @cached_property
+    def positions(self) -> Int[Tensor, "T"]:
+        """Position of each row within its sequence, the past counted."""
+        runs = [torch.arange(p, p + n) for p, n in zip(self.past, self.lengths, strict=True)]
+        return torch.cat(runs).to(self.device)
+
+    @cached_property
+    def sequences(self) -> Int[Tensor, "T"]:
+        """Number of the sequence each row belongs to."""
+        numbers = torch.arange(len(self))
+        return numbers.repeat_interleave(torch.tensor(self.lengths)).to(self.device)
+
+    @cached_property
+    def first(self) -> Int[Tensor, "N"]:
+        """First row of each sequence."""
+        return self.offsets[:-1]
+
+    @cached_property
+    def last(self) -> Int[Tensor, "N"]:
+        """Last row of each sequence."""
+        return self.offsets[1:] - 1

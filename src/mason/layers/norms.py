@@ -1,0 +1,43 @@
+"""Norms: what keeps the scale of activations."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from mason.layers.registry import norms
+from mason.layers.specs import NormSpec
+
+
+@norms.register("layer")
+class LayerNorm(nn.LayerNorm):
+    """Layer normalisation (Ba et al. 2016)."""
+
+    def __init__(self, spec: NormSpec, width: int) -> None:
+        super().__init__(width, eps=spec.epsilon, bias=spec.bias)
+
+
+@norms.register("rms")
+class RMSNorm(nn.Module):
+    """Root-mean-square normalisation (Zhang & Sennrich 2019), computed in fp32."""
+
+    def __init__(self, spec: NormSpec, width: int) -> None:
+        super().__init__()
+        self.epsilon = spec.epsilon
+        self.offset = 1.0 if spec.unit_offset else 0.0
+        self.weight = nn.Parameter(torch.full((width,), 1.0 - self.offset))
+
+    def forward(self, x: Float[Tensor, "... D"]) -> Float[Tensor, "... D"]:
+        """Divide each row by its root mean square, then scale."""
+        wide = x.float()
+        wide = wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + self.epsilon)
+        if self.offset:
+            return (wide * (self.offset + self.weight.float())).to(x.dtype)
+        return self.weight * wide.to(x.dtype)
+
+
+def build_norm(spec: NormSpec | None, width: int) -> nn.Module:
+    """The norm a spec asks for; an absent one is the identity."""
+    if spec is None:
+        return nn.Identity()
+    module: nn.Module = norms.build(spec.kind, spec, width)
+    return module

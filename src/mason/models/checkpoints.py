@@ -1,0 +1,231 @@
+"""Models from Hugging Face folders and back: every key and every tensor is accounted for."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mason.errors import CheckpointError
+from mason.layers import FusedLinear
+from mason.models.families import Family, find_family, from_gguf
+from mason.models.families.weights import Verb
+from mason.models.files import Weights, open_weights, read_config, write_json, write_weights
+from mason.models.spec import ModelSpec
+from mason.models.transformer import Transformer
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A model that was loaded, and what did not come from the files."""
+
+    model: Transformer
+    family: Family
+    fresh: tuple[str, ...]
+    """Parts that start from random weights, such as a new task's head."""
+    dropped: tuple[str, ...]
+    """Tensors of the files that this model has no use for: another task's head."""
+
+
+def load_model(
+    path: Path,
+    *,
+    heads: Iterable[str] | None = None,
+    labels: Sequence[str] | None = None,
+    changes: Mapping[str, Any] | None = None,
+) -> Checkpoint:
+    """Load a Hugging Face folder or a GGUF file.
+
+    Args:
+        path: The folder or file.
+        heads: Heads the model shall have; those the files lack start fresh. None: the ones
+            its config names.
+        labels: Names of the classes; None: those of the config.
+        changes: Keys of ``config.json`` to set differently, such as a dropout rate.
+
+    Raises:
+        CheckpointError: A file is missing or unsafe, a config key is not understood, or a
+            tensor is missing, surplus or of another shape.
+    """
+    weights = open_weights(path)
+    if weights.metadata:
+        config, weights = from_gguf(weights, path)
+    else:
+        config = read_config(path)
+    family = find_family(config, path)
+    config = {**config, **(changes or {})}
+    chosen = tuple(heads) if heads is not None else family.heads_of(config)
+    spec = family.read_config(config, chosen)
+    renamed = labels is not None and tuple(labels) != spec.labels
+    if labels is not None:
+        spec = replace(spec, labels=tuple(labels))
+    model = Transformer(spec)
+    model.eval()
+    filling = _Filling(model, family, weights, path, new_labels=renamed)
+    return Checkpoint(model, family, *filling.run())
+
+
+def save_model(model: Transformer, family: Family, folder: Path) -> None:
+    """Write ``config.json`` and the weights into an existing folder, as transformers does.
+
+    Raises:
+        CheckpointError: The family's format cannot say what this model is.
+    """
+    config = family.write_config(model.spec)
+    config["dtype"] = str(next(model.parameters()).dtype).removeprefix("torch.")
+    write_json(folder / "config.json", config)
+    write_weights(folder, export_tensors(model, family))
+
+
+def export_tensors(model: Transformer, family: Family) -> dict[str, Tensor]:
+    """The model's parameters under the family's names."""
+    prefix = family.prefix_for(model.spec)
+    tensors: dict[str, Tensor] = {}
+    for name, parameter in model.named_parameters():
+        widths = _widths(model, name)
+        verb = family.verb(name, prefix, len(widths))
+        if verb is None:
+            raise CheckpointError(
+                "{name} has no place in the format of the family {family}; a model with own "
+                "blocks is saved with torch or safetensors, not as a Hugging Face folder.",
+                name=name,
+                family=family.name,
+            )
+        parts = verb.cut(parameter.detach(), widths)
+        tensors.update((n, part.contiguous()) for n, part in zip(verb.names, parts, strict=True))
+    return tensors
+
+
+def _widths(model: Transformer, name: str) -> list[int]:
+    module = model.get_submodule(name.rpartition(".")[0])
+    return list(module.parts.values()) if isinstance(module, FusedLinear) else [0]
+
+
+class _Filling:
+    """Puts a checkpoint's tensors into a model and keeps account of them."""
+
+    def __init__(
+        self,
+        model: Transformer,
+        family: Family,
+        weights: Weights,
+        path: Path,
+        *,
+        new_labels: bool,
+    ) -> None:
+        self.model, self.family, self.weights, self.path = model, family, weights, path
+        self.new_labels = new_labels
+        self.prefix = self._prefix()
+        self.used: set[str] = set()
+        self.fresh: list[str] = []
+
+    def run(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Fill every parameter; return what stayed fresh and what was left over."""
+        with torch.no_grad():
+            for name, parameter in self.model.named_parameters():
+                self._fill(name, parameter)
+            dropped = [n for n in self.weights if n not in self.used and self._left_over(n)]
+        return tuple(self.fresh), tuple(dropped)
+
+    def _prefix(self) -> str:
+        prefixes = {self.family.prefix} | {
+            head.prefix for head in self.family.heads.values() if head.prefix is not None
+        }
+        for prefix in sorted(prefixes, key=len, reverse=True):
+            if prefix and any(name.startswith(prefix) for name in self.weights):
+                return prefix
+        return ""
+
+    def _fill(self, name: str, parameter: Tensor) -> None:
+        verb = self.family.verb(name, self.prefix, len(_widths(self.model, name)))
+        assert verb is not None, f"the table of {self.family.name} has no word for {name}"
+        present = [self._spelling(n, name) for n in verb.names]
+        if any(n is None for n in present):
+            self._absent(name, verb)
+            return
+        tensor = verb.join([self.weights.tensor(n) for n in present if n])
+        if tensor.shape != parameter.shape:
+            self._misshapen(name, verb, tensor, parameter)
+            return
+        self.used.update(n for n in present if n)
+        parameter.copy_(tensor)
+
+    def _spelling(self, theirs: str, ours: str) -> str | None:
+        """A tensor's name in these files: its own, or that of a copy that is tied to it."""
+        if theirs in self.weights:
+            return theirs
+        copies = (copy for copy, original in self._copies().items() if original == ours)
+        return next((copy for copy in copies if copy in self.weights), None)
+
+    def _copies(self) -> dict[str, str]:
+        at = (lambda n: self.prefix + n[1:] if n.startswith(".") else n)
+        return {at(copy): original for copy, original in self.family.copies.items()}
+
+    def _absent(self, name: str, verb: Verb) -> None:
+        if name.startswith("heads."):
+            self.fresh.append(name)
+            return
+        missing = [n for n in verb.names if n not in self.weights]
+        near = get_close_matches(missing[0], list(self.weights), n=1, cutoff=0.8)
+        raise CheckpointError(
+            "{path}: the weight {name} is missing{near}; the file is damaged or not a {family} model.",
+            path=self.path,
+            name=missing[0],
+            near=f" ({near[0]}?)" if near else "",
+            family=self.family.name,
+        )
+
+    def _misshapen(self, name: str, verb: Verb, tensor: Tensor, parameter: Tensor) -> None:
+        if self.new_labels and name.startswith("heads."):
+            self.fresh.append(name)
+            self.used.update(verb.names)
+            return
+        raise CheckpointError(
+            "{path}: the weight {name} has the shape {found}, but config.json asks for {wanted}; "
+            "the config and the weights are not of the same model.",
+            path=self.path,
+            name=verb.names[0],
+            found=list(tensor.shape),
+            wanted=list(parameter.shape),
+        )
+
+    def _left_over(self, name: str) -> bool:
+        """True for another task's head; refuse what nothing knows."""
+        if any(fnmatch(name, pattern) for pattern in self.family.dropped):
+            return False
+        original = self._copies().get(name)
+        if original is not None:
+            self._check_copy(name, original)
+            return False
+        if self.family.known_elsewhere(name, self.prefix):
+            return True
+        raise CheckpointError(
+            "{path}: the weight {name} has no place in a {family} model; it would be lost without "
+            "a word, so the model is not loaded.",
+            path=self.path,
+            name=name,
+            family=self.family.name,
+        )
+
+    def _check_copy(self, name: str, original: str) -> None:
+        parameters = dict(self.model.named_parameters())
+        if original not in parameters:
+            return
+        if not torch.equal(self.weights.tensor(name).to(parameters[original].dtype), parameters[original]):
+            raise CheckpointError(
+                "{path}: {name} should be a copy of the weight it is tied to, but differs; "
+                'set "tie_word_embeddings": false in config.json if they are meant to differ.',
+                path=self.path,
+                name=name,
+            )
+
+
+def spec_of(config: Mapping[str, Any], heads: Iterable[str] | None = None) -> ModelSpec:
+    """The spec a Hugging Face config describes, without any weights."""
+    family = find_family(config, Path("config.json"))
+    chosen = tuple(heads) if heads is not None else family.heads_of(dict(config))
+    return family.read_config(dict(config), chosen)

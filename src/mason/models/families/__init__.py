@@ -1,0 +1,43 @@
+"""Families of models as tables: adding one adds a file here and a line below."""
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from mason.errors import CheckpointError
+from mason.models.families.bert import BERT
+from mason.models.families.family import Family
+from mason.models.families.gguf import from_gguf
+from mason.models.families.llama import LLAMA
+from mason.models.families.t5 import T5
+
+__all__ = ["FAMILIES", "Family", "find_family", "from_gguf"]
+
+FAMILIES: dict[str, Family] = {
+    family.name: family
+    for family in (
+        BERT,
+        LLAMA,
+        T5,
+    )
+}
+
+
+def find_family(config: Mapping[str, Any], path: Path) -> Family:
+    """The family of a config by its ``model_type``.
+
+    Raises:
+        CheckpointError: The config names none, or one Mason does not know.
+    """
+    name = config.get("model_type")
+    if name in FAMILIES:
+        return FAMILIES[name]
+    near = get_close_matches(str(name), FAMILIES, n=1)
+    raise CheckpointError(
+        "{path}: the model_type {name!r} is not a family Mason knows{near}; it knows {known}.",
+        path=path,
+        name=name,
+        near=f" ({near[0]}?)" if near else "",
+        known=", ".join(FAMILIES),
+    )

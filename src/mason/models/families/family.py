@@ -1,0 +1,150 @@
+"""A family: one table of config keys, weight names and heads; no code of its own."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
+from typing import Any
+
+from mason.errors import CheckpointError
+from mason.models.families.keys import HARMLESS, SPECIAL, Config, Entry, Labels
+from mason.models.families.paths import build
+from mason.models.families.weights import Table, Verb, match, resolve
+from mason.models.spec import ModelSpec
+
+
+@dataclass(frozen=True)
+class HeadTable:
+    """A head of a family: what it computes, and where its weights lie."""
+
+    spec: Mapping[str, Any]
+    """Fields of ``HeadSpec``."""
+    weights: Table
+    keys: tuple[Entry, ...] = ()
+    """Config keys that only this head reads."""
+    prefix: str | None = None
+    """Base prefix in this class, where it is not the family's."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """A table that turns a Hugging Face config and its weights to ours and back."""
+
+    name: str
+    """Hugging Face's ``model_type``."""
+    architectures: Mapping[str, tuple[str, ...]]
+    """Hugging Face's classes and the heads each has; the first has none."""
+    keys: tuple[Entry, ...]
+    constants: Mapping[str, Any]
+    """Paths of the spec that are the same for the whole family."""
+    weights: Table
+    heads: Mapping[str, HeadTable]
+    prefix: str = ""
+    ignored_keys: frozenset[str] = frozenset()
+    """Config keys without effect on what Mason computes."""
+    dropped: tuple[str, ...] = ()
+    """Patterns of tensors that can be derived: buffers and copies."""
+    copies: Mapping[str, str] = field(default_factory=dict)
+    """Tensors that repeat one of ours when they are tied."""
+
+    def but(self, **changes: Any) -> "Family":
+        """This table with some fields replaced; mappings are merged."""
+        for name, value in changes.items():
+            if isinstance(value, Mapping):
+                changes[name] = {**getattr(self, name), **value}
+        return replace(self, **changes)
+
+    def read_config(self, config: Config, heads: Iterable[str]) -> ModelSpec:
+        """The spec a config describes, with the named heads.
+
+        Raises:
+            CheckpointError: A key is not mapped, or has a value Mason cannot compute.
+        """
+        values: dict[str, Any] = dict(self.constants)
+        chosen = list(heads)
+        for name in chosen:
+            values |= {f"heads.{name}.{k}": v for k, v in self.heads[name].spec.items()}
+        for entry in self._entries(chosen):
+            entry.take(config, values)
+        known = {name for entry in self._entries(self.heads) for name in entry.names}
+        for key in config:
+            if key not in known | HARMLESS | self.ignored_keys:
+                self._refuse(key, config[key], known)
+        spec: ModelSpec = build(ModelSpec, values)
+        return spec
+
+    def write_config(self, spec: ModelSpec) -> Config:
+        """The config that describes a spec; the inverse of ``read_config``."""
+        config: Config = {"architectures": [self.architecture(spec)], "model_type": self.name}
+        for entry in self._entries(spec.heads):
+            entry.put(spec, config)
+        return config
+
+    def architecture(self, spec: ModelSpec) -> str:
+        """Hugging Face's class with the spec's heads.
+
+        Raises:
+            CheckpointError: There is none.
+        """
+        for name, heads in self.architectures.items():
+            if set(heads) == set(spec.heads):
+                return name
+        raise CheckpointError(
+            "No Hugging Face class of the family {family} has the heads {heads}; "
+            "save the model with one of them at a time.",
+            family=self.name,
+            heads=", ".join(spec.heads),
+        )
+
+    def heads_of(self, config: Config) -> tuple[str, ...]:
+        """The heads of a config's architecture; none where Mason does not know it."""
+        named = config.get("architectures") or [""]
+        return self.architectures.get(named[0], ())
+
+    def prefix_for(self, spec: ModelSpec) -> str:
+        """What stands before the base's tensor names in a checkpoint with these heads."""
+        if not spec.heads:
+            return ""
+        own = self.heads[next(iter(spec.heads))].prefix
+        return self.prefix if own is None else own
+
+    def verb(self, name: str, prefix: str, num_parts: int = 1) -> Verb | None:
+        """How one of our tensors lies in a checkpoint; None if the table has no word.
+
+        Args:
+            name: The tensor's name in the ``Transformer``.
+            prefix: The base prefix of the checkpoint.
+            num_parts: Of how many parts the tensor's module is fused.
+        """
+        module, _, leaf = name.rpartition(".")
+        tables = [self.weights, *(head.weights for head in self.heads.values())]
+        for pattern, verb in (item for table in tables for item in table.items()):
+            if (wild := match(pattern, name)) is not None:
+                return resolve(verb, wild, "", prefix, num_parts)
+            if (wild := match(pattern, module)) is not None:
+                return resolve(verb, wild, leaf, prefix, num_parts)
+        return None
+
+    def known_elsewhere(self, name: str, prefix: str) -> bool:
+        """Whether a checkpoint's tensor belongs to some head of this family."""
+        module = name.rpartition(".")[0]
+        return any(
+            source in (name, module)
+            for head in self.heads.values()
+            for verb in head.weights.values()
+            for source in resolve(verb, {}, "", prefix, 1).names
+        )
+
+    def _entries(self, heads: Iterable[str]) -> tuple[Entry, ...]:
+        extra = tuple(entry for name in heads for entry in self.heads[name].keys)
+        return (*self.keys, *SPECIAL, *extra, Labels())
+
+    def _refuse(self, key: str, value: Any, known: set[str]) -> None:
+        near = get_close_matches(key, known, n=1)
+        raise CheckpointError(
+            "config.json: {key} = {value!r} is not known for the family {family} and may change "
+            "the computation{near}; remove it if it has no effect.",
+            key=key,
+            value=value,
+            family=self.name,
+            near=f" ({near[0]}?)" if near else "",
+        )

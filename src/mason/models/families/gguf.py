@@ -1,0 +1,116 @@
+"""GGUF metadata and names as a Hugging Face config and its names."""
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from mason.errors import CheckpointError
+from mason.models.families.keys import Config
+from mason.models.families.weights import match
+from mason.models.files import LazyTensor, Weights
+
+KEYS = {
+    "embedding_length": "hidden_size",
+    "block_count": "num_hidden_layers",
+    "feed_forward_length": "intermediate_size",
+    "attention.head_count": "num_attention_heads",
+    "attention.head_count_kv": "num_key_value_heads",
+    "attention.layer_norm_rms_epsilon": "rms_norm_eps",
+    "attention.key_length": "head_dim",
+    "context_length": "max_position_embeddings",
+    "rope.freq_base": "rope_theta",
+    "vocab_size": "vocab_size",
+}
+HARMLESS = frozenset({"rope.dimension_count", "attention.value_length"})
+SPECIAL = {"bos": "bos_token_id", "eos": "eos_token_id", "padding": "pad_token_id"}
+NAMES = {
+    "token_embd.weight": "model.embed_tokens.weight",
+    "output_norm.weight": "model.norm.weight",
+    "output.weight": "lm_head.weight",
+    "blk.{i}.attn_norm.weight": "model.layers.{i}.input_layernorm.weight",
+    "blk.{i}.attn_q.weight": "model.layers.{i}.self_attn.q_proj.weight",
+    "blk.{i}.attn_k.weight": "model.layers.{i}.self_attn.k_proj.weight",
+    "blk.{i}.attn_v.weight": "model.layers.{i}.self_attn.v_proj.weight",
+    "blk.{i}.attn_output.weight": "model.layers.{i}.self_attn.o_proj.weight",
+    "blk.{i}.ffn_norm.weight": "model.layers.{i}.post_attention_layernorm.weight",
+    "blk.{i}.ffn_gate.weight": "model.layers.{i}.mlp.gate_proj.weight",
+    "blk.{i}.ffn_up.weight": "model.layers.{i}.mlp.up_proj.weight",
+    "blk.{i}.ffn_down.weight": "model.layers.{i}.mlp.down_proj.weight",
+}
+HEADS = {"blk.{i}.attn_q.weight": "num_attention_heads", "blk.{i}.attn_k.weight": "num_key_value_heads"}
+"""Weights stored for interleaved rotary pairs, and the key that counts their heads."""
+
+
+def from_gguf(weights: Weights, path: Path) -> tuple[Config, Weights]:
+    """A GGUF file's config and weights, as if they came from a Hugging Face folder.
+
+    Raises:
+        CheckpointError: The architecture or something it says is not known.
+    """
+    config = _config(weights, path)
+    tensors: dict[str, LazyTensor] = {}
+    for name, lazy in weights.tensors.items():
+        pattern, wild = _pattern(name, path)
+        theirs = NAMES[pattern].replace("{i}", wild.get("i", ""))
+        if pattern in HEADS:
+            read = partial(_rotate_half, lazy, config[HEADS[pattern]])
+            lazy = LazyTensor(lazy.shape, lazy.dtype, lazy.source, read)
+        tensors[theirs] = lazy
+    config["tie_word_embeddings"] = "lm_head.weight" not in tensors
+    config.setdefault("vocab_size", tensors["model.embed_tokens.weight"].shape[0])
+    return config, Weights(tensors)
+
+
+def _config(weights: Weights, path: Path) -> Config:
+    metadata = weights.metadata
+    architecture = metadata.get("general.architecture")
+    if architecture != "llama":
+        raise CheckpointError(
+            "{path}: the GGUF architecture {name!r} is not one Mason reads; it reads llama.",
+            path=path,
+            name=architecture,
+        )
+    config: Config = {"model_type": "llama", "architectures": ["LlamaForCausalLM"]}
+    for key, value in _under(metadata, f"{architecture}.").items():
+        if key in KEYS:
+            config[KEYS[key]] = value
+        elif key not in HARMLESS:
+            raise CheckpointError(
+                "{path}: {key} = {value!r} is not known and may change the computation; "
+                "load the model's original folder instead.",
+                path=path,
+                key=key,
+                value=value,
+            )
+    for name, key in SPECIAL.items():
+        if (token := metadata.get(f"tokenizer.ggml.{name}_token_id")) is not None:
+            config[key] = token
+    return config
+
+
+def _under(metadata: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    return {k.removeprefix(prefix): v for k, v in metadata.items() if k.startswith(prefix)}
+
+
+def _pattern(name: str, path: Path) -> tuple[str, dict[str, str]]:
+    for pattern in NAMES:
+        if (wild := match(pattern, name)) is not None:
+            return pattern, wild
+    raise CheckpointError(
+        "{path}: the weight {name} has no place in a {family} model; it would be lost without "
+        "a word, so the model is not loaded.",
+        path=path,
+        name=name,
+        family="llama",
+    )
+
+
+def _rotate_half(lazy: LazyTensor, num_heads: int) -> Tensor:
+    """Rows of interleaved rotary pairs put in halves, as Hugging Face and Mason have them."""
+    tensor = lazy.read()
+    rows, columns = tensor.shape
+    pairs = tensor.view(num_heads, rows // num_heads // 2, 2, columns)
+    return pairs.transpose(1, 2).reshape(rows, columns)

@@ -1,0 +1,64 @@
+"""Heads: from hidden states to what a task asks for."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from mason.layers import HeadSpec, Layout, build_norm
+from mason.layers.activations import activation
+
+
+class Head(nn.Module):
+    """Pool, dense, activation, norm, output; each only where the spec has it.
+
+    Args:
+        spec: Which parts there are.
+        width: Width of the hidden states.
+        outputs: Number of outputs.
+        tied: The weight [outputs, width] to use as output matrix, or None for an own one.
+    """
+
+    def __init__(
+        self, spec: HeadSpec, width: int, outputs: int, *, tied: nn.Parameter | None = None
+    ) -> None:
+        super().__init__()
+        self.spec, self.factor = spec, width**-0.5 if spec.scale else 1.0
+        inner = (spec.dense_width or width) if spec.dense else width
+        self.input_dropout = nn.Dropout(spec.input_dropout)
+        self.dense = nn.Linear(width, inner, bias=spec.dense_bias) if spec.dense else None
+        self.activation = activation(spec.activation) if spec.activation else None
+        self.norm = build_norm(spec.norm, inner)
+        self.dropout = nn.Dropout(spec.dropout)
+        self.output = nn.Linear(inner, outputs, bias=spec.bias)
+        if tied is not None:
+            self.output.weight = tied
+
+    def pool(self, hidden: Float[Tensor, "T D"], layout: Layout) -> Float[Tensor, "R D"]:
+        """The rows the head reads: one a sequence, or all where it does not pool."""
+        match self.spec.pool:
+            case "first":
+                return hidden.index_select(0, layout.first)
+            case "last":
+                return hidden.index_select(0, layout.last)
+            case "mean":
+                sums = hidden.new_zeros(len(layout), hidden.shape[1])
+                sums = sums.index_add(0, layout.sequences, hidden)
+                return sums / torch.tensor(layout.lengths, device=hidden.device)[:, None]
+            case _:
+                return hidden
+
+    def transform(self, rows: Float[Tensor, "R D"]) -> Float[Tensor, "R I"]:
+        """Everything before the output matrix."""
+        x = self.input_dropout(rows)
+        if self.dense is not None:
+            x = self.dense(x)
+        if self.activation is not None:
+            x = self.activation(x)
+        out: Tensor = self.dropout(self.norm(x))
+        return out if self.factor == 1.0 else out * self.factor
+
+    def forward(self, rows: Float[Tensor, "R D"]) -> Float[Tensor, "R O"]:
+        """Outputs for the given rows of hidden states."""
+        logits: Tensor = self.output(self.transform(rows))
+        cap = self.spec.softcap
+        return logits if cap is None else cap * torch.tanh(logits / cap)

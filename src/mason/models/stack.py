@@ -1,0 +1,144 @@
+"""An encoder or a decoder: embedding, layers, last norm."""
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from mason.layers import (
+    Alibi,
+    AttentionPlan,
+    Cache,
+    Layout,
+    RelativeBias,
+    Residual,
+    Rotary,
+    RotarySpec,
+    Sight,
+    StackSpec,
+    attentions,
+    build_norm,
+    embeddings,
+    feed_forwards,
+)
+from mason.models.packed import Packed
+
+Look = Callable[[int, Tensor], None]
+"""Called with a layer's number and its rows, for whoever wants to watch."""
+
+
+class Layer(nn.Module):
+    """Self-attention, perhaps cross-attention, feed-forward; each with norms and sum."""
+
+    def __init__(self, spec: StackSpec, width: int, *, first_norm: bool) -> None:
+        super().__init__()
+
+        def residual(block: nn.Module, first_norm: bool = True) -> Residual:
+            return Residual(
+                block,
+                spec.norm,
+                width,
+                placement=spec.placement,
+                dropout=spec.dropout,
+                first_norm=first_norm,
+            )
+
+        attention = spec.attention
+        self.attention = residual(attentions.build(attention.kind, attention, width), first_norm)
+        self.cross_attention = None
+        if spec.cross:
+            cross = attentions.build(attention.kind, attention, width, cross=True)
+            self.cross_attention = residual(cross)
+        inner = feed_forwards.build(spec.feed_forward.kind, spec.feed_forward, width)
+        self.feed_forward = residual(inner)
+
+
+class Stack(nn.Module):
+    """Token ids of flat rows to hidden states [T, D]."""
+
+    def __init__(self, spec: StackSpec, width: int) -> None:
+        super().__init__()
+        self.spec = spec
+        self.embedding = embeddings.build(spec.embedding.kind, spec.embedding, width)
+        self.kinds = spec.pattern or ("full",) * spec.depth
+        assert len(self.kinds) == spec.depth, "the pattern names every layer"
+        distinct = 1 if spec.shared else spec.depth
+        self.layers = nn.ModuleList(
+            Layer(spec, width, first_norm=spec.first_norm or i > 0) for i in range(distinct)
+        )
+        self.relative = _relative(spec)
+        head_width = spec.attention.head_width or width // spec.attention.num_heads
+        turns = {kind: _turns(spec, kind) for kind in sorted(set(self.kinds))}
+        self.rotary = nn.ModuleDict({k: Rotary(r, head_width) for k, r in turns.items() if r})
+        self.norm = build_norm(spec.norm if spec.final_norm else None, width)
+        self.dropout = nn.Dropout(spec.final_dropout)
+
+    def forward(
+        self,
+        packed: Packed,
+        *,
+        source: Float[Tensor, "S D"] | None = None,
+        source_layout: Layout | None = None,
+        cache: Cache | None = None,
+        cross_cache: Cache | None = None,
+        look: Look | None = None,
+    ) -> Float[Tensor, "T D"]:
+        """Hidden states of every token.
+
+        Args:
+            packed: The tokens.
+            source: The encoder's hidden states, for a stack that crosses; None once
+                ``cross_cache`` holds their keys and values.
+            source_layout: Where the source's sequences lie.
+            cache: Self-attention keys and values of earlier tokens; grows.
+            cross_cache: Keys and values of the source.
+            look: Called with 0 and the embedded rows, then with each layer's number
+                from 1 and its rows.
+        """
+        layout, keys = packed.layout, packed.layout
+        if cache is not None:
+            layout, keys = cache.advance(packed.lengths, packed.tokens.device)
+        x = self.embedding(packed.tokens, layout, packed.token_types)
+        if look:
+            look(0, x)
+        plan = AttentionPlan(layout, keys)
+        dtype = _score_dtype(x)
+        biases = {k: plan.biases(self._sight(k), self.relative, dtype) for k in set(self.kinds)}
+        angles = {kind: rotary(layout) for kind, rotary in self.rotary.items()}
+        crossing = AttentionPlan(layout, source_layout) if source_layout is not None else None
+        unhidden = crossing.biases(Sight(), None, dtype) if crossing else []
+        for i, kind in enumerate(self.kinds):
+            layer = self.layers[0 if self.spec.shared else i]
+            kept = cache.layers[i] if cache else None
+            x = layer.attention(x, plan, biases[kind], angles=angles.get(kind), cache=kept)
+            if layer.cross_attention is not None:
+                assert crossing is not None, "a stack that crosses needs a source"
+                kept = cross_cache.layers[i] if cross_cache else None
+                x = layer.cross_attention(x, crossing, unhidden, source=source, cache=kept)
+            x = layer.feed_forward(x)
+            if look:
+                look(i + 1, x)
+        out: Tensor = self.dropout(self.norm(x))
+        return out
+
+    def _sight(self, kind: str) -> Sight:
+        return Sight(self.spec.causal, self.spec.window if kind == "local" else None)
+
+
+def _score_dtype(x: Tensor) -> torch.dtype:
+    """The dtype scores will have, so that what is added to them has it already."""
+    device = x.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
+
+
+def _relative(spec: StackSpec) -> nn.Module | None:
+    heads = spec.attention.num_heads
+    if spec.relative is not None:
+        return RelativeBias(spec.relative, heads, causal=spec.causal)
+    return Alibi(heads) if spec.alibi else None
+
+
+def _turns(spec: StackSpec, kind: str) -> RotarySpec | None:
+    local = spec.local_rotary if kind == "local" else None
+    return local or spec.attention.rotary

@@ -1,0 +1,131 @@
+"""The one Transformer: every family and every topology is this module and a spec."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from mason.layers import Cache, HeadSpec, RelativeBias
+from mason.models.heads import Head
+from mason.models.packed import Packed
+from mason.models.spec import ModelSpec
+from mason.models.stack import Look, Stack
+
+
+class Transformer(nn.Module):
+    """Encoder, decoder or both, with heads by name (Vaswani et al. 2017 and after)."""
+
+    def __init__(self, spec: ModelSpec) -> None:
+        super().__init__()
+        self.spec = spec
+        self.encoder = Stack(spec.encoder, spec.width) if spec.encoder else None
+        self.decoder = Stack(spec.decoder, spec.width) if spec.decoder else None
+        if self.encoder and self.decoder and spec.share_embeddings:
+            self.decoder.embedding.tokens = self.encoder.embedding.tokens
+        self.heads = nn.ModuleDict({n: self._head(h) for n, h in spec.heads.items()})
+        self.apply(self._initialise)
+
+    def _head(self, spec: HeadSpec) -> Head:
+        stack = self.decoder or self.encoder
+        assert stack is not None, "a model needs a stack"
+        table = stack.embedding.tokens.weight
+        outputs = spec.outputs or (max(len(self.spec.labels), 1) if spec.pool else len(table))
+        return Head(spec, self.spec.width, outputs, tied=table if spec.tied else None)
+
+    def _initialise(self, module: nn.Module) -> None:
+        """Fresh weights: normal with the spec's deviation, biases zero (Devlin et al. 2019)."""
+        if isinstance(module, nn.Linear | nn.Embedding | RelativeBias):
+            nn.init.normal_(module.weight, std=self.spec.initial_std)
+        if isinstance(module, nn.Linear) and module.bias is not None:
+            nn.init.zeros_(module.bias)
+
+    def forward(
+        self,
+        source: Packed,
+        target: Packed | None = None,
+        *,
+        cache: Cache | None = None,
+        look: Look | None = None,
+    ) -> Float[Tensor, "T D"]:
+        """Hidden states of every token of the last stack.
+
+        Args:
+            source: What is read: the encoder's tokens, or the decoder's if it is alone.
+            target: The decoder's tokens where there is an encoder too. Sequence *i* of
+                source and target belong together.
+            cache: A lone decoder's earlier keys and values; grows.
+            look: Called with the last stack's layers and their rows.
+        """
+        if self.encoder is None:
+            assert self.decoder is not None and target is None, "a decoder reads one stream"
+            return self.decoder(source, cache=cache, look=look)  # type: ignore[no-any-return]
+        if self.decoder is None:
+            return self.encoder(source, look=look)  # type: ignore[no-any-return]
+        assert target is not None, "an encoder-decoder reads a source and a target"
+        return self.decode(target, self.encoder(source), source, look=look)
+
+    def decode(
+        self,
+        target: Packed,
+        encoded: Float[Tensor, "S D"] | None,
+        source: Packed,
+        *,
+        cache: Cache | None = None,
+        cross_cache: Cache | None = None,
+        look: Look | None = None,
+    ) -> Float[Tensor, "T D"]:
+        """The decoder's hidden states, given the encoder's.
+
+        Args:
+            target: The decoder's (new) tokens.
+            encoded: The encoder's hidden states; None once ``cross_cache`` holds them.
+            source: The encoder's tokens, for their layout.
+            cache: Earlier keys and values of the decoder; grows.
+            cross_cache: Keys and values of the encoded rows.
+            look: Called with the decoder's layers and their rows.
+        """
+        assert self.decoder is not None, "decoding needs a decoder"
+        layout = source.layout
+        if cross_cache is not None:
+            layout = cross_cache.held(source.layout, fill=encoded is not None)
+        hidden: Tensor = self.decoder(
+            target,
+            source=encoded,
+            source_layout=layout,
+            cache=cache,
+            cross_cache=cross_cache,
+            look=look,
+        )
+        return hidden
+
+    def logits(
+        self,
+        head: str,
+        source: Packed,
+        target: Packed | None = None,
+        *,
+        at: Tensor | None = None,
+    ) -> Float[Tensor, "R O"]:
+        """Outputs of one head: a row a sequence if it pools, else a row a token.
+
+        Args:
+            head: The head's name.
+            source: See ``forward``.
+            target: See ``forward``.
+            at: Rows of the hidden states to give outputs for; None: all.
+        """
+        hidden = self(source, target)
+        chosen: Head = self.heads[head]  # type: ignore[assignment]
+        layout = (target or source).layout
+        rows = chosen.pool(hidden, layout) if at is None else hidden.index_select(0, at)
+        outputs: Tensor = chosen(rows)
+        return outputs
+
+
+def num_parameters(model: nn.Module) -> int:
+    """Parameters, each counted once however often it is used."""
+    return sum(p.numel() for p in model.parameters())
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Where the model's parameters live."""
+    return next(model.parameters()).device
