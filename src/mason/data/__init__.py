@@ -1,0 +1,1 @@
+"""Reading tables, finding columns, examining data, splitting, ordering, caching tokens."""
