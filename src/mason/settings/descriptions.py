@@ -1,0 +1,78 @@
+"""What each setting means, its unit, and what is done when it is left out."""
+
+from mason.language import say
+
+
+def describe(path: str) -> str:
+    """One sentence about the setting at ``path``, such as ``training.learning_rate``.
+
+    Raises:
+        KeyError: there is no such setting.
+    """
+    groups = {"model": _model, "data": _data, "training": _training, "output": _output}
+    group, _, leaf = path.rpartition(".")
+    return (groups[group]() if group else _run())[leaf]
+
+
+def _run() -> dict[str, str]:
+    return {
+        "task": say("What to learn, such as classification; left out, the data's columns tell."),
+        "language": say("Language of messages and reports; auto follows the system."),
+    }
+
+
+def _model() -> dict[str, str]:
+    return {
+        "source": say("The model to start from: a folder, a .gguf file, a hub id or a package."),
+        "revision": say("Branch, tag or commit of the model on its hub."),
+        "max_tokens": say("Longest sequence in tokens; longer texts are cut, and counted."),
+    }
+
+
+def _data() -> dict[str, str]:
+    return {
+        "train": say("File, folder or name of the data to train on, or a list of them."),
+        "valid": say("Data to choose the best step by; left out, a share of the training data."),
+        "test": say("Data for the final scores only; left out, a share of the training data."),
+        "text": say("Column that holds the text."),
+        "pair": say("Column that holds the second text of a pair."),
+        "label": say("Column that holds the label."),
+        "group": say("Column whose rows stay on one side of a split, such as author or source."),
+        "format": say("Format of the files; auto looks at their names and first bytes."),
+        "encoding": say(
+            "Character encoding of text files, such as utf-8 or gb18030; auto detects."
+        ),
+        "valid_share": say("Share of the training data held out for validation, from 0 to 0.5."),
+        "test_share": say("Share of the training data held out for the final scores, 0 to 0.5."),
+    }
+
+
+def _training() -> dict[str, str]:
+    return {
+        "seed": say("Seed of every random choice; the same seed gives the same run."),
+        "epochs": say("Times to go through the training data."),
+        "max_steps": say("Optimiser steps to stop after, whatever the epochs say."),
+        "batch_size": say("Sequences in one pass through the model."),
+        "tokens_per_batch": say("Tokens in one pass through the model."),
+        "accumulation": say("Passes whose gradients are added up for one optimiser step."),
+        "learning_rate": say("Highest learning rate, reached at the end of the warm-up."),
+        "head_learning_rate": say("Highest learning rate of the new head alone."),
+        "weight_decay": say("Decoupled weight decay (Loshchilov and Hutter, 2019)."),
+        "warmup_share": say("Share of the steps in which the learning rate rises from 0."),
+        "schedule": say("How the learning rate falls after the warm-up."),
+        "clip_norm": say("Largest gradient norm of a step; larger gradients are scaled down."),
+        "label_smoothing": say("Probability taken from the right label and spread over all."),
+        "dropout": say("Probability of dropping a hidden value; left out, the model's own."),
+        "precision": say("Number format of the products; weights and sums stay in fp32."),
+        "patience": say("Evaluations without improvement after which training stops."),
+        "evaluations_per_epoch": say("Evaluations on the validation data in each epoch."),
+        "device": say("Where to compute; auto takes the first accelerator there is."),
+        "threads": say("Processor threads to compute with; left out, one for each core."),
+    }
+
+
+def _output() -> dict[str, str]:
+    return {
+        "folder": say("Folder to write the model, its results and its report to."),
+        "report": say("Whether to write the HTML report."),
+    }

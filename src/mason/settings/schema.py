@@ -1,0 +1,127 @@
+"""The tree of settings: names, types and bounds. ``descriptions`` says what each means.
+
+None means that the workflow decides, from the task, the data and the machine; the
+report shows what it decided.
+"""
+
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+)
+
+_ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff]+$"
+"""No control characters: settings are names, and a file must give back what was written."""
+
+Real: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
+Text: TypeAlias = Annotated[str, StringConstraints(max_length=4096, pattern=_ONE_LINE)]
+Texts: TypeAlias = Text | Annotated[tuple[Text, ...], Field(min_length=1)]
+Share: TypeAlias = Annotated[Real, Field(ge=0, lt=0.5)]
+Probability: TypeAlias = Annotated[Real, Field(ge=0, lt=1)]
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth(cls, value: object, info: ValidationInfo) -> object:
+        """Python counts True as 1; a person who writes ``epochs: true`` does not mean 1."""
+        field = cls.model_fields[info.field_name or ""]
+        if isinstance(value, bool) and field.annotation is not bool:
+            raise ValueError("a truth value is no number")
+        return value
+
+
+class ModelSettings(_Group):
+    """Which model to start from."""
+
+    source: Text | None = None
+    revision: Text | None = None
+    max_tokens: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+
+
+class DataSettings(_Group):
+    """Which data, and how to read them."""
+
+    train: Texts | None = None
+    valid: Texts | None = None
+    test: Texts | None = None
+    text: Text | None = None
+    pair: Text | None = None
+    label: Text | None = None
+    group: Text | None = None
+    format: Literal["auto", "csv", "tsv", "jsonl", "json", "parquet", "conll", "text"] = "auto"
+    encoding: Text = "auto"
+    valid_share: Share | None = None
+    test_share: Share | None = None
+
+
+class TrainingSettings(_Group):
+    """How to train."""
+
+    seed: Annotated[int, Field(ge=0, le=(1 << 32) - 1)] = 1
+    epochs: Annotated[Real, Field(gt=0, le=100_000)] | None = None
+    max_steps: Annotated[int, Field(ge=1, le=10**12)] | None = None
+    batch_size: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    tokens_per_batch: Annotated[int, Field(ge=1, le=10**9)] | None = None
+    accumulation: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    learning_rate: Annotated[Real, Field(gt=0, le=10)] | None = None
+    head_learning_rate: Annotated[Real, Field(gt=0, le=10)] | None = None
+    weight_decay: Annotated[Real, Field(ge=0, le=10)] | None = None
+    warmup_share: Probability | None = None
+    schedule: Literal["linear", "cosine", "constant"] | None = None
+    clip_norm: Annotated[Real, Field(gt=0, le=1e6)] | None = None
+    label_smoothing: Probability | None = None
+    dropout: Probability | None = None
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    patience: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    evaluations_per_epoch: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    threads: Annotated[int, Field(ge=1, le=4096)] | None = None
+
+
+class OutputSettings(_Group):
+    """What to leave behind, and where."""
+
+    folder: Text | None = None
+    report: bool = True
+
+
+class Settings(_Group):
+    """Everything a run is told."""
+
+    task: Text | None = None
+    language: Literal["auto", "en", "zh"] = "auto"
+    model: ModelSettings = ModelSettings()
+    data: DataSettings = DataSettings()
+    training: TrainingSettings = TrainingSettings()
+    output: OutputSettings = OutputSettings()
+
+
+GROUPS: dict[str, type[BaseModel]] = {
+    "model": ModelSettings,
+    "data": DataSettings,
+    "training": TrainingSettings,
+    "output": OutputSettings,
+}
+
+
+def paths() -> list[str]:
+    """Every setting as its dotted path, such as ``task`` and ``training.seed``."""
+    alone = [name for name in Settings.model_fields if name not in GROUPS]
+    return alone + [f"{name}.{leaf}" for name, of in GROUPS.items() for leaf in of.model_fields]
+
+
+def nested(values: dict[str, Any]) -> dict[str, Any]:
+    """Dotted paths to values, as the tree ``Settings`` is made from."""
+    tree: dict[str, Any] = {}
+    for path, value in values.items():
+        group, _, leaf = path.rpartition(".")
+        (tree.setdefault(group, {}) if group else tree)[leaf] = value
+    return tree
