@@ -12,7 +12,7 @@ from tests.contracts.source_tree import SOURCE, listed, name_of, source_files, t
 
 FORWARDING = {"errors.py", "language.py"}  # they pass on the template they were given
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
-HALF_WIDTH = re.compile(r"[\u4e00-\u9fff][,;:?!]|[\u4e00-\u9fff]\.(?:\s|$)")
+HALF_WIDTH = re.compile(r"[\u4e00-\u9fff][,;?!]|[\u4e00-\u9fff]\.(?:\s|$)")
 
 
 @dataclass(frozen=True)
