@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,16 @@ def read_config(folder: Path) -> dict[str, Any]:
     """
     path = inside(folder, "config.json")
     config = read_json(path, max_bytes=_MAX_CONFIG_BYTES)
+    refuse_code(config, path)
+    return config
+
+
+def refuse_code(config: Mapping[str, Any], path: Path) -> None:
+    """Refuse settings, read from ``path``, that ask for code.
+
+    Raises:
+        CheckpointError: a key at any depth does.
+    """
     for key, value in _items(config):
         if _asks_for_code(key, value):
             raise CheckpointError(
@@ -34,7 +44,6 @@ def read_config(folder: Path) -> dict[str, Any]:
                 file=path,
                 key=repr(key),
             )
-    return config
 
 
 def write_json(path: Path, value: object) -> None:
@@ -54,7 +63,7 @@ def _asks_for_code(key: str, value: object) -> bool:
 
 def _items(value: object, key: str = "") -> Iterator[tuple[str, object]]:
     """Every key and value at any depth; the items of a list count under the list's key."""
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         for k, v in value.items():
             yield k, v
             yield from _items(v, k)

@@ -1,0 +1,223 @@
+"""Text to ids and back: one class over the ``tokenizers`` library."""
+
+import hashlib
+import json
+import threading
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tokenizers import AddedToken
+from tokenizers import Tokenizer as Backend
+
+from mason.errors import TokenizerError
+from mason.models.files import write_json
+from mason.text.control import disarm
+from mason.text.special import SpecialTokens, named_tokens
+
+# transformers writes 10**30 for "no limit".
+_SANE_MAX_TOKENS = 10**9
+# Where a file lay on somebody's disk says nothing about the tokenizer.
+_PATHS = ("name_or_path", "tokenizer_file", "vocab_file", "special_tokens_map_file")
+
+
+class Encoding(NamedTuple):
+    """One encoded text, or pair of texts.
+
+    ``ids``, ``type_ids``, ``spans`` and ``parts`` have one item a token. A span is the
+    (start, end) of the token in its own text, in characters; ``parts`` says which text that
+    is: 0, 1, or -1 for a token of the template. ``cut``: the text was longer.
+    """
+
+    ids: list[int]
+    type_ids: list[int]
+    spans: list[tuple[int, int]]
+    parts: list[int]
+    cut: bool
+
+
+class Tokenizer:
+    """A vocabulary with the rules that cut a text into its pieces.
+
+    Mason never pads, so padding in the file is switched off. Names of special tokens inside
+    a text are ordinary characters unless `encode` is told to parse them.
+    """
+
+    def __init__(self, backend: Backend, config: Mapping[str, Any]) -> None:
+        """Take over ``backend``; ``config`` is what tokenizer_config.json says, or would."""
+        backend.no_padding()
+        backend.no_truncation()
+        self.config = dict(config)
+        named = named_tokens(self.config)
+        _register(backend, named)
+        self._json = backend.to_str()
+        self.special = SpecialTokens(**{r: backend.token_to_id(t) for r, t in named.items()})
+        self.num_tokens = 1 + max(backend.get_vocab().values(), default=-1)
+        """One more than the highest id: the rows an embedding needs."""
+        disarm(backend)
+        self._backend = backend
+        self._lock = threading.Lock()
+
+    def encode(
+        self,
+        texts: Sequence[str],
+        pairs: Sequence[str] | None = None,
+        *,
+        max_tokens: int | None = None,
+        special: bool = True,
+        parse_special: bool = False,
+    ) -> list[Encoding]:
+        """Encode every text, or every text with its pair, on all threads.
+
+        Args:
+            texts: what to encode.
+            pairs: second texts, as many as ``texts``.
+            max_tokens: cut to this many tokens, special ones included and kept; of a pair the
+                longer is cut first, as BERT does.
+            special: put the tokens of the model's template around the text.
+            parse_special: let names of special tokens inside a text stand for those tokens.
+                For text that Mason wrote (a chat template), never for a user's.
+
+        Raises:
+            TokenizerError: ``max_tokens`` leaves no room for text, or a text holds half a
+                surrogate pair.
+        """
+        inputs = texts if pairs is None else list(zip(texts, pairs, strict=True))
+        room = 0 if not special else self.num_special_tokens(pair=pairs is not None)
+        if max_tokens is not None and max_tokens <= room:
+            raise TokenizerError(
+                "max_tokens is {max_tokens}, but the special tokens alone are {room}; raise it.",
+                max_tokens=max_tokens,
+                room=room,
+            )
+        backend = self._parsing if parse_special else self._backend
+        with self._lock:  # the limit is part of the backend's state
+            _limit(backend, max_tokens)
+            found = _guarded(backend.encode_batch, inputs, special)
+        return [
+            Encoding(
+                encoding.ids,
+                encoding.type_ids,
+                encoding.offsets,
+                [-1 if part is None else part for part in encoding.sequence_ids],
+                bool(encoding.overflowing),
+            )
+            for encoding in found
+        ]
+
+    def encode_ids(
+        self, texts: Sequence[str], *, special: bool = True, parse_special: bool = False
+    ) -> list[list[int]]:
+        """The ids of every text, uncut: what `encode` gives, without the rest, sooner."""
+        backend = self._parsing if parse_special else self._backend
+        with self._lock:
+            _limit(backend, None)
+            found = _guarded(backend.encode_batch_fast, texts, special)
+        return [encoding.ids for encoding in found]
+
+    def num_special_tokens(self, *, pair: bool = False) -> int:
+        """How many tokens the template adds to a text, or to a pair."""
+        return self._backend.num_special_tokens_to_add(pair)
+
+    def decode(self, ids: Sequence[int], *, skip_special: bool = True) -> str:
+        """The text that ``ids`` spell; an id outside the vocabulary spells nothing."""
+        return self._backend.decode(list(ids), skip_special_tokens=skip_special)
+
+    def pieces(self, ids: Sequence[int]) -> list[str]:
+        """The pieces as the vocabulary spells them; ``#7`` for an id 7 that has none."""
+        found = ((id, self._backend.id_to_token(id)) for id in ids)
+        return [f"#{id}" if piece is None else piece for id, piece in found]
+
+    def token_id(self, piece: str) -> int | None:
+        """The id of ``piece``, or None if the vocabulary lacks it."""
+        return self._backend.token_to_id(piece)
+
+    def vocabulary(self) -> dict[str, int]:
+        """Every piece, added ones included, and its id."""
+        return self._backend.get_vocab()
+
+    @property
+    def max_tokens(self) -> int | None:
+        """The longest text the model was made for, in tokens, where the files say so."""
+        length = self.config.get("model_max_length")
+        if isinstance(length, int | float) and 0 < length < _SANE_MAX_TOKENS:
+            return int(length)
+        return None
+
+    @property
+    def chat_template(self) -> str | None:
+        """The Jinja template that turns a conversation into text, where the files have one."""
+        template = self.config.get("chat_template")
+        return template if isinstance(template, str) else None
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of all that decides which ids a text gets."""
+        rules = json.loads(self._json)
+        del rules["decoder"]
+        text = json.dumps(_without_defaults(rules), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def save(self, folder: Path) -> None:
+        """Write tokenizer.json, tokenizer_config.json and special_tokens_map.json.
+
+        transformers reads them with AutoTokenizer or PreTrainedTokenizerFast.
+        """
+        named = {f"{role}_token": text for role, text in named_tokens(self.config).items()}
+        config = {key: value for key, value in self.config.items() if key not in _PATHS}
+        config |= named
+        # The classes named after families build their rules anew and ignore tokenizer.json.
+        config["tokenizer_class"] = "PreTrainedTokenizerFast"
+        inputs = ["input_ids", "attention_mask"]
+        if any(self.encode(["a"], ["b"])[0].type_ids):
+            inputs.insert(1, "token_type_ids")
+        config.setdefault("model_input_names", inputs)
+        (folder / "tokenizer.json").write_text(self._json, encoding="utf-8")
+        write_json(folder / "tokenizer_config.json", config)
+        write_json(folder / "special_tokens_map.json", named)
+
+    @cached_property
+    def _parsing(self) -> Backend:
+        """The backend that lets names of special tokens act; most users never need it."""
+        return Backend.from_str(self._json)
+
+
+def _limit(backend: Backend, max_tokens: int | None) -> None:
+    now = backend.truncation
+    if max_tokens is None:
+        if now is not None:
+            backend.no_truncation()
+    elif now is None or now["max_length"] != max_tokens:
+        backend.enable_truncation(max_tokens, strategy="longest_first")
+
+
+def _register(backend: Backend, named: Mapping[str, str]) -> None:
+    """Make the named tokens special; one the vocabulary lacks goes to its end."""
+    known = {token.content for token in backend.get_added_tokens_decoder().values()}
+    fresh = [token for token in dict.fromkeys(named.values()) if token not in known]
+    backend.add_special_tokens([AddedToken(t, normalized=False, special=True) for t in fresh])
+
+
+def _guarded(encode: Any, inputs: Sequence[Any], special: bool) -> Any:
+    try:
+        return encode(inputs, add_special_tokens=special)
+    except TypeError:
+        for row, texts in enumerate(inputs):
+            for text in [texts] if isinstance(texts, str) else texts:
+                if any("\ud800" <= c <= "\udfff" for c in text):
+                    raise TokenizerError(
+                        "Text {row} holds half of a surrogate pair, which is no character; "
+                        "read its file as UTF-8.",
+                        row=row,
+                    ) from None
+        raise
+
+
+def _without_defaults(value: Any) -> Any:
+    """``value`` without null and false members, which newer versions of the library add."""
+    if isinstance(value, dict):
+        return {
+            k: _without_defaults(v) for k, v in value.items() if v is not None and v is not False
+        }
+    return [_without_defaults(v) for v in value] if isinstance(value, list) else value
