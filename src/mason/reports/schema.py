@@ -1,0 +1,328 @@
+"""What ``results.json`` version 1 may hold: the one source of every report.
+
+Only ``version``, ``kind``, ``created`` and ``mason`` are required; a block that is
+missing leaves its section out of the report. Every other name is an error, so a
+misspelt key cannot vanish in silence. Blocks that this version does not know belong
+under ``extras``, by the name of the capability that wrote them; they are kept, and
+sections registered for them read them from there.
+
+Units are in the names; shares and scores are 0 to 1; an unknown number is null.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from mason.errors import DataError
+
+VERSION = 1
+
+
+class _Block(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Interval(_Block):
+    """A score with the interval that holds it at ``evaluation.confidence``."""
+
+    value: float
+    low: float
+    high: float
+
+
+class Task(_Block):
+    """What the model was asked to do, and the columns it learned it from."""
+
+    name: str
+    text: str | None = None
+    label: str | None = None
+    labels: list[str] = []
+
+
+class ModelPart(_Block):
+    """One top-level part of the model and its parameter count."""
+
+    name: str
+    parameters: int
+
+
+class Model(_Block):
+    """Where the model came from and what it is made of."""
+
+    source: str
+    family: str
+    topology: str
+    parameters: int
+    hub_id: str | None = None
+    """Name on the hub, where the source is one: the card's ``base_model``."""
+    license: str | None = None
+    """SPDX or hub identifier, where known."""
+    fresh: list[str] = []
+    """Names of parts that start from random numbers."""
+    dropped: list[str] = []
+    """Names of tensors in the source that the task does not use."""
+    parts: list[ModelPart] = []
+
+
+class LabelCount(_Block):
+    """Rows of one label in each split."""
+
+    label: str
+    train: int = 0
+    valid: int = 0
+    test: int = 0
+
+
+class Lengths(_Block):
+    """Text lengths in tokens; ``histogram`` rows are (low, high, count)."""
+
+    median: float
+    p90: float
+    p99: float
+    max: int
+    limit: int | None = None
+    share_cut: float = 0.0
+    histogram: list[tuple[float, float, int]] = []
+
+
+class Finding(_Block):
+    """One thing the data doctor found."""
+
+    code: str
+    severity: str
+    """``error``, ``warning`` or ``note``; other words are shown as they are."""
+    file: str | None = None
+    row: int | None = None
+    column: str | None = None
+    count: int | None = None
+    share: float | None = None
+    reason: str
+    fix: str | None = None
+    examples: list[str] = []
+
+
+class Data(_Block):
+    """The rows: how many, of which labels, how long, how healthy."""
+
+    file: str | None = None
+    rows: dict[str, int] = {}
+    """Row counts by split: ``train``, ``valid``, ``test``."""
+    labels: list[LabelCount] = []
+    lengths: Lengths | None = None
+    findings: list[Finding] | None = None
+    """Empty where the doctor looked and found nothing; null where it did not look."""
+    split: str | None = None
+    """In words, how the rows were split."""
+    languages: list[str] = []
+    """ISO 639 codes of the texts, for the model card."""
+
+
+class Step(_Block):
+    """One optimiser step; ``tokens`` and ``seconds`` are of this step alone."""
+
+    step: int
+    epoch: float | None = None
+    loss: float | None = None
+    learning_rate: float | None = None
+    gradient_norm: float | None = None
+    tokens: int | None = None
+    seconds: float | None = None
+
+
+class Evaluation(_Block):
+    """Losses and scores measured during training, after ``step``."""
+
+    step: int
+    epoch: float | None = None
+    train_loss: float | None = None
+    valid_loss: float | None = None
+    train_accuracy: float | None = None
+    valid_accuracy: float | None = None
+    valid_macro_f1: float | None = None
+
+
+class Overfitting(_Block):
+    """``dataclasses.asdict`` of ``mason.metrics.Verdict``."""
+
+    kind: Literal["fits", "underfits", "overfits", "too-early-to-tell"]
+    sentence: str
+    evidence: list[str] = []
+    advice: str = ""
+
+
+class Training(_Block):
+    """How the run went."""
+
+    steps: list[Step] = []
+    evaluations: list[Evaluation] = []
+    best_step: int | None = None
+    last_step: int | None = None
+    stopped: Literal["early", "finished", "interrupted"] | None = None
+    overfitting: Overfitting | None = None
+
+
+class ClassRow(_Block):
+    """One label's scores: ``mason.metrics.ClassScores`` and its label; null where absent."""
+
+    label: str
+    precision: float | None
+    recall: float | None
+    f1: float | None
+    support: int
+    low: float | None = None
+    high: float | None = None
+
+
+class Confusion(_Block):
+    """``counts[target][prediction]`` rows, in the order of ``labels``."""
+
+    labels: list[str]
+    counts: list[list[int]]
+
+
+class CalibrationBin(_Block):
+    """One point of the reliability diagram."""
+
+    confidence: float
+    accuracy: float
+    count: int
+
+
+class Calibration(_Block):
+    """``mason.metrics.Calibration`` before, and the error after, the fitted temperature."""
+
+    ece: float
+    chance_ece: float | None = None
+    overconfidence: float | None = None
+    negative_log_likelihood: float | None = None
+    brier: float | None = None
+    temperature: float | None = None
+    ece_after: float | None = None
+    bins: list[CalibrationBin] = []
+    bins_after: list[CalibrationBin] = []
+
+
+class Mistake(_Block):
+    """A row the model got wrong; ``probability`` is what it gave its wrong answer."""
+
+    row: int | None = None
+    file: str | None = None
+    text: str
+    label: str
+    predicted: str
+    probability: float
+
+
+class Baseline(_Block):
+    """What something simpler scores on the same rows."""
+
+    name: str
+    accuracy: Interval
+
+
+class Scored(_Block):
+    """Results on rows of ``split``; ``scores`` is ``mason.metrics.Scores.overall``."""
+
+    split: str
+    rows: int
+    confidence: float = 0.95
+    scores: dict[str, Interval] = {}
+    per_class: list[ClassRow] = []
+    confusion: Confusion | None = None
+    calibration: Calibration | None = None
+    errors: list[Mistake] | None = None
+    """The most confident mistakes; empty where there were none."""
+    baselines: list[Baseline] = []
+
+
+class Latency(_Block):
+    """Milliseconds for one text at a time: the middle one and the slow one in a hundred."""
+
+    p50: float
+    p99: float
+
+
+class Cost(_Block):
+    """Time, memory and size; ``seconds`` is by stage, ``total`` included."""
+
+    seconds: dict[str, float] = {}
+    tokens_per_second: float | None = None
+    peak_memory_bytes: int | None = None
+    model_bytes: int | None = None
+    latency_ms: Latency | None = None
+
+
+class Machine(_Block):
+    """Where it ran."""
+
+    processor: str | None = None
+    cores: int | None = None
+    memory_bytes: int | None = None
+    device: str | None = None
+    system: str | None = None
+
+
+class Results(_Block):
+    """All of ``results.json``."""
+
+    version: Literal[1]
+    kind: Literal["train", "evaluate"]
+    created: str
+    mason: str
+    language: Literal["en", "zh"] = "en"
+    name: str | None = None
+    """Name of the model made, for the card; the folder's name where null."""
+    task: Task | None = None
+    model: Model | None = None
+    data: Data | None = None
+    training: Training | None = None
+    evaluation: Scored | None = None
+    cost: Cost | None = None
+    recipe: dict[str, Any] | None = None
+    command: str | None = None
+    machine: Machine | None = None
+    versions: dict[str, str] = Field(default_factory=dict)
+    extras: dict[str, Any] = Field(default_factory=dict)
+
+
+def validate(results: Mapping[str, Any]) -> Results:
+    """Check ``results`` against version 1.
+
+    Raises:
+        DataError: A key is missing, unknown or of the wrong kind; the sentence names its path.
+    """
+    version = results.get("version")
+    if version is not None and version != VERSION:
+        raise DataError(
+            "results.json has version {found}, and this Mason reads version {wanted}; "
+            "update Mason.",
+            found=version,
+            wanted=VERSION,
+        )
+    try:
+        return Results.model_validate(dict(results))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        path = ".".join(str(part) for part in first["loc"])
+        raise _sentence(path, first["type"], first["input"], first["msg"]) from None
+
+
+def _sentence(path: str, kind: str, found: object, message: str) -> DataError:
+    if kind == "missing":
+        return DataError(
+            "results.json lacks {path}; write it again with this version of Mason.", path=path
+        )
+    if kind == "extra_forbidden":
+        return DataError(
+            "results.json has a key that version 1 does not know: {path}; move it under extras.",
+            path=path,
+        )
+    shown = repr(found)
+    return DataError(
+        "results.json, {path}: {found} does not belong there ({wanted}); write the file again "
+        "with this version of Mason.",
+        path=path,
+        found=shown if len(shown) <= 60 else shown[:60] + "…",
+        wanted=message,
+    )

@@ -1,0 +1,143 @@
+"""Every score with its interval, against something simpler, and label by label."""
+
+from mason.language import say
+from mason.reports.charts import Axis, axis, scale_row, whisker
+from mason.reports.markup import Part, escape, heading, paragraph, table
+from mason.reports.numbers import count, percent
+from mason.reports.overview import scored_rows
+from mason.reports.schema import ClassRow, Interval, Results, Scored
+
+
+def scores(results: Results) -> Part | None:
+    """Scores over all rows, baselines beside them, then each label."""
+    scored = results.evaluation
+    if scored is None or not (scored.scores or scored.per_class or scored.baselines):
+        return None
+    body = _overall(scored) if scored.scores or scored.baselines else ""
+    if scored.per_class:
+        body += heading(say("Label by label")) + _per_class(scored.per_class)
+    return Part(
+        say("How good it is"),
+        say(
+            "Scored on {rows}. The dot is the score; the line is where the true value lies, with "
+            "{confidence} confidence.",
+            rows=scored_rows(scored),
+            confidence=percent(scored.confidence, 0),
+        ),
+        body,
+    )
+
+
+def _names() -> dict[str, tuple[str, str]]:
+    """Score names in words, with one explaining sentence."""
+    return {
+        "accuracy": (say("Accuracy"), say("Share of texts given the right label.")),
+        "macro_f1": (
+            say("Macro F1"),
+            say("Balance of missed and false labels; every label counts alike, however rare."),
+        ),
+        "macro_precision": (
+            say("Macro precision"),
+            say("When it names a label, how often that is right; mean over labels."),
+        ),
+        "macro_recall": (
+            say("Macro recall"),
+            say("Of a label's texts, how many it finds; mean over labels."),
+        ),
+        "weighted_f1": (say("Weighted F1"), say("F1 with each label weighted by its texts.")),
+        "weighted_precision": (
+            say("Weighted precision"),
+            say("Precision with each label weighted by its texts."),
+        ),
+        "weighted_recall": (
+            say("Weighted recall"),
+            say("Recall with each label weighted by its texts."),
+        ),
+        "micro_f1": (
+            say("Micro F1"),
+            say("Pooled over labels; with one label a text it equals accuracy."),
+        ),
+        "micro_precision": (say("Micro precision"), say("Pooled over labels, likewise.")),
+        "micro_recall": (say("Micro recall"), say("Pooled over labels, likewise.")),
+    }
+
+
+def _overall(scored: Scored) -> str:
+    names = _names()
+    ordered = [n for n in names if n in scored.scores] + [
+        n for n in scored.scores if n not in names
+    ]
+    scale = _scale([*scored.scores.values(), *(b.accuracy for b in scored.baselines)])
+    rows = [_score_row(*names.get(n, (n, "")), scored.scores[n], scale) for n in ordered]
+    rows += [
+        _score_row(
+            say("{name}: accuracy", name=baseline.name),
+            say("Something simpler, on the same texts."),
+            baseline.accuracy,
+            scale,
+            "baseline",
+        )
+        for baseline in scored.baselines
+    ]
+    rows.append(["", scale_row(scale), "", ""])
+    heads = [say("Score"), "", say("Value"), say("Between")]
+    return table(heads, rows, kind="whiskers", numeric=2)
+
+
+def _score_row(
+    name: str, explanation: str, score: Interval, scale: Axis, tone: str = ""
+) -> list[str]:
+    return [
+        f'{escape(name)}<br><span class="muted">{escape(explanation)}</span>',
+        whisker(score.low, score.value, score.high, scale, tone),
+        f"<strong>{percent(score.value)}</strong>",
+        f"{percent(score.low)}–{percent(score.high)}",
+    ]
+
+
+def _scale(intervals: list[Interval]) -> Axis:
+    lows = [interval.low for interval in intervals]
+    return axis(lows, write=lambda v: percent(v, 0), high=1.0)
+
+
+def _per_class(classes: list[ClassRow]) -> str:
+    lows = [c.f1 if c.low is None else c.low for c in classes if c.f1 is not None]
+    scale = axis([low for low in lows if low is not None], write=lambda v: percent(v, 0), high=1.0)
+    weakest_first = sorted(classes, key=lambda c: (c.f1 is None, c.f1 or 0.0))
+    rows = [_class_row(c, scale) for c in weakest_first]
+    rows.append(["", scale_row(scale), "", "", "", "", ""])
+    heads = [
+        say("Label"),
+        "",
+        say("F1"),
+        say("Between"),
+        say("Precision"),
+        say("Recall"),
+        say("Texts"),
+    ]
+    note = say(
+        "Weakest first. Precision: when it says this label, how often it is right. Recall: of this "
+        "label's texts, how many it found. F1 is high only when both are."
+    )
+    absent = any(c.f1 is None for c in classes)
+    if absent:
+        note += " " + say("A dash marks a label that no tested text has.")
+    return paragraph(note) + table(heads, rows, kind="whiskers classes", numeric=5)
+
+
+def _class_row(row: ClassRow, scale: Axis) -> list[str]:
+    drawn = between = ""
+    if row.f1 is not None:
+        low = row.f1 if row.low is None else row.low
+        high = row.f1 if row.high is None else row.high
+        drawn = whisker(low, row.f1, high, scale)
+        between = f"{percent(low)}–{percent(high)}"
+    return [
+        escape(row.label),
+        drawn,
+        f"<strong>{percent(row.f1)}</strong>",
+        between,
+        percent(row.precision),
+        percent(row.recall),
+        count(row.support),
+    ]

@@ -1,0 +1,50 @@
+"""The sections of a report, by name and order.
+
+A new section is one new file with one pure function from ``Results`` to a ``Part`` (None
+where its block is missing), and one line here.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mason.reports.certainty import certainty
+from mason.reports.confusion import confusion
+from mason.reports.cost import cost, model
+from mason.reports.data import data
+from mason.reports.learning import learning
+from mason.reports.markup import Part
+from mason.reports.mistakes import mistakes
+from mason.reports.overview import overview
+from mason.reports.recipe import recipe
+from mason.reports.schema import Results
+from mason.reports.scores import scores
+
+
+@dataclass(frozen=True)
+class Section:
+    """A section: ``name`` is its anchor, ``order`` its place on the page."""
+
+    name: str
+    order: int
+    render: Callable[[Results], Part | None]
+
+
+SECTIONS = [
+    Section("overview", 0, overview),
+    Section("scores", 10, scores),
+    Section("confusion", 20, confusion),
+    Section("mistakes", 30, mistakes),
+    Section("certainty", 40, certainty),
+    Section("learning", 50, learning),
+    Section("data", 60, data),
+    Section("model", 70, model),
+    Section("cost", 80, cost),
+    Section("recipe", 90, recipe),
+]
+
+
+def parts_of(results: Results) -> list[tuple[str, Part]]:
+    """Name and content of every section that has something to show, in order."""
+    ordered = sorted(SECTIONS, key=lambda section: section.order)
+    shown = ((section.name, section.render(results)) for section in ordered)
+    return [(name, part) for name, part in shown if part is not None]
