@@ -1,7 +1,17 @@
 """Text and tokens: load a model's tokenizer, and hold it against the model."""
 
+from mason.text.contract import InputContract, check_contract, load_contract, save_contract
 from mason.text.loading import load_tokenizer
 from mason.text.special import SpecialTokens
 from mason.text.tokenizers import Encoding, Tokenizer
 
-__all__ = ["Encoding", "SpecialTokens", "Tokenizer", "load_tokenizer"]
+__all__ = [
+    "Encoding",
+    "InputContract",
+    "SpecialTokens",
+    "Tokenizer",
+    "check_contract",
+    "load_contract",
+    "load_tokenizer",
+    "save_contract",
+]
