@@ -1,0 +1,185 @@
+"""Which columns hold the text, the label, the second text and the group.
+
+A name asked for is taken; else a usual name decides; else a shape that only one column has.
+What stays open is an error that names the candidates: nothing is guessed.
+"""
+
+import difflib
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from mason.data import column_names as names
+from mason.data.tables import Table
+from mason.errors import DataError
+
+_SHAPE_ROWS = 1000
+_MAX_CLASSES = 100
+_CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Names of columns; None where a table has none."""
+
+    text: str
+    pair: str | None = None
+    label: str | None = None
+    group: str | None = None
+
+
+def find_columns(
+    table: Table,
+    *,
+    text: str | None = None,
+    label: str | None = None,
+    pair: str | None = None,
+    group: str | None = None,
+    need_label: bool = True,
+) -> Columns:
+    """Find a table's columns.
+
+    Args:
+        table: the table; every split of a data set has the same columns.
+        text: the column of the text, if the user named it.
+        label: the column of the label, if the user named it.
+        pair: the column of the second text of a pair, if the user named it.
+        group: the column whose equal values must stay in one split; only ever named.
+        need_label: whether a table without a label is an error.
+
+    Raises:
+        DataError: a named column is missing or holds lists; no column, or more than one,
+            can be the text or the label.
+    """
+    for name in filter(None, (text, label, pair, group)):
+        _check_present(name, table)
+    if text is None and pair is None:
+        text, pair = _usual_pair(table, taken=[label, group])
+    if label is None:
+        label = _find_label(table, taken=[text, pair, group], need=need_label)
+    if text is None:
+        text = _find_text(table, taken=[label, pair, group])
+    for name in filter(None, (text, pair, label, group)):
+        _check_scalar(name, table)
+    return Columns(text, pair, label, group)
+
+
+def _check_present(name: str, table: Table) -> None:
+    if name in table.frame.columns:
+        return
+    plain = {names.plain(column): column for column in table.frame.columns}
+    near = difflib.get_close_matches(names.plain(name), plain, n=1, cutoff=0.5)
+    if near:
+        raise DataError(
+            "{file} has no column {column}; did you mean {near}?",
+            file=table.path,
+            column=name,
+            near=plain[near[0]],
+        )
+    raise DataError(
+        "{file} has no column {column}; its columns are {columns}.",
+        file=table.path,
+        column=name,
+        columns=_listed(table.frame.columns),
+    )
+
+
+def _check_scalar(name: str, table: Table) -> None:
+    if table.frame[name].dtype != pl.String:
+        raise DataError(
+            "{file}: the column {column} holds lists or objects, not texts; name another one.",
+            file=table.path,
+            column=name,
+        )
+
+
+def _usual_pair(table: Table, taken: Sequence[str | None]) -> tuple[str | None, str | None]:
+    free = {names.plain(c): c for c in table.frame.columns if c not in taken}
+    found = [(free[a], free[b]) for a, b in names.PAIRS if a in free and b in free]
+    return found[0] if len(found) == 1 else (None, None)
+
+
+def _find_label(table: Table, taken: Sequence[str | None], need: bool) -> str | None:
+    free = [c for c in table.frame.columns if c not in taken]
+    found = _named(free, names.LABEL_FIRST, names.LABEL_FIRST | names.LABEL)
+    if not found and need:
+        texts = _named(free, names.TEXT_FIRST, names.TEXT_FIRST | names.TEXT)
+        found = [c for c in _scalars(table, free) if c not in texts and _has_classes(table, c)]
+    if len(found) == 1:
+        return found[0]
+    if found and need:
+        raise DataError(
+            "{file}: the label could be any of {columns}; name it with --label COLUMN.",
+            file=table.path,
+            columns=_listed(found),
+        )
+    if need:
+        raise DataError(
+            "{file} has no column that looks like a label among {columns}; name it with "
+            "--label COLUMN.",
+            file=table.path,
+            columns=_listed(table.frame.columns),
+        )
+    return None
+
+
+def _find_text(table: Table, taken: Sequence[str | None]) -> str:
+    free = [c for c in table.frame.columns if c not in taken]
+    found = _named(free, names.TEXT_FIRST, names.TEXT_FIRST | names.TEXT, names.TEXT_LAST)
+    if not found:
+        found = [c for c in _scalars(table, free) if _has_texts(table, c)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise DataError(
+            "{file}: the text could be any of {columns}; name it with --text COLUMN, and the "
+            "second one of a pair with --pair COLUMN.",
+            file=table.path,
+            columns=_listed(found),
+        )
+    raise DataError(
+        "{file} has no column that looks like text among {columns}; name it with --text COLUMN.",
+        file=table.path,
+        columns=_listed(table.frame.columns),
+    )
+
+
+def _named(columns: Sequence[str], *tiers: frozenset[str]) -> list[str]:
+    """The columns called by a name of the first tier that any is called by.
+
+    Whole names count before last words: ``label`` before ``fine_label``.
+    """
+    for tier in tiers:
+        whole = [c for c in columns if names.plain(c) in tier]
+        if whole:
+            return whole
+    for tier in tiers:
+        part = [c for c in columns if set(names.words_of(c)[-1:]) & tier]
+        if part:
+            return part
+    return []
+
+
+def _scalars(table: Table, columns: Iterable[str]) -> list[str]:
+    return [c for c in columns if table.frame[c].dtype == pl.String]
+
+
+def _has_classes(table: Table, column: str) -> bool:
+    """Whether a column has few different short values, each on many rows."""
+    values = table.frame[column].drop_nulls()
+    num_distinct = values.n_unique()
+    few = 2 <= num_distinct <= min(_MAX_CLASSES, max(2, len(values) // 3))
+    return few and not _has_texts(table, column)
+
+
+def _has_texts(table: Table, column: str) -> bool:
+    """Whether a column's values are mostly several words, or several Chinese characters."""
+    values = [v for v in table.frame[column].head(_SHAPE_ROWS).to_list() if v]
+    long = sum(len(v.split()) > 2 or len(_CJK.findall(v)) > 5 for v in values)
+    return 2 * long > len(values)
+
+
+def _listed(columns: Iterable[str]) -> str:
+    return ", ".join(columns)
