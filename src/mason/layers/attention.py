@@ -46,7 +46,7 @@ class Attention(nn.Module):
         super().__init__()
         self.num_heads = spec.num_heads
         self.num_kv_heads = spec.num_kv_heads or spec.num_heads
-        self.head_width = spec.head_width or width // spec.num_heads
+        self.head_width = spec.head_width_in(width)
         base = spec.scale_base or self.head_width
         self.scale = spec.scale if spec.scale is not None else base**-0.5
         self.softcap, self.dropout = spec.softcap, spec.dropout
@@ -83,27 +83,33 @@ class Attention(nn.Module):
             cache: Keys and values of earlier rows; the new ones are added to it.
         """
         query, key, value = self._project(x, source)
-        query, key = self.query_norm(query), key if key is None else self.key_norm(key)
+        query = self.query_norm(query)
+        if key is not None:
+            key = self.key_norm(key)
         if angles is not None:
-            query, key = rotate(query, *angles), rotate(key, *angles)
+            query = rotate(query, *angles)
+            key = rotate(key, *angles) if key is not None else None
         if cache is not None:
             key, value = cache.extend(key, value)
+        assert key is not None and value is not None, "cross-attention needs a source or a cache"
         mixed = self._attend(query, key, value, plan, biases)
         out: Tensor = self.output(mixed.flatten(1))
         return out
 
-    def _project(self, x: Tensor, source: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    def _project(
+        self, x: Tensor, source: Tensor | None
+    ) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """Query, key and value [rows, heads, head_width]; no keys where the cache has them."""
+        shape = (self.num_heads, self.head_width)
+        shared = (self.num_kv_heads, self.head_width)
         if not self.cross:
             query, key, value = self.query_key_value.split(self.query_key_value(x))
+        elif source is not None:
+            query = self.query(x)
+            key, value = self.key_value.split(self.key_value(source))
         else:
-            query, key, value = self.query(x), None, None
-            if source is not None:
-                key, value = self.key_value.split(self.key_value(source))
-        heads = query.unflatten(-1, (self.num_heads, self.head_width))
-        if key is None:
-            return heads, key, value  # type: ignore[return-value]  # the cache has them
-        shape = (self.num_kv_heads, self.head_width)
-        return heads, key.unflatten(-1, shape), value.unflatten(-1, shape)
+            return self.query(x).unflatten(-1, shape), None, None
+        return query.unflatten(-1, shape), key.unflatten(-1, shared), value.unflatten(-1, shared)
 
     def _attend(
         self,

@@ -16,6 +16,8 @@ from mason.layers.specs import EmbeddingSpec
 class Embedding(nn.Module):
     """Token vectors, plus positions and token types where there are any."""
 
+    waves: Tensor
+
     def __init__(self, spec: EmbeddingSpec, width: int) -> None:
         super().__init__()
         inner = spec.width or width
@@ -61,14 +63,13 @@ class Embedding(nn.Module):
         longest = max(p + n for p, n in zip(layout.past, layout.lengths, strict=True))
         if longest > self.spec.num_positions:
             raise DataError(
-                "A sequence has {length} tokens but the model has {limit} positions; "
-                "shorten the text or set --model.max-tokens {limit}.",
+                "A sequence has {length} tokens, but the model has {limit} positions; cut the "
+                "text to {limit} tokens.",
                 length=longest,
                 limit=self.spec.num_positions,
             )
         if self.positions is None:
-            waves: Tensor = self.waves  # type: ignore[assignment]
-            return waves[layout.positions]
+            return self.waves[layout.positions]
         at: Tensor = self.positions(layout.positions + self.spec.position_offset)
         return at
 

@@ -53,8 +53,8 @@ class Layout:
         return sum(self.lengths)
 
     @cached_property
-    def offsets(self) -> Int[Tensor, "N+1"]:
-        """Cumulative lengths from 0 to T, as varlen kernels take them."""
+    def offsets(self) -> Int[Tensor, "bounds"]:
+        """Cumulative lengths from 0 to T, N + 1 of them, as varlen kernels take them."""
         bounds = torch.tensor([0, *self.lengths]).cumsum(0)
         return bounds.to(self.device)
 
@@ -73,9 +73,10 @@ class Layout:
     @cached_property
     def first(self) -> Int[Tensor, "N"]:
         """First row of each sequence."""
-        return self.offsets[:-1]
+        return torch.tensor(self.starts, device=self.device)
 
     @cached_property
     def last(self) -> Int[Tensor, "N"]:
         """Last row of each sequence."""
-        return self.offsets[1:] - 1
+        ends = [start + n - 1 for start, n in zip(self.starts, self.lengths, strict=True)]
+        return torch.tensor(ends, device=self.device)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor, nn
 
 
@@ -29,4 +30,4 @@ class FusedLinear(nn.Linear):
 
     def split(self, output: Tensor) -> tuple[Tensor, ...]:
         """The output [..., sum of widths] cut into its parts."""
-        return output.split(list(self.parts.values()), dim=-1)
+        return torch.split(output, list(self.parts.values()), dim=-1)

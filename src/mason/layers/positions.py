@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -28,7 +29,7 @@ def _linear(spec: RotarySpec, width: int, options: Options) -> Frequencies:
 def _llama3(spec: RotarySpec, width: int, options: Options) -> Frequencies:
     """Long waves slowed, short ones kept, a ramp between (Llama 3.1, 2024)."""
     frequencies = _plain(spec.theta, width)
-    length = options["original_max_position_embeddings"]
+    length = _original_length(spec, options)
     low, high = options["low_freq_factor"], options["high_freq_factor"]
     waves = 2 * math.pi / frequencies
     ramp = ((length / waves - low) / (high - low)).clamp(0, 1)
@@ -37,9 +38,7 @@ def _llama3(spec: RotarySpec, width: int, options: Options) -> Frequencies:
 
 def _yarn(spec: RotarySpec, width: int, options: Options) -> Frequencies:
     """Slow by wavelength and sharpen the softmax (Peng et al. 2023)."""
-    factor = options["factor"]
-    length = options.get("original_max_position_embeddings") or spec.max_positions
-    assert length, "yarn needs the original length"
+    factor, length = options["factor"], _original_length(spec, options)
 
     def dimension(rotations: float) -> float:
         waves = math.log(length / (rotations * 2 * math.pi))
@@ -69,37 +68,104 @@ def _yarn_sharpening(factor: float, options: Options) -> float:
     return scale(1.0)
 
 
-SCALINGS: dict[str, Callable[[RotarySpec, int, Options], Frequencies]] = {
-    "default": lambda spec, width, options: (_plain(spec.theta, width), 1.0),
-    "linear": _linear,
-    "dynamic": lambda spec, width, options: (_plain(spec.theta, width), 1.0),
-    "yarn": _yarn,
-    "llama3": _llama3,
+def _original_length(spec: RotarySpec, options: Options) -> float:
+    length = options.get("original_max_position_embeddings") or spec.max_positions
+    if not length:
+        raise SettingsError(
+            "The rotary scaling {name} needs the length the model was trained for; set "
+            "original_max_position_embeddings in its options.",
+            name=spec.scaling,
+        )
+    return length
+
+
+def _unscaled(spec: RotarySpec, width: int, options: Options) -> Frequencies:
+    return _plain(spec.theta, width), 1.0
+
+
+class Scaling(NamedTuple):
+    """A way to stretch rotary positions, and the options it understands."""
+
+    frequencies: Callable[[RotarySpec, int, Options], Frequencies]
+    needed: frozenset[str] = frozenset()
+    optional: frozenset[str] = frozenset()
+
+
+_LENGTH = "original_max_position_embeddings"
+SCALINGS: dict[str, Scaling] = {
+    "default": Scaling(_unscaled),
+    "linear": Scaling(_linear, frozenset({"factor"})),
+    "dynamic": Scaling(_unscaled, frozenset({"factor"}), frozenset({_LENGTH})),
+    "yarn": Scaling(
+        _yarn,
+        frozenset({"factor"}),
+        frozenset({_LENGTH, "beta_fast", "beta_slow", "truncate", "attention_factor"})
+        | {"mscale", "mscale_all_dim"},
+    ),
+    "llama3": Scaling(
+        _llama3,
+        frozenset({"factor", "low_freq_factor", "high_freq_factor"}),
+        frozenset({_LENGTH}),
+    ),
 }
+
+
+def _checked(spec: RotarySpec, head_width: int) -> Scaling:
+    """The scaling a spec names, if it can be computed as it stands."""
+    scaling = SCALINGS.get(spec.scaling)
+    if scaling is None:
+        raise SettingsError(
+            "The rotary scaling {name!r} is not known; choose one of {known}.",
+            name=spec.scaling,
+            known=", ".join(SCALINGS),
+        )
+    given = set(spec.options or {})
+    if missing := scaling.needed - given:
+        raise SettingsError(
+            "The rotary scaling {name} lacks {missing}; add it to the scaling's options.",
+            name=spec.scaling,
+            missing=", ".join(sorted(missing)),
+        )
+    if surplus := given - scaling.needed - scaling.optional:
+        raise SettingsError(
+            "The rotary scaling {name} has no option {surplus}; remove it if it has no effect.",
+            name=spec.scaling,
+            surplus=", ".join(sorted(surplus)),
+        )
+    if head_width % 2:
+        raise SettingsError(
+            "Rotary positions turn pairs of features, but a head has {width}; make it even.",
+            width=head_width,
+        )
+    return scaling
 
 
 class Rotary(nn.Module):
     """Turns pairs of features by an angle that grows with position (Su et al. 2021).
 
     Feature i pairs with feature i + d/2 (rotate-half), as in Hugging Face checkpoints.
+
+    Args:
+        spec: Base and scaling.
+        head_width: d, features of a head; even.
+
+    Raises:
+        SettingsError: The scaling is unknown, or its options are not what it needs.
     """
+
+    frequencies: Tensor
 
     def __init__(self, spec: RotarySpec, head_width: int) -> None:
         super().__init__()
-        if spec.scaling not in SCALINGS:
-            raise SettingsError(
-                "The rotary scaling {name!r} is not known; the known ones are {known}.",
-                name=spec.scaling,
-                known=", ".join(SCALINGS),
-            )
+        scaling = _checked(spec, head_width)
         self.spec, self.head_width = spec, head_width
-        frequencies, self.factor = SCALINGS[spec.scaling](spec, head_width, spec.options or {})
+        frequencies, self.factor = scaling.frequencies(spec, head_width, spec.options or {})
         self.register_buffer("frequencies", frequencies, persistent=False)
 
     def forward(self, layout: Layout) -> tuple[Float[Tensor, "T d"], Float[Tensor, "T d"]]:
         """Cosine and sine [T, d] of every row's angles, in fp32."""
         # fp32 whatever the model's dtype: bf16 cannot tell position 300 from 301.
-        frequencies = self.frequencies.float()  # type: ignore[operator]
+        frequencies = self.frequencies.float()
         if self.spec.scaling == "dynamic":
             frequencies = self._stretched(layout).to(frequencies.device)
         angles = layout.positions[:, None].float() * frequencies
@@ -107,13 +173,14 @@ class Rotary(nn.Module):
         return angles.cos() * self.factor, angles.sin() * self.factor
 
     def _stretched(self, layout: Layout) -> Float[Tensor, "T half"]:
-        # Each sequence by its own length, so that a batch gives what one sequence gives.
-        spec, width = self.spec, self.head_width
-        assert spec.max_positions and spec.options, "dynamic scaling needs its numbers"
-        factor = spec.options["factor"]
+        # Each sequence by its own length, so that a batch gives what one sequence gives. Keys
+        # in a cache keep the angles of the length they were written at.
+        # Hugging Face counts from the config's length here, even where another is given.
+        spec, width, options = self.spec, self.head_width, self.spec.options or {}
+        factor, known = options["factor"], _original_length(spec, {})
         rows = []
         for past, length in zip(layout.past, layout.lengths, strict=True):
-            stretch = factor * max(past + length, spec.max_positions) / spec.max_positions
+            stretch = factor * max(past + length, known) / known
             theta = spec.theta * (stretch - (factor - 1)) ** (width / (width - 2))
             rows.append(_plain(theta, width).expand(length, -1))
         return torch.cat(rows)
@@ -172,14 +239,15 @@ class RelativeBias(nn.Module):
 class Alibi(nn.Module):
     """A penalty that grows with distance, steeper for some heads (Press et al. 2022)."""
 
+    slopes: Tensor
+
     def __init__(self, num_heads: int) -> None:
         super().__init__()
         self.register_buffer("slopes", _alibi_slopes(num_heads), persistent=False)
 
     def forward(self, distances: Int[Tensor, "B Q K"]) -> Float[Tensor, "B h Q K"]:
         """Bias for key position minus query position."""
-        slopes: Tensor = self.slopes  # type: ignore[assignment]
-        return -distances.abs()[:, None] * slopes[:, None, None]
+        return -distances.abs()[:, None] * self.slopes[:, None, None]
 
 
 def _alibi_slopes(num_heads: int) -> Tensor:

@@ -1,4 +1,15 @@
-"""Blocks by name: a spec's ``kind`` is a registered name or a class."""
+"""Blocks by name: a spec's ``kind`` is a registered name or a class of one's own.
+
+What a block of one's own must be (``T`` rows of all sequences, ``D`` the model's width):
+
+- a norm is built as ``kind(spec, width)`` and called with rows [..., width];
+- a feed-forward is built as ``kind(spec, width)`` and called with rows [T, D];
+- an attention is built as ``kind(spec, width)``, with ``cross=True`` where it reads the
+  encoder, and called as ``Attention.forward`` is; it may ignore what it does not need;
+- an embedding is built as ``kind(spec, width)`` and called with ``(tokens, layout,
+  token_types)``; its ``tokens`` is an ``nn.Embedding`` if a head is tied to it or an encoder
+  and a decoder share it.
+"""
 
 from collections.abc import Callable
 from difflib import get_close_matches
@@ -17,10 +28,24 @@ class Registry:
         self._classes: dict[str, type] = {}
 
     def register(self, name: str) -> Callable[[Block], Block]:
-        """Class decorator: make the class known as ``name``."""
+        """Class decorator: make the class known as ``name``.
+
+        The same class again, as when a notebook's cell runs twice, replaces the first.
+
+        Raises:
+            SettingsError: Another class has this name.
+        """
 
         def enter(block: Block) -> Block:
-            assert name not in self._classes, f"{self.noun} {name!r} is registered twice"
+            known = self._classes.get(name, block)
+            if (known.__module__, known.__qualname__) != (block.__module__, block.__qualname__):
+                raise SettingsError(
+                    "The {noun} block {name!r} is already registered, as {known}; choose another "
+                    "name.",
+                    noun=self.noun,
+                    name=name,
+                    known=f"{known.__module__}.{known.__qualname__}",
+                )
             self._classes[name] = block
             return block
 
@@ -37,7 +62,8 @@ class Registry:
         if kind not in self._classes:
             near = get_close_matches(kind, self._classes, n=1)
             raise SettingsError(
-                "No {noun} block is called {name!r}; the registered ones are {known}{near}.",
+                "No {noun} block is called {name!r}{near}; choose one of {known}, or give a class "
+                "of your own.",
                 noun=self.noun,
                 name=kind,
                 known=", ".join(sorted(self._classes)),

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from mason.errors import SettingsError
+
 Kind = str | type
 
 
@@ -18,6 +20,7 @@ class NormSpec:
     kind: Kind = "layer"
     epsilon: float = 1e-5
     bias: bool = True
+    """LayerNorm only."""
     unit_offset: bool = False
     """Multiply by 1 + weight, as Gemma does (RMSNorm only)."""
 
@@ -64,7 +67,33 @@ class AttentionSpec:
     """Scores become cap * tanh(scores / cap)."""
     dropout: float = 0.0
     query_key_norm: NormSpec | None = None
+    """A norm on each head's queries and keys (Henry et al. 2020)."""
     rotary: RotarySpec | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse heads that cannot share keys evenly."""
+        if self.num_heads % (self.num_kv_heads or self.num_heads):
+            raise SettingsError(
+                "{heads} attention heads cannot share {shared} key and value heads evenly; choose "
+                "a number that divides {heads}.",
+                heads=self.num_heads,
+                shared=self.num_kv_heads,
+            )
+
+    def head_width_in(self, width: int) -> int:
+        """Features of a head in a model of this width.
+
+        Raises:
+            SettingsError: The width is no multiple of the number of heads.
+        """
+        if self.head_width is None and width % self.num_heads:
+            raise SettingsError(
+                "A width of {width} cannot be cut into {heads} attention heads of equal width; "
+                "choose a multiple of {heads}, or set head_width.",
+                width=width,
+                heads=self.num_heads,
+            )
+        return self.head_width or width // self.num_heads
 
 
 @dataclass(frozen=True)
@@ -134,13 +163,38 @@ class StackSpec:
     shared: bool = False
     """One layer's weights used ``depth`` times (Lan et al. 2020)."""
 
+    def __post_init__(self) -> None:
+        """Refuse a pattern that says something else than is computed."""
+        unknown = set(self.pattern) - {"full", "local"}
+        if unknown:
+            raise SettingsError(
+                'The attention pattern has {unknown}; each layer is "full" or "local".',
+                unknown=", ".join(sorted(unknown)),
+            )
+        if self.pattern and len(self.pattern) != self.depth:
+            raise SettingsError(
+                "The attention pattern names {named} layers, but the stack has {depth}; name each "
+                "layer once.",
+                named=len(self.pattern),
+                depth=self.depth,
+            )
+        if "local" in self.pattern and self.window is None:
+            raise SettingsError(
+                'The attention pattern has "local" layers, but there is no window; set window to '
+                "the distance they see."
+            )
+        if self.relative is not None and self.alibi:
+            raise SettingsError(
+                "A stack has either relative biases or ALiBi; remove one of relative and alibi."
+            )
+
 
 @dataclass(frozen=True)
 class HeadSpec:
     """From hidden states to outputs: pool, dense, activation, norm, dropout, output."""
 
     outputs: int | None = None
-    """Number of outputs; None: the vocabulary."""
+    """Number of outputs; None: the labels where the head pools, else the vocabulary."""
     pool: Literal["first", "last", "mean"] | None = None
     """One vector a sequence, or None for one a token."""
     input_dropout: float = 0.0

@@ -162,8 +162,11 @@ class _Filling:
         return next((copy for copy in copies if copy in self.weights), None)
 
     def _copies(self) -> dict[str, str]:
-        at = (lambda n: self.prefix + n[1:] if n.startswith(".") else n)
-        return {at(copy): original for copy, original in self.family.copies.items()}
+        """Full name of each tensor that repeats one of ours, and ours."""
+        return {
+            self.prefix + copy[1:] if copy.startswith(".") else copy: original
+            for copy, original in self.family.copies.items()
+        }
 
     def _absent(self, name: str, verb: Verb) -> None:
         if name.startswith("heads."):
@@ -172,7 +175,8 @@ class _Filling:
         missing = [n for n in verb.names if n not in self.weights]
         near = get_close_matches(missing[0], list(self.weights), n=1, cutoff=0.8)
         raise CheckpointError(
-            "{path}: the weight {name} is missing{near}; the file is damaged or not a {family} model.",
+            "{path}: the weight {name} is missing{near}; the file is damaged or not a {family} "
+            "model.",
             path=self.path,
             name=missing[0],
             near=f" ({near[0]}?)" if near else "",
@@ -212,10 +216,8 @@ class _Filling:
         )
 
     def _check_copy(self, name: str, original: str) -> None:
-        parameters = dict(self.model.named_parameters())
-        if original not in parameters:
-            return
-        if not torch.equal(self.weights.tensor(name).to(parameters[original].dtype), parameters[original]):
+        ours = dict(self.model.named_parameters()).get(original)
+        if ours is not None and not torch.equal(self.weights.tensor(name).to(ours.dtype), ours):
             raise CheckpointError(
                 "{path}: {name} should be a copy of the weight it is tied to, but differs; "
                 'set "tie_word_embeddings": false in config.json if they are meant to differ.',

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 from torch import Tensor
 
+from mason.errors import DataError
 from mason.layers import Layout
 
 
@@ -41,12 +42,28 @@ class Packed:
     def from_padded(
         cls,
         tokens: Int[Tensor, "B L"],
-        mask: Int[Tensor, "B L"] | None = None,
+        mask: Int[Tensor, "B L"] | Bool[Tensor, "B L"] | None = None,
         token_types: Int[Tensor, "B L"] | None = None,
     ) -> "Packed":
-        """Drop the padding of a [B, L] batch; ``mask`` is 1 at tokens."""
+        """Drop the padding of a [B, L] batch, wherever it is.
+
+        Args:
+            tokens: Token ids.
+            mask: True or 1 at tokens; None: there is no padding.
+            token_types: BERT's segments.
+
+        Raises:
+            DataError: A row has no token.
+        """
         kept = torch.ones_like(tokens, dtype=torch.bool) if mask is None else mask.bool()
-        layout = Layout(kept.sum(1).tolist(), device=tokens.device)
+        lengths = kept.sum(1).tolist()
+        if 0 in lengths:
+            raise DataError(
+                "Row {row} of the batch has no token: its attention mask is 0 everywhere; leave "
+                "the row out.",
+                row=lengths.index(0) + 1,
+            )
+        layout = Layout(lengths, device=tokens.device)
         return cls(tokens[kept], layout, None if token_types is None else token_types[kept])
 
     @property

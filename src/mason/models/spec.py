@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from mason.errors import SettingsError
 from mason.layers import HeadSpec, StackSpec
 
 Topology = Literal["encoder", "decoder", "encoder-decoder"]
@@ -34,6 +35,30 @@ class ModelSpec:
     special: SpecialTokens = SpecialTokens()
     labels: tuple[str, ...] = ()
     """What the classification head's outputs mean."""
+
+    def __post_init__(self) -> None:
+        """Refuse stacks that do not fit together."""
+        if self.encoder is None and self.decoder is None:
+            raise SettingsError("A model needs an encoder, a decoder or both; give it one.")
+        if self.encoder is not None and self.encoder.cross:
+            raise SettingsError(
+                "An encoder has nothing to cross to; set cross on the decoder alone."
+            )
+        if self.decoder is not None and self.decoder.cross != (self.encoder is not None):
+            raise SettingsError(
+                "A decoder attends to an encoder exactly where there is one; set the decoder's "
+                "cross to {wanted}.",
+                wanted=self.encoder is not None,
+            )
+        if self.encoder and self.decoder and self.share_embeddings:
+            ours, theirs = self.encoder.embedding, self.decoder.embedding
+            if (ours.vocab_size, ours.width) != (theirs.vocab_size, theirs.width):
+                raise SettingsError(
+                    "The encoder's embedding is {ours} and the decoder's {theirs}, so they cannot "
+                    "be shared; set share_embeddings to false or make them alike.",
+                    ours=f"{ours.vocab_size} × {ours.width or self.width}",
+                    theirs=f"{theirs.vocab_size} × {theirs.width or self.width}",
+                )
 
     @property
     def topology(self) -> Topology:

@@ -1,6 +1,7 @@
 """An encoder or a decoder: embedding, layers, last norm."""
 
 from collections.abc import Callable
+from typing import cast
 
 import torch
 from jaxtyping import Float
@@ -29,7 +30,15 @@ Look = Callable[[int, Tensor], None]
 
 
 class Layer(nn.Module):
-    """Self-attention, perhaps cross-attention, feed-forward; each with norms and sum."""
+    """Self-attention, perhaps cross-attention, feed-forward; each with norms and sum.
+
+    Args:
+        spec: What the blocks are.
+        width: Width of the rows.
+        first_norm: False: no norm before self-attention.
+    """
+
+    cross_attention: Residual | None
 
     def __init__(self, spec: StackSpec, width: int, *, first_norm: bool) -> None:
         super().__init__()
@@ -55,20 +64,24 @@ class Layer(nn.Module):
 
 
 class Stack(nn.Module):
-    """Token ids of flat rows to hidden states [T, D]."""
+    """Token ids of flat rows to hidden states [T, D].
+
+    Args:
+        spec: What the stack is made of.
+        width: D.
+    """
 
     def __init__(self, spec: StackSpec, width: int) -> None:
         super().__init__()
         self.spec = spec
         self.embedding = embeddings.build(spec.embedding.kind, spec.embedding, width)
         self.kinds = spec.pattern or ("full",) * spec.depth
-        assert len(self.kinds) == spec.depth, "the pattern names every layer"
         distinct = 1 if spec.shared else spec.depth
         self.layers = nn.ModuleList(
             Layer(spec, width, first_norm=spec.first_norm or i > 0) for i in range(distinct)
         )
         self.relative = _relative(spec)
-        head_width = spec.attention.head_width or width // spec.attention.num_heads
+        head_width = spec.attention.head_width_in(width)
         turns = {kind: _turns(spec, kind) for kind in sorted(set(self.kinds))}
         self.rotary = nn.ModuleDict({k: Rotary(r, head_width) for k, r in turns.items() if r})
         self.norm = build_norm(spec.norm if spec.final_norm else None, width)
@@ -109,7 +122,7 @@ class Stack(nn.Module):
         crossing = AttentionPlan(layout, source_layout) if source_layout is not None else None
         unhidden = crossing.biases(Sight(), None, dtype) if crossing else []
         for i, kind in enumerate(self.kinds):
-            layer = self.layers[0 if self.spec.shared else i]
+            layer = cast(Layer, self.layers[0 if self.spec.shared else i])
             kept = cache.layers[i] if cache else None
             x = layer.attention(x, plan, biases[kind], angles=angles.get(kind), cache=kept)
             if layer.cross_attention is not None:

@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from mason.errors import SettingsError
 from mason.layers import Cache, HeadSpec, RelativeBias
 from mason.models.heads import Head
 from mason.models.packed import Packed
@@ -12,7 +13,11 @@ from mason.models.stack import Look, Stack
 
 
 class Transformer(nn.Module):
-    """Encoder, decoder or both, with heads by name (Vaswani et al. 2017 and after)."""
+    """Encoder, decoder or both, with heads by name (Vaswani et al. 2017 and after).
+
+    Args:
+        spec: What it is made of; the weights start fresh.
+    """
 
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__()
@@ -26,10 +31,11 @@ class Transformer(nn.Module):
 
     def _head(self, spec: HeadSpec) -> Head:
         stack = self.decoder or self.encoder
-        assert stack is not None, "a model needs a stack"
-        table = stack.embedding.tokens.weight
-        outputs = spec.outputs or (max(len(self.spec.labels), 1) if spec.pool else len(table))
-        return Head(spec, self.spec.width, outputs, tied=table if spec.tied else None)
+        assert stack is not None, "a spec has a stack"
+        vocabulary = self.spec.stack.embedding.vocab_size
+        outputs = spec.outputs or (max(len(self.spec.labels), 1) if spec.pool else vocabulary)
+        tied = stack.embedding.tokens.weight if spec.tied else None
+        return Head(spec, self.spec.width, outputs, tied=tied)
 
     def _initialise(self, module: nn.Module) -> None:
         """Fresh weights: normal with the spec's deviation, biases zero (Devlin et al. 2019)."""
@@ -54,14 +60,25 @@ class Transformer(nn.Module):
                 source and target belong together.
             cache: A lone decoder's earlier keys and values; grows.
             look: Called with the last stack's layers and their rows.
+
+        Raises:
+            SettingsError: The model reads one stream and got two, or the other way round.
         """
+        if (target is not None) != (self.spec.topology == "encoder-decoder"):
+            raise SettingsError(
+                "An encoder-decoder reads a source and a target, another model a source alone; "
+                "this is an {topology}.",
+                topology=self.spec.topology,
+            )
+        hidden: Tensor
         if self.encoder is None:
-            assert self.decoder is not None and target is None, "a decoder reads one stream"
-            return self.decoder(source, cache=cache, look=look)  # type: ignore[no-any-return]
-        if self.decoder is None:
-            return self.encoder(source, look=look)  # type: ignore[no-any-return]
-        assert target is not None, "an encoder-decoder reads a source and a target"
-        return self.decode(target, self.encoder(source), source, look=look)
+            assert self.decoder is not None, "a spec has a stack"
+            hidden = self.decoder(source, cache=cache, look=look)
+        elif target is None:
+            hidden = self.encoder(source, look=look)
+        else:
+            hidden = self.decode(target, self.encoder(source), source, look=look)
+        return hidden
 
     def decode(
         self,
@@ -111,8 +128,18 @@ class Transformer(nn.Module):
             head: The head's name.
             source: See ``forward``.
             target: See ``forward``.
-            at: Rows of the hidden states to give outputs for; None: all.
+            at: Rows of the hidden states to give outputs for; None: those the head pools, or
+                all.
+
+        Raises:
+            SettingsError: The model has no head of this name.
         """
+        if head not in self.heads:
+            raise SettingsError(
+                "The model has no head {name!r}; it has {known}.",
+                name=head,
+                known=", ".join(self.heads) or "none",
+            )
         hidden = self(source, target)
         chosen: Head = self.heads[head]  # type: ignore[assignment]
         layout = (target or source).layout
