@@ -19,7 +19,6 @@ KEYS = (
     Key("initializer_range", "initial_std", 0.02),
     Key("rms_norm_eps", "decoder.norm.epsilon", 1e-6),
     Key("attention_dropout", "decoder.attention.dropout", 0.0),
-    Key("tie_word_embeddings", "heads.language.tied", False),
     Rope("decoder.attention.rotary"),
 )
 
@@ -52,7 +51,11 @@ LLAMA = Family(
         "decoder.norm": ".norm",
     },
     heads={
-        "language": HeadTable({"bias": False}, {"heads.language.output": "lm_head"}),
+        "language": HeadTable(
+            {"bias": False},
+            {"heads.language.output": "lm_head"},
+            (Key("tie_word_embeddings", "heads.language.tied", False),),
+        ),
         "classification": HeadTable(
             {"pool": "last", "bias": False}, {"heads.classification.output": "score"}
         ),

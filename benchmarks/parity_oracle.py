@@ -1,0 +1,254 @@
+"""A small random model of transformers beside ours: how far apart are they?
+
+Every distance is max |ours - theirs| / max |theirs|, worst over layers or outputs.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from torch import Tensor
+
+from benchmarks.parity_cases import Case
+from mason.layers import Cache
+from mason.models.checkpoints import Checkpoint, load_model, save_model
+from mason.models.packed import Packed
+
+transformers.logging.set_verbosity_error()
+transformers.logging.disable_progress_bar()
+
+LENGTHS = (11, 3, 1, 7, 17)
+TARGET_LENGTHS = (5, 13, 2, 7, 1)
+STEPS = (1, 1, 2, 1)
+"""Tokens of each sequence in each call of cached decoding after the first."""
+FIRST_PLAIN_TOKEN = 5
+"""Tokens below are special in some family: RoBERTa gives its padding no position."""
+
+
+@dataclass(frozen=True)
+class Streams:
+    """What both models read: sequences of tokens, their types, the decoder's tokens."""
+
+    sources: list[list[int]]
+    token_types: list[list[int]] | None
+    targets: list[list[int]] | None
+
+    @property
+    def last(self) -> list[list[int]]:
+        """The sequences of the stack whose hidden states the heads read."""
+        return self.targets or self.sources
+
+    def __iter__(self) -> Iterable["Streams"]:  # type: ignore[misc]
+        for i in range(len(self.sources)):
+            pick = slice(i, i + 1)
+            types = self.token_types and self.token_types[pick]
+            yield Streams(self.sources[pick], types, self.targets and self.targets[pick])
+
+    @property
+    def packed(self) -> tuple[Packed, Packed | None]:
+        """As our models read them."""
+        source = Packed.of(self.sources, self.token_types)
+        return source, Packed.of(self.targets) if self.targets else None
+
+    @property
+    def padded(self) -> dict[str, Tensor]:
+        """As transformers reads them: padded on the right, with masks."""
+        given = {"input_ids": pad(self.sources), "attention_mask": pad(ones(self.sources))}
+        if self.token_types:
+            given["token_type_ids"] = pad(self.token_types)
+        if self.targets:
+            given["decoder_input_ids"] = pad(self.targets)
+        return given
+
+
+def pad(rows: Sequence[Sequence[int]]) -> Tensor:
+    """Rows of different lengths as a matrix; zeros fill the right."""
+    return torch.nn.utils.rnn.pad_sequence([torch.tensor(row) for row in rows], batch_first=True)
+
+
+def ones(rows: Sequence[Sequence[int]]) -> list[list[int]]:
+    """A one for every token."""
+    return [[1] * len(row) for row in rows]
+
+
+def distance(ours: Tensor, theirs: Tensor) -> float:
+    """Max |ours - theirs| / max |theirs|."""
+    assert ours.numel() == theirs.numel(), f"{tuple(ours.shape)} beside {tuple(theirs.shape)}"
+    return float((ours - theirs.reshape(ours.shape)).abs().max() / theirs.abs().max())
+
+
+class Pair:
+    """A model of transformers with random weights, and ours read from its folder."""
+
+    def __init__(self, case: Case, folder: Path) -> None:
+        self.case, self.folder = case, folder
+        self.kind: Any = getattr(transformers, case.model)
+        torch.manual_seed(7)
+        config = self.kind.config_class(**case.config)
+        self.theirs = self.kind._from_config(config, attn_implementation="eager").eval()
+        _disturb(self.theirs)
+        self.theirs.save_pretrained(folder / "theirs")
+        self.checkpoint: Checkpoint = load_model(folder / "theirs")
+        self.ours = self.checkpoint.model
+        self.streams = self._streams()
+
+    def _streams(self) -> Streams:
+        generator = torch.Generator().manual_seed(11)
+
+        def draw(lengths: Sequence[int], low: int, high: int) -> list[list[int]]:
+            return [torch.randint(low, high, (n,), generator=generator).tolist() for n in lengths]
+
+        size = self.case.config["vocab_size"]
+        sources = draw(LENGTHS, FIRST_PLAIN_TOKEN, size)
+        if (last := self.case.last_token) is not None:
+            sources = [[*row[:-1], last] for row in sources]
+        types = draw(LENGTHS, 0, self.case.token_types) if self.case.token_types else None
+        targets = None
+        if self.ours.spec.topology == "encoder-decoder":
+            start = self.ours.spec.special.decoder_start or 0
+            targets = [[start, *row] for row in draw(TARGET_LENGTHS, FIRST_PLAIN_TOKEN, size)]
+            if "classification" in self.case.heads:
+                targets = [[start, *row[:-1]] for row in sources]
+        return Streams(sources, types, targets)
+
+    @torch.no_grad()
+    def hidden(self) -> float:
+        """Hidden states of every layer: one packed batch beside single sequences."""
+        streams = self.streams
+        ours = _layers(self.ours, *streams.packed)
+        singles = [self._their_layers(single) for single in streams]
+        return max(
+            distance(mine, torch.cat([single[name] for single in singles]))
+            for name, mine in ours.items()
+        )
+
+    def _their_layers(self, single: Streams) -> dict[str, Tensor]:
+        base = self.theirs.base_model
+        out = base(**single.padded, output_hidden_states=True)
+        if base.config.is_encoder_decoder:
+            named = {"encoder": out.encoder_hidden_states, "decoder": out.decoder_hidden_states}
+        else:
+            named = {self.ours.spec.topology: out.hidden_states}
+        return {
+            f"{stack} {i}": rows[0]
+            for stack, layers in named.items()
+            for i, rows in enumerate(layers)
+        }
+
+    @torch.no_grad()
+    def logits(self) -> float:
+        """Outputs of every head: one packed batch beside single sequences."""
+        worst = 0.0
+        for head, output in self.case.heads.items():
+            mine = self.ours.logits(head, *self.streams.packed)
+            theirs = [self.theirs(**single.padded)[output].flatten() for single in self.streams]
+            worst = max(worst, distance(mine.flatten(), torch.cat(theirs)))
+        return worst
+
+    @torch.no_grad()
+    def padded(self) -> float:
+        """Outputs beside a padded batch with an attention mask."""
+        worst, given = 0.0, self.streams.padded
+        theirs = self.theirs(**given)
+        for head, output in self.case.heads.items():
+            found, mine = theirs[output], self.ours.logits(head, *self.streams.packed)
+            if self.ours.spec.heads[head].pool is None:
+                found = found[pad(ones(self.streams.last)).bool()]
+            worst = max(worst, distance(mine, found))
+        return worst
+
+    @torch.no_grad()
+    def batched(self) -> float:
+        """Hidden states of a packed batch beside those of each sequence alone, both ours."""
+        alone = [self.ours(*single.packed) for single in self.streams]
+        return distance(self.ours(*self.streams.packed), torch.cat(alone))
+
+    @torch.no_grad()
+    def cached(self) -> float:
+        """Logits of a prefill and of steps with caches beside transformers without any."""
+        starts, more = self.streams.last, sum(STEPS)
+        longer = [(row * (more + 1))[: len(row) + more] for row in starts]
+        source, _ = self.streams.packed
+        decode = _cached_decoder(self.ours, source, capacity=max(map(len, longer)))
+        chunks = [[len(row) for row in starts], *([n] * len(starts) for n in STEPS)]
+        ours: list[list[Tensor]] = [[] for _ in longer]
+        begins = [0] * len(longer)
+        for sizes in chunks:
+            ends = [begin + size for begin, size in zip(begins, sizes, strict=True)]
+            new = [row[b:e] for row, b, e in zip(longer, begins, ends, strict=True)]
+            rows = self.ours.heads["language"](decode(Packed.of(new))).split(sizes)
+            for kept, fresh in zip(ours, rows, strict=True):
+                kept.append(fresh)
+            begins = ends
+        changed = replace(
+            self.streams, **{"targets" if self.streams.targets else "sources": longer}
+        )
+        theirs = [self.theirs(**single.padded).logits[0] for single in changed]
+        return distance(torch.cat([torch.cat(kept) for kept in ours]), torch.cat(theirs))
+
+    @torch.no_grad()
+    def round_trip(self) -> tuple[float, dict[str, Any]]:
+        """Logits of transformers reading what we saved, and what it had to say about it."""
+        folder = self.folder / "ours"
+        folder.mkdir()
+        save_model(self.ours, self.checkpoint.family, folder)
+        back, said = self.kind.from_pretrained(
+            folder, output_loading_info=True, attn_implementation="eager"
+        )
+        given = self.streams.padded
+        before, after = self.theirs(**given), back.eval()(**given)
+        outputs = self.case.heads.values() or ("last_hidden_state",)
+        worst = max(distance(after[name], before[name]) for name in outputs)
+        return worst, {key: found for key, found in said.items() if found}
+
+    def again(self) -> Checkpoint:
+        """Ours, read again from the folder ``round_trip`` saved."""
+        return load_model(self.folder / "ours")
+
+
+def _disturb(model: torch.nn.Module) -> None:
+    """Move every weight and buffer, norms' too, so that none is one, zero or its default."""
+    with torch.no_grad():
+        for tensor in model.state_dict().values():
+            if tensor.is_floating_point():
+                tensor.add_(torch.randn_like(tensor) * 0.1)
+
+
+def _layers(model: Any, source: Packed, target: Packed | None) -> dict[str, Tensor]:
+    seen: dict[str, Tensor] = {}
+
+    def watch(stack: str) -> Any:
+        return lambda i, rows: seen.__setitem__(f"{stack} {i}", rows)
+
+    def end(stack: str, depth: int, rows: Tensor) -> None:
+        # transformers gives the last layer's rows only after the last norm.
+        seen[f"{stack} {depth}"] = rows
+
+    spec = model.spec
+    if target is None:
+        end(spec.topology, spec.stack.depth, model(source, look=watch(spec.topology)))
+        return seen
+    encoded = model.encoder(source, look=watch("encoder"))
+    end("encoder", spec.encoder.depth, encoded)
+    end("decoder", spec.decoder.depth, model.decode(target, encoded, source, look=watch("decoder")))
+    return seen
+
+
+def _cached_decoder(model: Any, source: Packed, *, capacity: int) -> Any:
+    """A function from new tokens to their hidden states that remembers the earlier ones."""
+    spec = model.spec
+    cache = Cache(spec.decoder.depth, len(source.layout), capacity)
+    if spec.encoder is None:
+        return lambda new: model(new, cache=cache)
+    crossing = Cache(spec.decoder.depth, len(source.layout), max(source.lengths))
+    encoded = [model.encoder(source)]
+
+    def decode(new: Packed) -> Tensor:
+        rows = encoded.pop() if encoded else None
+        hidden: Tensor = model.decode(new, rows, source, cache=cache, cross_cache=crossing)
+        return hidden
+
+    return decode
