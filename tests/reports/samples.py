@@ -30,11 +30,11 @@ def evaluation(labels: list[str], rows: int, texts: list[str], seed: int = 0) ->
     frequent = generator.dirichlet(np.full(len(labels), 3.0))
     targets = generator.choice(len(labels), rows, p=frequent)
     logits = generator.normal(size=(rows, len(labels)))
-    logits[np.arange(rows), targets] += 4.2
+    logits[np.arange(rows), targets] += 3.3
     logits[:, 1 % len(labels)] += 0.5
-    chances = softmax(2.0 * logits, axis=1)
-    temperature = fit_temperature(2.0 * logits, targets)
-    cooled = calibration(targets, softmax(2.0 * logits / temperature, axis=1))
+    chances = softmax(6.0 * logits, axis=1)
+    temperature = fit_temperature(6.0 * logits, targets)
+    cooled = calibration(targets, softmax(6.0 * logits / temperature, axis=1))
     predictions = chances.argmax(axis=1)
     found = scores(targets, predictions, len(labels))
     wrong = np.nonzero(predictions != targets)[0]
@@ -124,7 +124,8 @@ def findings() -> list[dict[str, Any]]:
             "count": 7, "share": 0.0014,
             "reason": "7 training texts are also in the test file, so the score would be too good.",
             "fix": "Mason left them out of training; remove them from train.csv.",
-            "examples": ["What is the capital of Yugoslavia ?", "Who invented the telephone ?"],
+            "examples": [{"row": 812, "text": "What is the capital of Yugoslavia ?"},
+                         {"row": 2907, "text": "Who invented the telephone ?"}],
         },
         {
             "code": "duplicate", "severity": "warning", "file": "train.csv", "row": None,

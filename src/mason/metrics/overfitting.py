@@ -100,12 +100,12 @@ def _judge(curve: _Curve, chance_loss: float | None) -> tuple[Kind, str, str]:
             say(
                 "Overfits: after step {step} the model learned the training rows by heart and "
                 "got worse on unseen ones.",
-                step=curve.best["step"],
+                step=_step(curve.best),
             ),
             say(
                 "Stop at step {step}, which is where the best model was; more rows help most, "
                 "then more dropout or a smaller learning rate.",
-                step=curve.best["step"],
+                step=_step(curve.best),
             ),
         )
     if curve.rise >= _RISE and not learning:
@@ -114,7 +114,7 @@ def _judge(curve: _Curve, chance_loss: float | None) -> tuple[Kind, str, str]:
             say(
                 "Underfits: training became unstable after step {step}; the loss rose on training "
                 "rows too.",
-                step=curve.best["step"],
+                step=_step(curve.best),
             ),
             say("Lower the learning rate or lengthen the warm-up."),
         )
@@ -124,7 +124,7 @@ def _judge(curve: _Curve, chance_loss: float | None) -> tuple[Kind, str, str]:
             say(
                 "Fits, but grew too sure of itself: after step {step} its answers still improved "
                 "while its stated probabilities got worse.",
-                step=curve.best["step"],
+                step=_step(curve.best),
             ),
             say("Keep the calibration step on, so that the probabilities can be believed."),
         )
@@ -157,7 +157,7 @@ def _evidence(curve: _Curve) -> list[str]:
         say(
             "At the best step, {step}, the loss was {train} on training rows and {valid} on "
             "unseen ones.",
-            step=best["step"],
+            step=_step(best),
             train=f"{best['train_loss']:.3g}",
             valid=f"{best['valid_loss']:.3g}",
         )
@@ -174,7 +174,7 @@ def _evidence(curve: _Curve) -> list[str]:
         lines.append(
             say(
                 "By the last step, {step}, the loss on unseen rows had risen by {percent}%.",
-                step=last["step"],
+                step=_step(last),
                 percent=f"{curve.rise * 100:.1f}",
             )
         )
@@ -195,6 +195,10 @@ def _evidence(curve: _Curve) -> list[str]:
             )
         )
     return lines
+
+
+def _step(evaluation: Mapping[str, Any]) -> str:
+    return f"{evaluation['step']:,}"
 
 
 def _finite(evaluation: Mapping[str, Any], name: str) -> bool:

@@ -54,16 +54,21 @@ def _sentence(found: Calibration) -> str:
 
 
 def _figures(found: Calibration) -> list[tuple[str, str]]:
+    bias = found.overconfidence or 0.0
     pairs = [
         (say("calibration error (ECE)"), percent(found.ece)),
         (say("the same, after correction"), percent(found.ece_after)),
         (say("what chance alone would show"), percent(found.chance_ece)),
-        (say("surer than right, by"), percent(found.overconfidence)),
+        (_bias_name(bias), percent(None if found.overconfidence is None else abs(bias))),
         (say("temperature (divides the scores)"), decimal(found.temperature)),
         (say("negative log-likelihood (0 is perfect)"), decimal(found.negative_log_likelihood)),
         (say("Brier score (0 is perfect)"), decimal(found.brier)),
     ]
     return [pair for pair in pairs if pair[1] != "–"]
+
+
+def _bias_name(overconfidence: float) -> str:
+    return say("less sure than right, by") if overconfidence < 0 else say("surer than right, by")
 
 
 def _diagram(found: Calibration) -> str:

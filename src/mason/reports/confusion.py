@@ -80,15 +80,17 @@ def _pairs(found: Confusion) -> str:
     if not pairs:
         return paragraph(say("Nothing: every tested text got its right label."))
     rows = []
+    largest = max(number / sum(found.counts[i]) for number, i, _ in pairs[:MOST_PAIRS])
     for number, i, j in pairs[:MOST_PAIRS]:
         total = sum(found.counts[i])
         rows.append(
             [
-                f"{escape(found.labels[i])} <span class='muted'>→</span> {escape(found.labels[j])}",
-                bar(number / total, "second"),
+                f"{escape(found.labels[i])} "
+                f'<span class="muted">→</span>&nbsp;{escape(found.labels[j])}',
+                bar(number / total / largest, "second"),
                 count(number),
                 percent(number / total),
             ]
         )
     heads = [say("True label → answer"), "", say("Texts"), say("Of that label")]
-    return table(heads, rows, kind="bars", numeric=2)
+    return table(heads, rows, kind="bars pairs", numeric=2)

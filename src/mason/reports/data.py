@@ -4,7 +4,7 @@ from mason.language import say
 from mason.reports.charts import axis, histogram
 from mason.reports.markup import Part, bar, escape, facts, folded, heading, paragraph, table
 from mason.reports.numbers import count, decimal, percent
-from mason.reports.schema import Data, Finding, LabelCount, Lengths, Results
+from mason.reports.schema import Data, Example, Finding, LabelCount, Lengths, Results
 
 MOST_LABELS = 14
 
@@ -119,7 +119,7 @@ def _findings(findings: list[Finding]) -> str:
     return table(
         [say("Severity"), say("Finding"), say("Where"), say("Rows")],
         rows,
-        kind="findings",
+        kind="stack findings",
         numeric=1,
     )
 
@@ -131,7 +131,7 @@ def _finding(finding: Finding) -> list[str]:
     if finding.fix:
         what += f'<p class="fix">{escape(say("What to do: {fix}", fix=finding.fix))}</p>'
     if finding.examples:
-        items = "".join(f"<li>{escape(example)}</li>" for example in finding.examples)
+        items = "".join(f"<li>{_example(example)}</li>" for example in finding.examples)
         what += folded(say("Examples: {number}", number=len(finding.examples)), f"<ul>{items}</ul>")
     what += f'<p class="code">{escape(finding.code)}</p>'
     where = [finding.file]
@@ -148,3 +148,11 @@ def _finding(finding: Finding) -> list[str]:
         "<br>".join(escape(part) for part in where if part),
         rows,
     ]
+
+
+def _example(example: Example) -> str:
+    text = f'<span dir="auto">{escape(example.text)}</span>'
+    if example.row is None:
+        return text
+    place = escape(say("row {row}", row=count(example.row)))
+    return f'{text} <span class="muted">{place}</span>'

@@ -4,6 +4,7 @@ from mason.language import say
 from mason.reports.charts import Axis, Line, Point, axis, line_chart, thin
 from mason.reports.markup import Part, escape, folded, paragraph, table
 from mason.reports.numbers import count, decimal, percent
+from mason.reports.overview import fit_tone
 from mason.reports.schema import Evaluation, Overfitting, Results, Step, Training
 
 
@@ -12,7 +13,7 @@ def learning(results: Results) -> Part | None:
     run = results.training
     if run is None:
         return None
-    body = [_stopped(run), _verdict(run.overfitting) if run.overfitting else ""]
+    body = [_stopped(run), _verdict(run.overfitting, fit_tone(run)) if run.overfitting else ""]
     across = _step_axis(run)
     charts = [_loss(run, across), _scores(run, across)]
     body.append(f'<div class="columns">{"".join(charts)}</div>' if any(charts) else "")
@@ -59,14 +60,11 @@ def _stopped(run: Training) -> str:
     return paragraph(" ".join(said)) if said else ""
 
 
-def _verdict(verdict: Overfitting) -> str:
+def _verdict(verdict: Overfitting, tone: str) -> str:
     items = "".join(f"<li>{escape(line)}</li>" for line in verdict.evidence)
-    kind = {"fits": "good", "underfits": "watch", "overfits": "problem"}.get(
-        verdict.kind, "unknown"
-    )
     advice = f'<p class="fix">{escape(verdict.advice)}</p>' if verdict.advice else ""
     return (
-        f'<div class="callout {kind}"><p><strong>{escape(verdict.sentence)}</strong></p>'
+        f'<div class="callout {tone}"><p><strong>{escape(verdict.sentence)}</strong></p>'
         f"{f'<ul>{items}</ul>' if items else ''}{advice}</div>"
     )
 
@@ -114,19 +112,19 @@ def _loss(run: Training, across: Axis) -> str:
 def _scores(run: Training, across: Axis) -> str:
     lines = [
         Line(
-            say("accuracy, training texts"),
+            say("training texts"),
             _points(run.evaluations, "train_accuracy"),
             "first",
             dots=True,
         ),
         Line(
-            say("accuracy, unseen texts"),
+            say("unseen texts"),
             _points(run.evaluations, "valid_accuracy"),
             "second",
             dots=True,
         ),
         Line(
-            say("macro F1, unseen texts"),
+            say("unseen texts, macro F1"),
             _points(run.evaluations, "valid_macro_f1"),
             "third",
             dots=True,

@@ -55,20 +55,24 @@ def table(
     Args:
         heads: Column heads, plain text.
         rows: Cells, already HTML.
-        kind: CSS class of the table.
+        kind: CSS classes of the table; with ``stack`` a phone shows each row as a small
+            block, every cell under its head.
         numeric: How many columns, from the right, are numbers.
     """
     first_number = len(heads) - numeric
-    marks = [
-        '<th scope="col" class="number">' if i >= first_number else '<th scope="col">'
-        for i in range(len(heads))
+    number = [' class="number"' if i >= first_number else "" for i in range(len(heads))]
+    names = [
+        f' data-name="{attribute(head)}"' if "stack" in kind and head else "" for head in heads
     ]
-    head = "".join(f"{mark}{escape(text)}</th>" for mark, text in zip(marks, heads, strict=True))
+    head = "".join(
+        f'<th scope="col"{mark}>{escape(text)}</th>'
+        for mark, text in zip(number, heads, strict=True)
+    )
     body = "".join(
         "<tr>"
         + "".join(
-            f'<td class="number">{cell}</td>' if i >= first_number else f"<td>{cell}</td>"
-            for i, cell in enumerate(row)
+            f"<td{mark}{name if cell else ''}>{cell}</td>"
+            for mark, name, cell in zip(number, names, row, strict=True)
         )
         + "</tr>"
         for row in rows

@@ -17,7 +17,7 @@ def mistakes(results: Results) -> Part | None:
     return Part(
         say("Where it was most wrong"),
         say("The mistakes it was surest of. Read them first: some are wrong labels in the data."),
-        table(heads, rows, kind="mistakes", numeric=1) if rows else nothing,
+        table(heads, rows, kind="stack mistakes", numeric=1) if rows else nothing,
     )
 
 

@@ -3,7 +3,7 @@
 from mason.language import say
 from mason.reports.markup import Part, escape
 from mason.reports.numbers import count, decimal, magnitude, out_of, percent
-from mason.reports.schema import Data, Interval, Results, Scored
+from mason.reports.schema import Data, Interval, Results, Scored, Training
 
 GOOD, WATCH, PROBLEM, UNKNOWN = "good", "watch", "problem", "unknown"
 
@@ -151,22 +151,35 @@ def _score_card(results: Results) -> str:
 
 
 def _fit_card(results: Results) -> str:
-    verdict = results.training.overfitting if results.training else None
-    if verdict is None:
+    run = results.training
+    if run is None or run.overfitting is None:
         return ""
-    kind = {"fits": GOOD, "underfits": WATCH, "overfits": PROBLEM, "too-early-to-tell": UNKNOWN}
     answer = {
         "fits": say("It generalises"),
         "underfits": say("It could learn more"),
-        "overfits": say("Some of it by heart"),
+        "overfits": say("Learned, then memorised")
+        if kept_before_the_end(run)
+        else say("Memorised"),
         "too-early-to-tell": say("Too early to tell"),
     }
-    return _card(
-        kind[verdict.kind],
-        say("Did it learn, or memorise?"),
-        answer[verdict.kind],
-        verdict.sentence,
-    )
+    question = say("Did it learn, or memorise?")
+    found = run.overfitting
+    return _card(fit_tone(run), question, answer[found.kind], found.sentence)
+
+
+def kept_before_the_end(run: Training) -> bool:
+    """Whether the model kept is from before the last step, so from before any harm."""
+    return None not in (run.best_step, run.last_step) and run.best_step != run.last_step
+
+
+def fit_tone(run: Training) -> str:
+    """How bad the overfitting verdict is for the model that was kept."""
+    if run.overfitting is None or run.overfitting.kind == "too-early-to-tell":
+        return UNKNOWN
+    if run.overfitting.kind == "fits":
+        return GOOD
+    caught = run.overfitting.kind == "underfits" or kept_before_the_end(run)
+    return WATCH if caught else PROBLEM
 
 
 def _certainty_card(results: Results) -> str:

@@ -1,5 +1,6 @@
 """``results.json`` to one HTML page that needs nothing else: no script, no remote asset."""
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
@@ -59,7 +60,7 @@ def _page(results: Results, parts: list[tuple[str, Part]]) -> str:
         '<meta http-equiv="Content-Security-Policy" '
         "content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
         f"<title>{attribute(first.title)}</title>\n<style>\n{_style()}</style>\n</head>\n<body>\n"
-        f'<header><p class="kicker">{_kicker(results)}</p><h1>{escape(first.title)}</h1>'
+        f'<header><p class="kicker">{_kicker(results)}</p><h1>{_unbroken(first.title)}</h1>'
         f"{first.body}</header>\n"
         f'<nav aria-label="{attribute(say("Contents"))}">{links}</nav>\n'
         f"<main>\n{sections}</main>\n<footer><p>{_footer(results)}</p></footer>\n</body>\n</html>\n"
@@ -69,6 +70,11 @@ def _page(results: Results, parts: list[tuple[str, Part]]) -> str:
 def _section(name: str, part: Part) -> str:
     explanation = f'<p class="explanation">{escape(part.explanation)}</p>'
     return f'<section id="{name}"><h2>{escape(part.title)}</h2>{explanation}{part.body}</section>\n'
+
+
+def _unbroken(title: str) -> str:
+    """The title with its bracketed range kept on one line."""
+    return re.sub(r"[(（][^)）]*[)）]", r'<span class="nowrap">\g<0></span>', escape(title))
 
 
 def _kicker(results: Results) -> str:

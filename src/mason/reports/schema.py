@@ -86,8 +86,15 @@ class Lengths(_Block):
     histogram: list[tuple[float, float, int]] = []
 
 
+class Example(_Block):
+    """A row that shows a finding."""
+
+    row: int | None = None
+    text: str
+
+
 class Finding(_Block):
-    """One thing the data doctor found."""
+    """One thing the data doctor found: ``mason.data`` findings as ``to_dict`` gives them."""
 
     code: str
     severity: str
@@ -99,7 +106,7 @@ class Finding(_Block):
     share: float | None = None
     reason: str
     fix: str | None = None
-    examples: list[str] = []
+    examples: list[Example] = []
 
 
 class Data(_Block):

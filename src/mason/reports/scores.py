@@ -2,10 +2,13 @@
 
 from mason.language import say
 from mason.reports.charts import Axis, axis, scale_row, whisker
-from mason.reports.markup import Part, escape, heading, paragraph, table
+from mason.reports.markup import Part, escape, folded, heading, paragraph, table
 from mason.reports.numbers import count, percent
 from mason.reports.overview import scored_rows
 from mason.reports.schema import ClassRow, Interval, Results, Scored
+
+MOST_LABELS = 14
+FIRST = ("accuracy", "macro_f1")  # the two a layperson should look at; the rest is folded
 
 
 def scores(results: Results) -> Part | None:
@@ -68,8 +71,8 @@ def _overall(scored: Scored) -> str:
         n for n in scored.scores if n not in names
     ]
     scale = _scale([*scored.scores.values(), *(b.accuracy for b in scored.baselines)])
-    rows = [_score_row(*names.get(n, (n, "")), scored.scores[n], scale) for n in ordered]
-    rows += [
+    rows = {n: _score_row(*names.get(n, (n, "")), scored.scores[n], scale) for n in ordered}
+    baselines = [
         _score_row(
             say("{name}: accuracy", name=baseline.name),
             say("Something simpler, on the same texts."),
@@ -79,9 +82,15 @@ def _overall(scored: Scored) -> str:
         )
         for baseline in scored.baselines
     ]
-    rows.append(["", scale_row(scale), "", ""])
+    first = [row for n, row in rows.items() if n in FIRST or n not in names]
+    rest = [row for n, row in rows.items() if n not in FIRST and n in names]
+    body = _whiskers(first + baselines, scale) if first or baselines else ""
+    return body + (folded(say("Other averages"), _whiskers(rest, scale)) if rest else "")
+
+
+def _whiskers(rows: list[list[str]], scale: Axis) -> str:
     heads = [say("Score"), "", say("Value"), say("Between")]
-    return table(heads, rows, kind="whiskers", numeric=2)
+    return table(heads, [*rows, ["", scale_row(scale), "", ""]], kind="stack whiskers", numeric=2)
 
 
 def _score_row(
@@ -105,7 +114,21 @@ def _per_class(classes: list[ClassRow]) -> str:
     scale = axis([low for low in lows if low is not None], write=lambda v: percent(v, 0), high=1.0)
     weakest_first = sorted(classes, key=lambda c: (c.f1 is None, c.f1 or 0.0))
     rows = [_class_row(c, scale) for c in weakest_first]
-    rows.append(["", scale_row(scale), "", "", "", "", ""])
+    note = say(
+        "Weakest first. Precision: when it says this label, how often it is right. Recall: of this "
+        "label's texts, how many it found. F1 is high only when both are."
+    )
+    absent = any(c.f1 is None for c in classes)
+    if absent:
+        note += " " + say("A dash marks a label that no tested text has.")
+    shown = paragraph(note) + _class_table(rows[:MOST_LABELS], scale)
+    if len(rows) > MOST_LABELS:
+        rest = _class_table(rows[MOST_LABELS:], scale)
+        shown += folded(say("The other {number} labels", number=len(rows) - MOST_LABELS), rest)
+    return shown
+
+
+def _class_table(rows: list[list[str]], scale: Axis) -> str:
     heads = [
         say("Label"),
         "",
@@ -115,14 +138,8 @@ def _per_class(classes: list[ClassRow]) -> str:
         say("Recall"),
         say("Texts"),
     ]
-    note = say(
-        "Weakest first. Precision: when it says this label, how often it is right. Recall: of this "
-        "label's texts, how many it found. F1 is high only when both are."
-    )
-    absent = any(c.f1 is None for c in classes)
-    if absent:
-        note += " " + say("A dash marks a label that no tested text has.")
-    return paragraph(note) + table(heads, rows, kind="whiskers classes", numeric=5)
+    rows = [*rows, ["", scale_row(scale), "", "", "", "", ""]]
+    return table(heads, rows, kind="stack whiskers classes", numeric=5)
 
 
 def _class_row(row: ClassRow, scale: Axis) -> list[str]:
