@@ -14,7 +14,7 @@ from mason.models.files.strict_json import read_json
 
 MANIFEST = "manifest.json"
 _FORMAT = "mason-manifest-1"
-_PACKAGES = ("mason", "torch", "tokenizers", "safetensors")
+_PACKAGES = ("mason-lm", "torch", "tokenizers", "safetensors")
 
 
 def write_manifest(folder: Path, kind: str, made_from: Mapping[str, object]) -> None:
