@@ -87,7 +87,7 @@ def export_tensors(model: Transformer, family: Family) -> dict[str, Tensor]:
     tensors: dict[str, Tensor] = {}
     for name, parameter in model.named_parameters():
         widths = _widths(model, name)
-        verb = family.verb(name, prefix, len(widths))
+        verb = family.verb(name, prefix, len(widths), shared=model.spec.share_embeddings)
         if verb is None:
             raise CheckpointError(
                 "{name} has no place in the format of the family {family}; a model with own "
@@ -141,7 +141,8 @@ class _Filling:
         return ""
 
     def _fill(self, name: str, parameter: Tensor) -> None:
-        verb = self.family.verb(name, self.prefix, len(_widths(self.model, name)))
+        shared = self.model.spec.share_embeddings
+        verb = self.family.verb(name, self.prefix, len(_widths(self.model, name)), shared=shared)
         assert verb is not None, f"the table of {self.family.name} has no word for {name}"
         present = [self._spelling(n, name) for n in verb.names]
         if any(n is None for n in present):

@@ -6,7 +6,8 @@ from difflib import get_close_matches
 from typing import Any
 
 from mason.errors import CheckpointError
-from mason.models.families.keys import HARMLESS, SPECIAL, Config, Entry, Labels
+from mason.models.families.entries import HARMLESS, SPECIAL, Labels
+from mason.models.families.keys import Config, Entry
 from mason.models.families.paths import build
 from mason.models.families.weights import Table, Verb, match, resolve
 from mason.models.spec import ModelSpec
@@ -45,6 +46,10 @@ class Family:
     """Patterns of tensors that can be derived: buffers and copies."""
     copies: Mapping[str, str] = field(default_factory=dict)
     """Tensors that repeat one of ours when they are tied."""
+    unshared: Table = field(default_factory=dict)
+    """Where token vectors lie when the encoder and the decoder each have their own."""
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    """Other spellings of a key that some tools write."""
 
     def but(self, **changes: Any) -> "Family":
         """This table with some fields replaced; mappings are merged."""
@@ -60,7 +65,7 @@ class Family:
             CheckpointError: A key is not mapped, or has a value Mason cannot compute.
         """
         values: dict[str, Any] = dict(self.constants)
-        chosen = list(heads)
+        chosen, config = list(heads), self._spelled(config)
         for name in chosen:
             values |= {f"heads.{name}.{k}": v for k, v in self.heads[name].spec.items()}
         for entry in self._entries(chosen):
@@ -107,16 +112,21 @@ class Family:
         own = self.heads[next(iter(spec.heads))].prefix
         return self.prefix if own is None else own
 
-    def verb(self, name: str, prefix: str, num_parts: int = 1) -> Verb | None:
+    def verb(
+        self, name: str, prefix: str, num_parts: int = 1, *, shared: bool = True
+    ) -> Verb | None:
         """How one of our tensors lies in a checkpoint; None if the table has no word.
 
         Args:
             name: The tensor's name in the ``Transformer``.
             prefix: The base prefix of the checkpoint.
             num_parts: Of how many parts the tensor's module is fused.
+            shared: Whether an encoder and a decoder share their token vectors.
         """
         module, _, leaf = name.rpartition(".")
         tables = [self.weights, *(head.weights for head in self.heads.values())]
+        if not shared:
+            tables.insert(0, self.unshared)
         for pattern, verb in (item for table in tables for item in table.items()):
             if (wild := match(pattern, name)) is not None:
                 return resolve(verb, wild, "", prefix, num_parts)
@@ -136,7 +146,25 @@ class Family:
 
     def _entries(self, heads: Iterable[str]) -> tuple[Entry, ...]:
         extra = tuple(entry for name in heads for entry in self.heads[name].keys)
-        return (*self.keys, *SPECIAL, *extra, Labels())
+        return (*SPECIAL, *self.keys, *extra, Labels())
+
+    def _spelled(self, config: Config) -> Config:
+        """The config with each key under its main spelling."""
+        plain = dict(config)
+        for alias, key in self.aliases.items():
+            if alias not in plain:
+                continue
+            value = plain.pop(alias)
+            if plain.setdefault(key, value) != value:
+                raise CheckpointError(
+                    "config.json: {alias} is {value!r} but {key} is {other!r}; they mean the "
+                    "same, so set both to the right value.",
+                    alias=alias,
+                    value=value,
+                    key=key,
+                    other=plain[key],
+                )
+        return plain
 
     def _refuse(self, key: str, value: Any, known: set[str]) -> None:
         near = get_close_matches(key, known, n=1)

@@ -1,11 +1,13 @@
 """Llama 2 and 3 (Touvron et al. 2023, arXiv:2307.09288), and SmolLM, which is one."""
 
+from mason.models.families.entries import Rope
 from mason.models.families.family import Family, HeadTable
-from mason.models.families.keys import ACTIVATION, Fixed, Key, Rope
+from mason.models.families.keys import ACTIVATION, Key
 from mason.models.families.weights import concat
 
 LAYER, THEIRS = "decoder.layers.{i}.", ".layers.{i}."
 BIAS = Key("attention_bias", ("decoder.attention.bias", "decoder.attention.output_bias"), False)
+TIED = Key("tie_word_embeddings", "heads.language.tied", False)
 KEYS = (
     Key("vocab_size", "decoder.embedding.vocab_size", 32000),
     Key("hidden_size", "width", 4096),
@@ -51,11 +53,7 @@ LLAMA = Family(
         "decoder.norm": ".norm",
     },
     heads={
-        "language": HeadTable(
-            {"bias": False},
-            {"heads.language.output": "lm_head"},
-            (Key("tie_word_embeddings", "heads.language.tied", False),),
-        ),
+        "language": HeadTable({"bias": False}, {"heads.language.output": "lm_head"}, (TIED,)),
         "classification": HeadTable(
             {"pool": "last", "bias": False}, {"heads.classification.output": "score"}
         ),
