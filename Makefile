@@ -24,7 +24,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@if [ -z "$(PYTHON)" ]; then \
 	  echo "Mason needs Python 3.11 or newer and found none; install it, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11" >&2; \
 	  exit 1; fi
-	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV) || { \
+	@[ -x $(BIN)/pip ] || $(PYTHON) -m venv $(VENV) || { \
 	  rm -rf $(VENV); \
 	  echo "Python cannot make a virtual environment; on Debian or Ubuntu install the package python3-venv." >&2; \
 	  exit 1; }
