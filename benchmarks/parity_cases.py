@@ -25,9 +25,6 @@ class Case:
     last_token: int | None = None
     """Token every sequence ends with, where transformers pools at it."""
 
-    lost: tuple[str, ...] = ()
-    """Weights of the class that no hidden state or head here reads: BERT's unused pooler."""
-
     @property
     def name(self) -> str:
         """Name of the row."""
@@ -36,6 +33,7 @@ class Case:
 
 LANGUAGE = {"language": "logits"}
 CLASSIFICATION = {"classification": "logits"}
+POOLED = {"pooled": "pooler_output"}
 
 BERT = {
     "vocab_size": 61,
@@ -44,6 +42,30 @@ BERT = {
     "num_attention_heads": 2,
     "intermediate_size": 37,
     "max_position_embeddings": 31,
+}
+ROBERTA = {**BERT, "pad_token_id": 1}
+DISTILBERT = {
+    "vocab_size": 61,
+    "dim": 26,
+    "n_layers": 3,
+    "n_heads": 2,
+    "hidden_dim": 37,
+    "max_position_embeddings": 31,
+}
+FACTORISED = {**BERT, "embedding_size": 19}
+MODERNBERT = {
+    "vocab_size": 61,
+    "hidden_size": 28,
+    "num_hidden_layers": 5,
+    "num_attention_heads": 2,
+    "intermediate_size": 37,
+    "max_position_embeddings": 31,
+    "local_attention": 6,
+    "pad_token_id": 0,
+    "bos_token_id": 1,
+    "cls_token_id": 1,
+    "eos_token_id": 2,
+    "sep_token_id": 2,
 }
 LLAMA = {
     "vocab_size": 61,
@@ -68,10 +90,8 @@ T5 = {
     "relative_attention_max_distance": 13,
 }
 
-POOLER = ("pooler.dense.bias", "pooler.dense.weight")
-
 CASES = (
-    Case("BertModel", {**BERT, "type_vocab_size": 3}, token_types=3, lost=POOLER),
+    Case("BertModel", {**BERT, "type_vocab_size": 3}, POOLED, token_types=3),
     Case("BertForMaskedLM", BERT, LANGUAGE, token_types=2),
     Case("BertForSequenceClassification", {**BERT, "num_labels": 5}, CLASSIFICATION, token_types=2),
     Case("BertForNextSentencePrediction", BERT, {"next_sentence": "logits"}, token_types=2),
@@ -80,6 +100,48 @@ CASES = (
         BERT,
         {"language": "prediction_logits", "next_sentence": "seq_relationship_logits"},
         token_types=2,
+    ),
+    Case("RobertaModel", ROBERTA, POOLED, token_types=2),
+    Case("RobertaForMaskedLM", {**ROBERTA, "hidden_act": "relu"}, LANGUAGE),
+    Case("RobertaForSequenceClassification", {**ROBERTA, "num_labels": 5}, CLASSIFICATION),
+    Case("DistilBertModel", DISTILBERT),
+    Case("DistilBertForMaskedLM", {**DISTILBERT, "activation": "relu"}, LANGUAGE),
+    Case("DistilBertForSequenceClassification", {**DISTILBERT, "num_labels": 5}, CLASSIFICATION),
+    Case("ElectraModel", {**BERT, "embedding_size": 26}, note="one width", token_types=2),
+    Case("ElectraForMaskedLM", {**FACTORISED, "hidden_act": "relu"}, LANGUAGE, token_types=2),
+    Case("ElectraForPreTraining", FACTORISED, {"replaced": "logits"}, token_types=2),
+    Case("ElectraForSequenceClassification", {**FACTORISED, "num_labels": 5}, CLASSIFICATION),
+    Case("AlbertModel", FACTORISED, POOLED, token_types=2),
+    Case("AlbertForMaskedLM", {**BERT, "embedding_size": 26}, LANGUAGE, note="one width"),
+    Case("AlbertForSequenceClassification", {**FACTORISED, "num_labels": 5}, CLASSIFICATION),
+    Case(
+        "AlbertForPreTraining",
+        FACTORISED,
+        {"language": "prediction_logits", "sentence_order": "sop_logits"},
+        token_types=2,
+    ),
+    Case("ModernBertModel", {**MODERNBERT, "norm_bias": True}),
+    Case("ModernBertForMaskedLM", MODERNBERT, LANGUAGE),
+    Case(
+        "ModernBertForMaskedLM",
+        {
+            **MODERNBERT,
+            "attention_bias": True,
+            "mlp_bias": True,
+            "classifier_bias": True,
+            "decoder_bias": False,
+            "tie_word_embeddings": False,
+            "layer_types": ["sliding_attention", "full_attention", *["sliding_attention"] * 3],
+        },
+        LANGUAGE,
+        note="biases, not tied",
+    ),
+    Case("ModernBertForSequenceClassification", {**MODERNBERT, "num_labels": 5}, CLASSIFICATION),
+    Case(
+        "ModernBertForSequenceClassification",
+        {**MODERNBERT, "num_labels": 5, "classifier_pooling": "mean"},
+        CLASSIFICATION,
+        note="mean",
     ),
     Case("LlamaModel", LLAMA),
     Case("LlamaForCausalLM", {**LLAMA, "tie_word_embeddings": True}, LANGUAGE, "tied"),

@@ -14,7 +14,7 @@ class Head(nn.Module):
     Args:
         spec: Which parts there are.
         width: Width of the hidden states.
-        outputs: Number of outputs.
+        outputs: Number of outputs; 0: no output matrix.
         tied: The weight [outputs, width] to use as output matrix, or None for an own one.
     """
 
@@ -29,7 +29,7 @@ class Head(nn.Module):
         self.activation = activation(spec.activation) if spec.activation else None
         self.norm = build_norm(spec.norm, inner)
         self.dropout = nn.Dropout(spec.dropout)
-        self.output = nn.Linear(inner, outputs, bias=spec.bias)
+        self.output = nn.Linear(inner, outputs, bias=spec.bias) if outputs else nn.Identity()
         if tied is not None:
             self.output.weight = tied
 

@@ -33,7 +33,9 @@ class Transformer(nn.Module):
         stack = self.decoder or self.encoder
         assert stack is not None, "a spec has a stack"
         vocabulary = self.spec.stack.embedding.vocab_size
-        outputs = spec.outputs or (max(len(self.spec.labels), 1) if spec.pool else vocabulary)
+        outputs = spec.outputs
+        if outputs is None:
+            outputs = max(len(self.spec.labels), 1) if spec.pool else vocabulary
         tied = stack.embedding.tokens.weight if spec.tied else None
         return Head(spec, self.spec.width, outputs, tied=tied)
 

@@ -6,10 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from mason.errors import CheckpointError
+from mason.models.families.albert import ALBERT
 from mason.models.families.bert import BERT
+from mason.models.families.distilbert import DISTILBERT
+from mason.models.families.electra import ELECTRA
 from mason.models.families.family import Family
 from mason.models.families.gguf import from_gguf
 from mason.models.families.llama import LLAMA
+from mason.models.families.modernbert import MODERNBERT
+from mason.models.families.roberta import ROBERTA
 from mason.models.families.t5 import T5
 
 __all__ = ["FAMILIES", "Family", "find_family", "from_gguf"]
@@ -18,6 +23,11 @@ FAMILIES: dict[str, Family] = {
     family.name: family
     for family in (
         BERT,
+        ROBERTA,
+        DISTILBERT,
+        ELECTRA,
+        ALBERT,
+        MODERNBERT,
         LLAMA,
         T5,
     )

@@ -24,9 +24,7 @@ KEYS = (
     Fixed("tie_word_embeddings", (True,)),
 )
 POOLER = {"pool": "first", "dense": True, "activation": "tanh"}
-CLASSIFIER_DROPOUT = Key(
-    "classifier_dropout", "heads.classification.dropout", like("hidden_dropout_prob", 0.1)
-)
+POOLED = HeadTable(POOLER | {"outputs": 0}, {"heads.pooled.dense": ".pooler.dense"})
 LANGUAGE_KEYS = (
     Key("hidden_act", "heads.language.activation", "gelu", ACTIVATION),
     Key("layer_norm_eps", "heads.language.norm.epsilon", 1e-12),
@@ -36,7 +34,7 @@ BERT = Family(
     name="bert",
     prefix="bert.",
     architectures={
-        "BertModel": (),
+        "BertModel": ("pooled",),
         "BertForSequenceClassification": ("classification",),
         "BertForMaskedLM": ("language",),
         "BertForNextSentencePrediction": ("next_sentence",),
@@ -59,13 +57,20 @@ BERT = Family(
         LAYER + "feed_forward.outside": ".encoder.layer.{i}.output.LayerNorm",
     },
     heads={
+        "pooled": POOLED,
         "classification": HeadTable(
             POOLER,
             {
                 "heads.classification.dense": ".pooler.dense",
                 "heads.classification.output": "classifier",
             },
-            (CLASSIFIER_DROPOUT,),
+            (
+                Key(
+                    "classifier_dropout",
+                    "heads.classification.dropout",
+                    like("hidden_dropout_prob", 0.1),
+                ),
+            ),
         ),
         "language": HeadTable(
             {"dense": True, "tied": True},

@@ -225,6 +225,13 @@ def with_defaults(entries: Sequence[Entry], **defaults: Default) -> tuple[Entry,
     )
 
 
+def replaced(entries: Sequence[Entry], *changed: Entry) -> tuple[Entry, ...]:
+    """The same entries, but these in the place of those that read the same keys."""
+    new = {entry.names: entry for entry in changed}
+    assert new.keys() <= {entry.names for entry in entries}, "nothing to replace"
+    return tuple(new.get(entry.names, entry) for entry in entries)
+
+
 def times(name: str, factor: int, default: int) -> Callable[[Config], Any]:
     """A default that is a multiple of another key of the same config, or of its default."""
     return lambda config: factor * config.get(name, default)

@@ -1,0 +1,120 @@
+"""ModernBERT (Warner et al. 2024, arXiv:2412.13663): local and global layers alternate."""
+
+from mason.models.families.entries import LayerTypes, Rope
+from mason.models.families.family import Family, HeadTable
+from mason.models.families.keys import ACTIVATION, Code, Fixed, Key, Names
+
+OURS, THEIRS = "encoder.layers.{i}.", ".layers.{i}."
+NORMS = ("encoder.norm", "encoder.embedding.norm")
+
+
+def transform(head: str) -> tuple[Key, ...]:
+    """Keys of the dense map, activation and norm before a head's output."""
+    return (
+        Key("classifier_activation", f"heads.{head}.activation", "gelu", ACTIVATION),
+        Key("classifier_bias", f"heads.{head}.dense_bias", False),
+        Key("norm_eps", f"heads.{head}.norm.epsilon", 1e-5),
+        Key("norm_bias", f"heads.{head}.norm.bias", False),
+    )
+
+
+MODERNBERT = Family(
+    name="modernbert",
+    prefix="model.",
+    architectures={
+        "ModernBertModel": (),
+        "ModernBertForSequenceClassification": ("classification",),
+        "ModernBertForMaskedLM": ("language",),
+    },
+    keys=(
+        Key("vocab_size", "encoder.embedding.vocab_size", 50368),
+        Key("hidden_size", "width", 768),
+        Key("intermediate_size", "encoder.feed_forward.width", 1152),
+        Key("num_hidden_layers", "encoder.depth", 22),
+        Key("num_attention_heads", "encoder.attention.num_heads", 12),
+        Key("hidden_activation", "encoder.feed_forward.activation", "gelu", ACTIVATION),
+        Key("max_position_embeddings", "encoder.embedding.num_positions", 8192),
+        Key("initializer_range", "initial_std", 0.02),
+        Key("norm_eps", tuple(f"{norm}.epsilon" for norm in NORMS), 1e-5),
+        Key("norm_bias", tuple(f"{norm}.bias" for norm in NORMS), False),
+        Key("attention_bias", ("encoder.attention.bias", "encoder.attention.output_bias"), False),
+        Key("attention_dropout", "encoder.attention.dropout", 0.0),
+        Key("embedding_dropout", "encoder.embedding.dropout", 0.0),
+        Key("mlp_bias", "encoder.feed_forward.bias", False),
+        Key("mlp_dropout", "encoder.feed_forward.dropout", 0.0),
+        # Half of the window lies to each side, and the row itself is seen too.
+        Key(
+            "local_attention",
+            "encoder.window",
+            128,
+            Code(lambda n: n // 2 + 1, lambda n: 2 * n - 2),
+        ),
+        LayerTypes(lambda c, i: i % c.get("global_attn_every_n_layers", 3) > 0, stack="encoder"),
+        Rope(
+            "encoder.attention.rotary",
+            160000.0,
+            kind="full_attention",
+            old_theta="global_rope_theta",
+        ),
+        Rope("encoder.local_rotary", kind="sliding_attention", old_theta="local_rope_theta"),
+        Fixed("rope_scaling", (None,)),
+    ),
+    constants={
+        "encoder.placement": "pre",
+        "encoder.first_norm": False,
+        "encoder.final_norm": True,
+        "encoder.feed_forward.gated": True,
+    },
+    weights={
+        "encoder.embedding.tokens": ".embeddings.tok_embeddings",
+        "encoder.embedding.norm": ".embeddings.norm",
+        OURS + "attention.before": THEIRS + "attn_norm",
+        OURS + "attention.block.query_key_value": THEIRS + "attn.Wqkv",
+        OURS + "attention.block.output": THEIRS + "attn.Wo",
+        OURS + "feed_forward.before": THEIRS + "mlp_norm",
+        OURS + "feed_forward.block.input": THEIRS + "mlp.Wi",
+        OURS + "feed_forward.block.output": THEIRS + "mlp.Wo",
+        "encoder.norm": ".final_norm",
+    },
+    heads={
+        "classification": HeadTable(
+            {"dense": True},
+            {
+                "heads.classification.dense": "head.dense",
+                "heads.classification.norm": "head.norm",
+                "heads.classification.output": "classifier",
+            },
+            (
+                *transform("classification"),
+                Key(
+                    "classifier_pooling",
+                    "heads.classification.pool",
+                    "cls",
+                    Names({"cls": "first", "mean": "mean"}),
+                ),
+                Key("classifier_dropout", "heads.classification.dropout", 0.0),
+            ),
+        ),
+        "language": HeadTable(
+            {"dense": True},
+            {
+                "heads.language.dense": "head.dense",
+                "heads.language.norm": "head.norm",
+                "heads.language.output": "decoder",
+            },
+            (
+                *transform("language"),
+                Key("decoder_bias", "heads.language.bias", True),
+                Key("tie_word_embeddings", "heads.language.tied", True),
+            ),
+        ),
+    },
+    aliases={"layer_norm_eps": "norm_eps"},
+    ignored_keys=frozenset(
+        # The first is read by the rule of the layer types; the others do not change a sum.
+        """global_attn_every_n_layers cls_token_id deterministic_flash_attn
+        initializer_cutoff_factor position_embedding_type reference_compile
+        repad_logits_with_grad sparse_prediction sparse_pred_ignore_index""".split()
+    ),
+    copies={"decoder.weight": "encoder.embedding.tokens.weight"},
+)

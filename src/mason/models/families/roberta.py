@@ -1,0 +1,63 @@
+"""RoBERTa (Liu et al. 2019, arXiv:1907.11692): BERT's encoder, positions counted from 2."""
+
+from mason.models.families.bert import BERT, KEYS, POOLED
+from mason.models.families.family import Family, HeadTable
+from mason.models.families.keys import Code, Fixed, Key, like, replaced, with_defaults
+
+OFFSET = 2
+"""Positions are counted from the one behind the padding's, which is 1."""
+
+ROBERTA = Family(
+    name="roberta",
+    prefix="roberta.",
+    architectures={
+        "RobertaModel": ("pooled",),
+        "RobertaForSequenceClassification": ("classification",),
+        "RobertaForMaskedLM": ("language",),
+    },
+    keys=(
+        *replaced(
+            with_defaults(KEYS, vocab_size=50265),
+            Key(
+                "max_position_embeddings",
+                "encoder.embedding.num_positions",
+                512,
+                Code(lambda rows: rows - OFFSET, lambda positions: positions + OFFSET),
+            ),
+        ),
+        Fixed("pad_token_id", (OFFSET - 1,)),
+    ),
+    constants={**BERT.constants, "encoder.embedding.position_offset": OFFSET},
+    weights=BERT.weights,
+    heads={
+        "pooled": POOLED,
+        "classification": HeadTable(
+            {"pool": "first", "dense": True, "activation": "tanh"},
+            {
+                "heads.classification.dense": "classifier.dense",
+                "heads.classification.output": "classifier.out_proj",
+            },
+            (
+                Key(
+                    "classifier_dropout",
+                    ("heads.classification.input_dropout", "heads.classification.dropout"),
+                    like("hidden_dropout_prob", 0.1),
+                ),
+            ),
+        ),
+        "language": HeadTable(
+            {"dense": True, "activation": "gelu", "tied": True},
+            {
+                "heads.language.dense": "lm_head.dense",
+                "heads.language.norm": "lm_head.layer_norm",
+                "heads.language.output.bias": "lm_head.bias",
+            },
+            (Key("layer_norm_eps", "heads.language.norm.epsilon", 1e-12),),
+        ),
+    },
+    dropped=BERT.dropped,
+    copies={
+        "lm_head.decoder.weight": "encoder.embedding.tokens.weight",
+        "lm_head.decoder.bias": "heads.language.output.bias",
+    },
+)
