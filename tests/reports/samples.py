@@ -225,6 +225,7 @@ def chinese() -> dict[str, Any]:
         "reason": "7 条训练文本也出现在测试文件里，分数会虚高。",
         "fix": "请从 train.csv 中删除。",
     }
+    found[0]["examples"] = [{"row": 812, "text": REVIEWS[2]}]
     found[1] |= {"reason": "71 条文本重复出现，标签相同。", "fix": "无需处理；每条只算一次。"}
     full = sample(["负面", "正面"], REVIEWS, language="zh", name="酒店评论", training=run)
     full["data"] |= {

@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from mason.language import say
+from mason.reports.markup import sentences
 from mason.reports.numbers import count, magnitude, percent, size
 from mason.reports.overview import headline
 from mason.reports.page import speaking
@@ -108,7 +109,7 @@ def _about(results: Results) -> str:
     if task is not None and task.labels:
         shown = ", ".join(_plain(label) for label in task.labels[:60])
         lines.append(say("Labels: {labels}.", labels=shown))
-    return f"## {say('What it is')}\n\n" + " ".join(lines) if lines else ""
+    return f"## {say('What it is')}\n\n" + sentences(lines) if lines else ""
 
 
 def _scores(results: Results) -> str:

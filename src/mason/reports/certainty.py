@@ -2,8 +2,8 @@
 
 from mason.language import say
 from mason.reports.charts import Line, axis, reliability_chart
-from mason.reports.markup import Part, facts, paragraph
-from mason.reports.numbers import decimal, percent
+from mason.reports.markup import Part, facts, folded, paragraph, table
+from mason.reports.numbers import count, decimal, percent
 from mason.reports.schema import Calibration, CalibrationBin, Results
 
 
@@ -20,8 +20,29 @@ def certainty(results: Results) -> Part | None:
             "If it says 90% for a hundred texts, ninety should be right. Points under the diagonal "
             "are boasts, points above it are modesty."
         ),
-        f'<div class="columns">{chart}<div>{words}</div></div>',
+        f'<div class="columns">{chart}<div>{words}</div></div>{_groups(found)}',
     )
+
+
+def _groups(found: Calibration) -> str:
+    """The points of the diagram as numbers."""
+    heads = [say("How sure"), say("Share right"), say("Texts")]
+    tables = [
+        folded(
+            name,
+            table(
+                heads,
+                [[percent(b.confidence), percent(b.accuracy), count(b.count)] for b in bins],
+                numeric=3,
+            ),
+        )
+        for name, bins in (
+            (say("The groups as numbers"), found.bins),
+            (say("The groups as numbers, after correction"), found.bins_after),
+        )
+        if bins
+    ]
+    return "".join(tables)
 
 
 def _sentence(found: Calibration) -> str:

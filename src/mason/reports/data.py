@@ -2,7 +2,17 @@
 
 from mason.language import say
 from mason.reports.charts import axis, histogram
-from mason.reports.markup import Part, bar, escape, facts, folded, heading, paragraph, table
+from mason.reports.markup import (
+    Part,
+    bar,
+    escape,
+    facts,
+    folded,
+    heading,
+    paragraph,
+    sentences,
+    table,
+)
 from mason.reports.numbers import count, decimal, percent
 from mason.reports.schema import Data, Example, Finding, LabelCount, Lengths, Results
 
@@ -42,12 +52,12 @@ def data(results: Results) -> Part | None:
 def _origin(found: Data) -> str:
     parts = []
     if found.file:
-        parts.append(f"{escape(say('From'))} <code>{escape(found.file)}</code>.")
+        parts.append(say("From {file}.", file=found.file))
     if found.split:
-        parts.append(escape(found.split))
+        parts.append(found.split)
     if found.languages:
-        parts.append(escape(say("Languages: {codes}.", codes=", ".join(found.languages))))
-    return f"<p>{' '.join(parts)}</p>" if parts else ""
+        parts.append(say("Languages: {codes}.", codes=", ".join(found.languages)))
+    return paragraph(sentences(parts)) if parts else ""
 
 
 def _labels(labels: list[LabelCount]) -> str:

@@ -2,7 +2,7 @@
 
 from mason.language import say
 from mason.reports.charts import Axis, Line, Point, axis, line_chart, thin
-from mason.reports.markup import Part, escape, folded, paragraph, table
+from mason.reports.markup import Part, escape, folded, paragraph, sentences, table
 from mason.reports.numbers import count, decimal, percent
 from mason.reports.overview import fit_tone
 from mason.reports.schema import Evaluation, Overfitting, Results, Step, Training
@@ -57,7 +57,7 @@ def _stopped(run: Training) -> str:
                 step=count(run.best_step),
             )
         )
-    return paragraph(" ".join(said)) if said else ""
+    return paragraph(sentences(said)) if said else ""
 
 
 def _verdict(verdict: Overfitting, tone: str) -> str:

@@ -5,6 +5,8 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from mason.language import current
+
 _PLAIN_SPACES = {"\n", "\t", " "}
 # Joiners that scripts and emoji need; alone they cannot hide or reorder text.
 _JOINERS = {"\u200c", "\u200d"}
@@ -87,6 +89,11 @@ def facts(pairs: Iterable[tuple[str, str]]) -> str:
     """Names and values as a list of large figures; values are already HTML."""
     items = "".join(f"<div><dt>{escape(name)}</dt><dd>{value}</dd></div>" for name, value in pairs)
     return f'<dl class="facts">{items}</dl>' if items else ""
+
+
+def sentences(said: Iterable[str]) -> str:
+    """Sentences in a row; Chinese puts no space between them."""
+    return ("" if current() == "zh" else " ").join(said)
 
 
 def paragraph(text: str, kind: str = "") -> str:

@@ -1,7 +1,7 @@
 """The first screen: the result in one sentence, and four verdicts in plain words."""
 
 from mason.language import say
-from mason.reports.markup import Part, escape
+from mason.reports.markup import Part, escape, sentences
 from mason.reports.numbers import count, decimal, magnitude, out_of, percent
 from mason.reports.schema import Data, Interval, Results, Scored, Training
 
@@ -20,7 +20,7 @@ def overview(results: Results) -> Part:
     return Part(
         headline(results),
         "",
-        f'<p class="lede">{escape(" ".join(_lede(results)))}</p><div class="strip">{strip}</div>',
+        f'<p class="lede">{escape(sentences(_lede(results)))}</p><div class="strip">{strip}</div>',
     )
 
 
@@ -137,9 +137,8 @@ def _score_card(results: Results) -> str:
     )
     macro = scored.scores.get("macro_f1")
     if macro is not None:
-        found += " " + say(
-            "All labels counted alike (macro F1): {value}.", value=percent(macro.value)
-        )
+        alike = say("All labels counted alike (macro F1): {value}.", value=percent(macro.value))
+        found = sentences([found, alike])
     best = max((b.accuracy.value for b in scored.baselines), default=None)
     if best is None:
         return _card(GOOD, question, say("Measured"), found)

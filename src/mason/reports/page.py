@@ -79,7 +79,9 @@ def _unbroken(title: str) -> str:
 
 def _kicker(results: Results) -> str:
     kind = say("Training report") if results.kind == "train" else say("Evaluation report")
-    names = [kind, results.name, results.task.name if results.task else None, results.created[:10]]
+    task = results.task.name if results.task else None
+    task = say("text classification") if task == "classification" else task
+    names = [kind, results.name, task, results.created[:10]]
     return " · ".join(escape(name) for name in names if name)
 
 

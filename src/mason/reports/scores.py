@@ -2,7 +2,7 @@
 
 from mason.language import say
 from mason.reports.charts import Axis, axis, scale_row, whisker
-from mason.reports.markup import Part, escape, folded, heading, paragraph, table
+from mason.reports.markup import Part, escape, folded, heading, paragraph, sentences, table
 from mason.reports.numbers import count, percent
 from mason.reports.overview import scored_rows
 from mason.reports.schema import ClassRow, Interval, Results, Scored
@@ -120,7 +120,7 @@ def _per_class(classes: list[ClassRow]) -> str:
     )
     absent = any(c.f1 is None for c in classes)
     if absent:
-        note += " " + say("A dash marks a label that no tested text has.")
+        note = sentences([note, say("A dash marks a label that no tested text has.")])
     shown = paragraph(note) + _class_table(rows[:MOST_LABELS], scale)
     if len(rows) > MOST_LABELS:
         rest = _class_table(rows[MOST_LABELS:], scale)
