@@ -24,6 +24,12 @@ class Case:
     """Number of token types to give; 0: none are passed."""
     last_token: int | None = None
     """Token every sequence ends with, where transformers pools at it."""
+    unread: tuple[str, ...] = ()
+    """Weights that transformers saves but does not use either, so that we write none."""
+
+    alone: bool = False
+    """Whether transformers' numbers for a sequence depend on the batch it is in and on the
+    steps it was read in, so that only sequences read alone and at once can be compared."""
 
     @property
     def name(self) -> str:
@@ -78,6 +84,50 @@ LLAMA = {
     "max_position_embeddings": 31,
     "pad_token_id": 0,
 }
+GPT2 = {
+    "vocab_size": 61,
+    "n_embd": 26,
+    "n_layer": 3,
+    "n_head": 2,
+    "n_positions": 53,
+    "pad_token_id": 0,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+}
+GPT_NEO = {
+    "vocab_size": 61,
+    "hidden_size": 26,
+    "num_layers": 3,
+    "num_heads": 2,
+    "attention_types": [[["global", "local"], 1], [["local"], 1]],
+    "window_size": 5,
+    "max_position_embeddings": 53,
+    "pad_token_id": 0,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+}
+WINDOWED = {**LLAMA, "sliding_window": 5}
+QWEN = {**WINDOWED, "use_sliding_window": True, "max_window_layers": 1}
+BART = {
+    "vocab_size": 61,
+    "d_model": 26,
+    "encoder_layers": 3,
+    "decoder_layers": 2,
+    "encoder_attention_heads": 2,
+    "decoder_attention_heads": 13,
+    "encoder_ffn_dim": 37,
+    "decoder_ffn_dim": 41,
+    "max_position_embeddings": 53,
+}
+MARIAN = {**BART, "pad_token_id": 60, "decoder_start_token_id": 60, "activation_function": "swish"}
+LLAMA3_ROPE = {
+    "rope_type": "llama3",
+    "rope_theta": 500.0,
+    "factor": 8.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 31,
+}
 T5 = {
     "vocab_size": 61,
     "d_model": 23,
@@ -89,6 +139,19 @@ T5 = {
     "relative_attention_num_buckets": 8,
     "relative_attention_max_distance": 13,
 }
+
+SCALINGS: tuple[dict[str, Any], ...] = (
+    {"rope_type": "linear", "factor": 3.0},
+    {"rope_type": "dynamic", "factor": 3.0},
+    {"rope_type": "yarn", "factor": 3.0, "original_max_position_embeddings": 7},
+    {
+        "rope_type": "llama3",
+        "factor": 3.0,
+        "original_max_position_embeddings": 7,
+        "low_freq_factor": 1.0,
+        "high_freq_factor": 4.0,
+    },
+)
 
 CASES = (
     Case("BertModel", {**BERT, "type_vocab_size": 3}, POOLED, token_types=3),
@@ -143,12 +206,99 @@ CASES = (
         CLASSIFICATION,
         note="mean",
     ),
+    Case("GPT2Model", GPT2),
+    Case("GPT2LMHeadModel", GPT2, LANGUAGE, "tied"),
+    Case(
+        "GPT2LMHeadModel",
+        {**GPT2, "n_inner": 37, "scale_attn_weights": False, "tie_word_embeddings": False},
+        LANGUAGE,
+        "unscaled, not tied",
+    ),
+    Case("GPT2ForSequenceClassification", {**GPT2, "num_labels": 5}, CLASSIFICATION),
+    Case("GPTNeoModel", GPT_NEO),
+    Case("GPTNeoForCausalLM", GPT_NEO, LANGUAGE, "tied"),
+    Case(
+        "GPTNeoForCausalLM",
+        {**GPT_NEO, "intermediate_size": 37, "tie_word_embeddings": False},
+        LANGUAGE,
+        "not tied",
+    ),
+    Case("GPTNeoForSequenceClassification", {**GPT_NEO, "num_labels": 5}, CLASSIFICATION),
     Case("LlamaModel", LLAMA),
+    Case("LlamaForCausalLM", {**LLAMA, "rope_parameters": LLAMA3_ROPE}, LANGUAGE, "Llama 3"),
+    *(
+        Case(
+            "LlamaModel",
+            {**LLAMA, "max_position_embeddings": 13, "rope_parameters": scaling},
+            note=f"{scaling['rope_type']} positions",
+        )
+        for scaling in (
+            {"rope_type": "linear", "rope_theta": 500.0, "factor": 3.0},
+            {"rope_type": "dynamic", "rope_theta": 500.0, "factor": 3.0},
+            {"rope_type": "yarn", "rope_theta": 500.0, "factor": 3.0},
+        )
+    ),
     Case("LlamaForCausalLM", {**LLAMA, "tie_word_embeddings": True}, LANGUAGE, "tied"),
     Case(
         "LlamaForCausalLM", {**LLAMA, "attention_bias": True, "mlp_bias": True}, LANGUAGE, "biases"
     ),
     Case("LlamaForSequenceClassification", {**LLAMA, "num_labels": 5}, CLASSIFICATION),
+    *(
+        Case(
+            "LlamaForCausalLM",
+            {
+                **LLAMA,
+                "max_position_embeddings": 7,
+                "rope_parameters": {"rope_theta": 1009.0, **scaling},
+            },
+            LANGUAGE,
+            note=scaling["rope_type"],
+            alone=scaling["rope_type"] == "dynamic",
+        )
+        for scaling in SCALINGS
+    ),
+    Case("MistralModel", WINDOWED),
+    Case("MistralForCausalLM", {**WINDOWED, "tie_word_embeddings": True}, LANGUAGE, "tied"),
+    Case("MistralForCausalLM", {**LLAMA, "sliding_window": None}, LANGUAGE, "no window"),
+    Case("MistralForSequenceClassification", {**WINDOWED, "num_labels": 5}, CLASSIFICATION),
+    Case("Qwen2Model", QWEN),
+    Case("Qwen2ForCausalLM", {**LLAMA, "tie_word_embeddings": True}, LANGUAGE, "tied"),
+    Case("Qwen2ForCausalLM", QWEN, LANGUAGE, "windows"),
+    Case("Qwen2ForSequenceClassification", {**LLAMA, "num_labels": 5}, CLASSIFICATION),
+    Case("Qwen3Model", QWEN),
+    Case("Qwen3ForCausalLM", {**LLAMA, "tie_word_embeddings": True}, LANGUAGE, "tied"),
+    Case("Qwen3ForCausalLM", {**QWEN, "attention_bias": True}, LANGUAGE, "windows, biases"),
+    Case("Qwen3ForSequenceClassification", {**LLAMA, "num_labels": 5}, CLASSIFICATION),
+    Case("Gemma2Model", {**WINDOWED, "query_pre_attn_scalar": 7}),
+    Case("Gemma2ForCausalLM", WINDOWED, LANGUAGE, "tied"),
+    Case(
+        "Gemma2ForCausalLM",
+        {
+            **WINDOWED,
+            "tie_word_embeddings": False,
+            "attention_bias": True,
+            "attn_logit_softcapping": None,
+            "final_logit_softcapping": None,
+            "layer_types": ["full_attention", "sliding_attention", "sliding_attention"],
+        },
+        LANGUAGE,
+        "not tied, not capped",
+    ),
+    Case("Gemma2ForSequenceClassification", {**WINDOWED, "num_labels": 5}, CLASSIFICATION),
+    Case("Gemma3TextModel", {**WINDOWED, "sliding_window_pattern": 2}),
+    Case(
+        "Gemma3ForCausalLM",
+        {**WINDOWED, "sliding_window_pattern": 2, "final_logit_softcapping": 2.0},
+        LANGUAGE,
+        "tied",
+    ),
+    Case(
+        "Gemma3ForCausalLM",
+        {**WINDOWED, "sliding_window_pattern": 2, "tie_word_embeddings": False},
+        LANGUAGE,
+        "not tied",
+    ),
+    Case("Gemma3TextForSequenceClassification", {**WINDOWED, "num_labels": 5}, CLASSIFICATION),
     Case("T5Model", T5),
     Case("T5ForConditionalGeneration", T5, LANGUAGE, "tied"),
     Case(
@@ -158,4 +308,22 @@ CASES = (
         "version 1.1",
     ),
     Case("T5ForSequenceClassification", {**T5, "num_labels": 5}, CLASSIFICATION, last_token=1),
+    Case("BartModel", BART),
+    Case("BartForConditionalGeneration", {**BART, "scale_embedding": True}, LANGUAGE, "tied"),
+    Case(
+        "BartForConditionalGeneration",
+        {**BART, "tie_word_embeddings": False},
+        LANGUAGE,
+        "not tied",
+        unread=("model.shared.weight",),
+    ),
+    Case("BartForSequenceClassification", {**BART, "num_labels": 5}, CLASSIFICATION, last_token=2),
+    Case("MarianModel", MARIAN),
+    Case("MarianMTModel", {**MARIAN, "scale_embedding": True}, LANGUAGE, "tied"),
+    Case(
+        "MarianMTModel",
+        {**MARIAN, "share_encoder_decoder_embeddings": False, "decoder_vocab_size": 67},
+        LANGUAGE,
+        "two vocabularies",
+    ),
 )

@@ -34,6 +34,8 @@ def test_logits(pair: Pair) -> None:
 
 
 def test_logits_beside_a_padded_batch(pair: Pair) -> None:
+    if pair.case.alone:
+        pytest.skip("transformers lets the longest of a batch change the others")
     assert pair.padded() <= CLOSE
 
 
@@ -42,14 +44,14 @@ def test_batched_is_single(pair: Pair) -> None:
 
 
 def test_cached_decoding(pair: Pair) -> None:
-    if "language" not in pair.case.heads or pair.ours.decoder is None:
+    if "language" not in pair.case.heads or pair.ours.decoder is None or pair.case.alone:
         pytest.skip("nothing is decoded")
     assert pair.cached() <= CLOSE
 
 
 def test_round_trip(pair: Pair) -> None:
     worst, said = pair.round_trip()
-    assert said == {}
+    assert said == ({"missing_keys": set(pair.case.unread)} if pair.case.unread else {})
     assert worst <= SAME
     again = pair.again()
     assert again.model.spec == pair.ours.spec
