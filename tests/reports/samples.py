@@ -49,7 +49,7 @@ def evaluation(labels: list[str], rows: int, texts: list[str], seed: int = 0) ->
             {"label": label, **asdict(row)}
             for label, row in zip(labels, found.per_class, strict=True)
         ],
-        "confusion": {"labels": labels, "counts": found.confusion},
+        "confusion": {"labels": list(labels), "counts": found.confusion},
         "calibration": {
             **asdict(calibration(targets, chances)),
             "temperature": temperature,
@@ -146,6 +146,7 @@ def sample(
     labels: list[str] = TREC, texts: list[str] = QUESTIONS, **changes: Any
 ) -> dict[str, Any]:
     """A full training run; ``changes`` replace top-level blocks."""
+    labels = list(labels)  # tests write into what they get
     generator = np.random.default_rng(1)
     counts = generator.integers(80, 1250, len(labels))
     test = evaluation(labels, 500 if len(labels) < 20 else 3000, texts)

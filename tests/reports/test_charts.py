@@ -41,7 +41,7 @@ def test_thin_keeps_the_mean_and_leaves_gaps_out():
         (lambda: percent(None), "–"),
         (lambda: decimal(0.000123456), "0.000123"),
         (lambda: decimal(1234.5), "1,234"),
-        (lambda: decimal(5e-5), "5e-5".replace("5e", "5.00e")),
+        (lambda: decimal(5e-5), "5e-5"),
         (lambda: decimal(-0.25), "-0.25"),
         (lambda: decimal(math.nan), "–"),
         (lambda: decimal(100.0), "100"),

@@ -96,7 +96,8 @@ def line_chart(
     for line in drawn:
         if line.dots:
             body += _dots(_finite(line.points), across, up, line.tone)
-    return _figure(title, description, body, legend=[(line.name, line.tone) for line in drawn])
+    legend = [(line.name, line.tone) for line in drawn]
+    return _figure(title, description, body, legend=legend if len(legend) > 1 else ())
 
 
 def reliability_chart(

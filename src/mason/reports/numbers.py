@@ -22,7 +22,9 @@ def decimal(value: float | None, digits: int = 3) -> str:
     if value == 0 or 1e-4 <= abs(value) < 1e6:
         shown = f"{value:,.{max(0, digits - 1 - _exponent(value))}f}"
         return shown.rstrip("0").rstrip(".") if "." in shown else shown
-    return f"{value:.{digits - 1}e}".replace("e-0", "e-").replace("e+0", "e+")
+    mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+    mantissa = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
+    return f"{mantissa}e{int(exponent)}"
 
 
 def _exponent(value: float) -> int:
