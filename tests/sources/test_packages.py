@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -97,3 +99,19 @@ def test_files_of_an_installed_package_are_read_in_place(cache: Path) -> None:
 def test_malformed_addresses_are_refused(cache: Path, address: str) -> None:
     with pytest.raises(SourceError, match="package:NAME==VERSION"):
         PackageFile.parse(address)
+
+
+def test_two_processes_may_fetch_the_same_entry(
+    cache: Path, tmp_path: Path, make_zip: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_zip(tmp_path / "pack-1.2-py3-none-any.whl", {"pack/rows.csv": b"rows" * 9973})
+    monkeypatch.setenv("MASON_PACKAGES", str(tmp_path))
+    script = (
+        "from mason import sources; print(sources.find_data('package:pack==1.2/pack/rows.csv'))"
+    )
+    command = [sys.executable, "-c", script]
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    found = {process.communicate()[0].strip() for process in running}
+    assert all(process.returncode == 0 for process in running) and len(found) == 1
+    assert Path(found.pop()).read_bytes() == b"rows" * 9973
+    assert len(list(cache.glob("packages/*"))) == len(list(cache.glob("packages/.*"))) + 1 == 1

@@ -83,6 +83,8 @@ def _temporary_folder(place: Path) -> Path:
 
 def _publish(temporary: Path, place: Path, origin: Mapping[str, str]) -> None:
     """Rename into place; a process that finished the same entry first is as good."""
+    if _intact(place, origin):
+        return
     if place.exists():
         os.replace(place, temporary / "damaged")
     try:
