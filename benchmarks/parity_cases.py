@@ -26,7 +26,6 @@ class Case:
     """Token every sequence ends with, where transformers pools at it."""
     unread: tuple[str, ...] = ()
     """Weights that transformers saves but does not use either, so that we write none."""
-
     alone: bool = False
     """Whether transformers' numbers for a sequence depend on the batch it is in and on the
     steps it was read in, so that only sequences read alone and at once can be compared."""
@@ -120,14 +119,6 @@ BART = {
     "max_position_embeddings": 53,
 }
 MARIAN = {**BART, "pad_token_id": 60, "decoder_start_token_id": 60, "activation_function": "swish"}
-LLAMA3_ROPE = {
-    "rope_type": "llama3",
-    "rope_theta": 500.0,
-    "factor": 8.0,
-    "low_freq_factor": 1.0,
-    "high_freq_factor": 4.0,
-    "original_max_position_embeddings": 31,
-}
 T5 = {
     "vocab_size": 61,
     "d_model": 23,
@@ -225,19 +216,6 @@ CASES = (
     ),
     Case("GPTNeoForSequenceClassification", {**GPT_NEO, "num_labels": 5}, CLASSIFICATION),
     Case("LlamaModel", LLAMA),
-    Case("LlamaForCausalLM", {**LLAMA, "rope_parameters": LLAMA3_ROPE}, LANGUAGE, "Llama 3"),
-    *(
-        Case(
-            "LlamaModel",
-            {**LLAMA, "max_position_embeddings": 13, "rope_parameters": scaling},
-            note=f"{scaling['rope_type']} positions",
-        )
-        for scaling in (
-            {"rope_type": "linear", "rope_theta": 500.0, "factor": 3.0},
-            {"rope_type": "dynamic", "rope_theta": 500.0, "factor": 3.0},
-            {"rope_type": "yarn", "rope_theta": 500.0, "factor": 3.0},
-        )
-    ),
     Case("LlamaForCausalLM", {**LLAMA, "tie_word_embeddings": True}, LANGUAGE, "tied"),
     Case(
         "LlamaForCausalLM", {**LLAMA, "attention_bias": True, "mlp_bias": True}, LANGUAGE, "biases"

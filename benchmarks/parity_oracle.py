@@ -212,10 +212,14 @@ class Pair:
 
 
 def _disturb(model: torch.nn.Module) -> None:
-    """Move every weight and buffer, norms' too, so that none is one, zero or its default."""
+    """Move every weight and buffer, norms' too, so that none is one, zero or its default.
+
+    Frozen weights are not learned but computed: sinusoidal positions.
+    """
+    frozen = {name for name, weight in model.named_parameters() if not weight.requires_grad}
     with torch.no_grad():
-        for tensor in model.state_dict().values():
-            if tensor.is_floating_point():
+        for name, tensor in model.state_dict().items():
+            if tensor.is_floating_point() and name not in frozen:
                 tensor.add_(torch.randn_like(tensor) * 0.1)
 
 

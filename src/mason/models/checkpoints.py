@@ -119,6 +119,7 @@ class _Filling:
     ) -> None:
         self.model, self.family, self.weights, self.path = model, family, weights, path
         self.new_labels = new_labels
+        self.parameters = dict(model.named_parameters(remove_duplicate=False))
         self.prefix = self._prefix()
         self.used: set[str] = set()
         self.fresh: list[str] = []
@@ -159,8 +160,12 @@ class _Filling:
         """A tensor's name in these files: its own, or that of a copy that is tied to it."""
         if theirs in self.weights:
             return theirs
-        copies = (copy for copy, original in self._copies().items() if original == ours)
+        tied = self.parameters[ours]
+        copies = (c for c, original in self._copies().items() if self._is(original, tied))
         return next((copy for copy in copies if copy in self.weights), None)
+
+    def _is(self, name: str, parameter: Tensor) -> bool:
+        return self.parameters.get(name) is parameter
 
     def _copies(self) -> dict[str, str]:
         """Full name of each tensor that repeats one of ours, and ours."""
@@ -203,8 +208,8 @@ class _Filling:
         if any(fnmatch(name, pattern) for pattern in self.family.dropped):
             return False
         original = self._copies().get(name)
-        if original is not None:
-            self._check_copy(name, original)
+        if original in self.parameters:
+            self._check_copy(name, self.parameters[original])
             return False
         if self.family.known_elsewhere(name, self.prefix):
             return True
@@ -216,9 +221,8 @@ class _Filling:
             family=self.family.name,
         )
 
-    def _check_copy(self, name: str, original: str) -> None:
-        ours = dict(self.model.named_parameters()).get(original)
-        if ours is not None and not torch.equal(self.weights.tensor(name).to(ours.dtype), ours):
+    def _check_copy(self, name: str, ours: Tensor) -> None:
+        if not torch.equal(self.weights.tensor(name).to(ours.dtype), ours):
             raise CheckpointError(
                 "{path}: {name} should be a copy of the weight it is tied to, but differs; "
                 'set "tie_word_embeddings": false in config.json if they are meant to differ.',

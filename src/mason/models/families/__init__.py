@@ -7,13 +7,22 @@ from typing import Any
 
 from mason.errors import CheckpointError
 from mason.models.families.albert import ALBERT
+from mason.models.families.bart import BART
 from mason.models.families.bert import BERT
 from mason.models.families.distilbert import DISTILBERT
 from mason.models.families.electra import ELECTRA
 from mason.models.families.family import Family
+from mason.models.families.gemma2 import GEMMA2
+from mason.models.families.gemma3 import GEMMA3
 from mason.models.families.gguf import from_gguf
+from mason.models.families.gpt2 import GPT2
+from mason.models.families.gpt_neo import GPT_NEO
 from mason.models.families.llama import LLAMA
+from mason.models.families.marian import MARIAN
+from mason.models.families.mistral import MISTRAL
 from mason.models.families.modernbert import MODERNBERT
+from mason.models.families.qwen2 import QWEN2
+from mason.models.families.qwen3 import QWEN3
 from mason.models.families.roberta import ROBERTA
 from mason.models.families.t5 import T5
 
@@ -28,8 +37,17 @@ FAMILIES: dict[str, Family] = {
         ELECTRA,
         ALBERT,
         MODERNBERT,
+        GPT2,
+        GPT_NEO,
         LLAMA,
+        MISTRAL,
+        QWEN2,
+        QWEN3,
+        GEMMA2,
+        GEMMA3,
         T5,
+        BART,
+        MARIAN,
     )
 }
 

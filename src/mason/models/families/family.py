@@ -52,10 +52,14 @@ class Family:
     """Other spellings of a key that some tools write."""
 
     def but(self, **changes: Any) -> "Family":
-        """This table with some fields replaced; mappings are merged."""
+        """This table with some fields replaced.
+
+        Mappings are merged, and None removes an item; only the classes are named anew.
+        """
         for name, value in changes.items():
-            if isinstance(value, Mapping):
-                changes[name] = {**getattr(self, name), **value}
+            if isinstance(value, Mapping) and name != "architectures":
+                merged = {**getattr(self, name), **value}
+                changes[name] = {k: v for k, v in merged.items() if v is not None}
         return replace(self, **changes)
 
     def read_config(self, config: Config, heads: Iterable[str]) -> ModelSpec:

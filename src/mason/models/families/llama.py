@@ -60,5 +60,5 @@ LLAMA = Family(
     },
     ignored_keys=frozenset({"pretraining_tp"}),
     dropped=("*rotary_emb.inv_freq",),
-    copies={"lm_head.weight": "decoder.embedding.tokens.weight"},
+    copies={"lm_head.weight": "heads.language.output.weight"},
 )

@@ -83,10 +83,15 @@ T5 = Family(
     }
     | {
         f"{stack}.layers.{{i}}.feed_forward.{ours}": theirs
-        for stack, at in (("encoder", ".encoder.block.{i}.layer.1."), ("decoder", ".decoder.block.{i}.layer.2."))
+        for stack, at in (
+            ("encoder", ".encoder.block.{i}.layer.1."),
+            ("decoder", ".decoder.block.{i}.layer.2."),
+        )
         for ours, theirs in {
             "before": at + "layer_norm",
-            "block.input": ByParts((at + "DenseReluDense.wi", concat(at + "DenseReluDense.wi_{}", "0", "1"))),
+            "block.input": ByParts(
+                (at + "DenseReluDense.wi", concat(at + "DenseReluDense.wi_{}", "0", "1"))
+            ),
             "block.output": at + "DenseReluDense.wo",
         }.items()
     },
@@ -96,7 +101,11 @@ T5 = Family(
             {"heads.language.output": "lm_head"},
             (
                 Key("tie_word_embeddings", "heads.language.tied", True),
-                Key("scale_decoder_outputs", "heads.language.scale", like("tie_word_embeddings", True)),
+                Key(
+                    "scale_decoder_outputs",
+                    "heads.language.scale",
+                    like("tie_word_embeddings", True),
+                ),
             ),
         ),
         "classification": HeadTable(
@@ -119,6 +128,6 @@ T5 = Family(
     copies={
         ".encoder.embed_tokens.weight": "encoder.embedding.tokens.weight",
         ".decoder.embed_tokens.weight": "encoder.embedding.tokens.weight",
-        "lm_head.weight": "encoder.embedding.tokens.weight",
+        "lm_head.weight": "heads.language.output.weight",
     },
 )

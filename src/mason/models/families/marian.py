@@ -1,0 +1,23 @@
+"""Marian's translation models (Junczys-Dowmunt et al. 2018, arXiv:1804.00344)."""
+
+from mason.models.families.bart import BART, KEYS
+from mason.models.families.keys import Fixed, Key, like, with_defaults
+from mason.models.families.t5 import both
+
+MARIAN = BART.but(
+    name="marian",
+    architectures={"MarianModel": (), "MarianMTModel": ("language",)},
+    keys=(
+        *with_defaults(KEYS, vocab_size=58101),
+        Key("decoder_vocab_size", "decoder.embedding.vocab_size", like("vocab_size", 58101)),
+        Key("share_encoder_decoder_embeddings", "share_embeddings", True),
+        Key("decoder_start_token_id", "special.decoder_start", 58100),
+        Fixed("normalize_embedding", (None, False)),
+        Fixed("static_position_embeddings", (None, True)),
+    ),
+    constants=dict.fromkeys(both("embedding.positions"), "sinusoidal")
+    | dict.fromkeys((*both("embedding.position_offset"), *both("embedding.norm.kind"))),
+    weights={"{stack}.embedding.positions": None, "{stack}.embedding.norm": None},
+    heads={"classification": None},
+    dropped=(*BART.dropped, "*.embed_positions.weight"),
+)
