@@ -78,17 +78,16 @@ def _development_modules() -> set[str]:
     }
 
 
-def _declared_modules() -> set[str]:
-    """Top-level modules of what pyproject.toml names, the hub extra included."""
+def _declared() -> dict[str, set[str]]:
+    """Each run-time dependency that pyproject.toml names, and its top-level modules."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    lines = [*project["dependencies"], *project["optional-dependencies"]["hub"]]
-    names = {Requirement(line).name.lower().replace("_", "-") for line in lines}
-    modules = {
-        module
-        for module, distributions in metadata.packages_distributions().items()
-        if names & {d.lower().replace("_", "-") for d in distributions}
+    modules: dict[str, set[str]] = {
+        Requirement(line).name.lower().replace("_", "-"): set() for line in project["dependencies"]
     }
-    return modules | names  # an extra that is not installed has its package's name
+    for module, distributions in metadata.packages_distributions().items():
+        for name in distributions:
+            modules.get(name.lower().replace("_", "-"), set()).add(module)
+    return modules
 
 
 def _imported_modules(tree: ast.Module) -> set[str]:
@@ -102,13 +101,19 @@ def _imported_modules(tree: ast.Module) -> set[str]:
 
 
 def test_what_is_imported_is_declared() -> None:
-    allowed = _declared_modules() | set(sys.stdlib_module_names) | {"mason"}
+    allowed = set().union(*_declared().values(), sys.stdlib_module_names, {"mason"})
     undeclared = {
         name_of(path): ", ".join(sorted(surplus))
         for path in source_files()
         if (surplus := _imported_modules(tree_of(path)) - allowed)
     }
     assert not undeclared, listed(undeclared)
+
+
+def test_what_is_declared_is_imported() -> None:
+    imported = set().union(*(_imported_modules(tree_of(path)) for path in source_files()))
+    unused = [name for name, modules in _declared().items() if not modules & imported]
+    assert not unused, listed(unused)
 
 
 def test_every_module_imports_with_the_runtime_dependencies_alone() -> None:
