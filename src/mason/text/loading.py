@@ -1,5 +1,7 @@
 """Find a model's tokenizer among its files and read it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -48,18 +50,10 @@ def load_tokenizer(path: Path) -> Tokenizer:
             folder=path,
         )
     config = _config(path, names)
-    try:
+    with _reading(path):
         backend, config = _build(path, names, config)
         _add_listed(path, names, backend, config)
-        return Tokenizer(backend, config)
-    except MasonError:
-        raise
-    # Everything the tokenizers library raises is a plain Exception, or a Rust panic, which
-    # is not even that.
-    except BaseException as error:
-        if isinstance(error, KeyboardInterrupt | SystemExit | MemoryError):
-            raise
-        raise _unreadable(path, error) from error
+        return _tried(Tokenizer(backend, config))
 
 
 def _from_gguf(path: Path) -> Tokenizer:
@@ -67,20 +61,40 @@ def _from_gguf(path: Path) -> Tokenizer:
         raise TokenizerError(
             "{file} is not a GGUF file; name a model's folder or a .gguf file.", file=path
         )
+    with _reading(path):
+        return _tried(Tokenizer(*from_gguf(read_gguf(path).metadata)))
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Say in one sentence what the tokenizers library says of damaged files.
+
+    It raises plain ``Exception``, or a Rust panic, which is not even that.
+    """
     try:
-        return Tokenizer(*from_gguf(read_gguf(path).metadata))
-    except MasonError:
+        yield
+    except (MasonError, KeyboardInterrupt, SystemExit, MemoryError):
         raise
-    except Exception as error:
-        raise _unreadable(path, error) from error
+    except BaseException as error:
+        raise TokenizerError(
+            "The tokenizer in {path} cannot be read ({reason}); fetch its files again.",
+            path=path,
+            reason=" ".join(str(error).split()),
+        ) from error
 
 
-def _unreadable(path: Path, error: BaseException) -> TokenizerError:
-    return TokenizerError(
-        "The tokenizer in {path} cannot be read ({reason}); fetch its files again.",
-        path=path,
-        reason=error,
-    )
+def _tried(tokenizer: Tokenizer) -> Tokenizer:
+    """``tokenizer``, once it has read a little text: some faults show only then."""
+    encoding = tokenizer.encode(["a 你 \U0001f9ff"], ["b"])[0]
+    beyond = [id for id in encoding.ids if id >= tokenizer.num_tokens]
+    if beyond:
+        raise TokenizerError(
+            "The tokenizer puts the id {id} around every text, which none of its {count} tokens "
+            "has; fetch its files again.",
+            id=beyond[0],
+            count=tokenizer.num_tokens,
+        )
+    return tokenizer
 
 
 def _build(folder: Path, names: set[str], config: dict[str, Any]) -> tuple[Backend, dict[str, Any]]:

@@ -25,7 +25,7 @@ BERT = {"unk": "[UNK]", "sep": "[SEP]", "pad": "[PAD]", "cls": "[CLS]", "mask": 
 ROBERTA = {"bos": "<s>", "eos": "</s>", "unk": "<unk>", "sep": "</s>"}
 ROBERTA |= {"pad": "<pad>", "cls": "<s>", "mask": "<mask>"}
 GPT2 = {"bos": "<|endoftext|>", "eos": "<|endoftext|>", "unk": "<|endoftext|>"}
-QWEN2 = {"eos": "<|endoftext|>", "pad": "<|endoftext|>"}
+QWEN2 = {role: "<|endoftext|>" for role in ("eos", "unk", "pad")}
 T5 = {"eos": "</s>", "unk": "<unk>", "pad": "<pad>"}
 ALBERT = BERT | {"bos": "[CLS]", "eos": "[SEP]", "unk": "<unk>", "pad": "<pad>"}
 

@@ -170,7 +170,8 @@ class Tokenizer:
         # The classes named after families build their rules anew and ignore tokenizer.json.
         config["tokenizer_class"] = "PreTrainedTokenizerFast"
         inputs = ["input_ids", "attention_mask"]
-        if any(self.encode(["a"], ["b"])[0].type_ids):
+        # Only models with a [CLS] have segments, whatever the library numbers the second text.
+        if self.special.cls is not None and any(self.encode(["a"], ["b"])[0].type_ids):
             inputs.insert(1, "token_type_ids")
         config.setdefault("model_input_names", inputs)
         (folder / "tokenizer.json").write_text(self._json, encoding="utf-8")
