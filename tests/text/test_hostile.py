@@ -72,6 +72,11 @@ FILES: dict[str, tuple[dict[str, bytes], type[Exception], str]] = {
     "vocab.txt too large": ({"vocab.txt": b"\n" * (2**26 + 1)}, TokenizerError, "is larger than"),
     "vocab.txt without [CLS]": ({"vocab.txt": b"[UNK]\na\n"}, TokenizerError, "cannot be read"),
     "merges missing": ({"vocab.json": b"{}"}, CheckpointError, "merges.txt is missing"),
+    "marian": (
+        {"vocab.json": b"{}", "source.spm": b""},
+        TokenizerError,
+        "class MarianTokenizer has rules",
+    ),
     "vocab.json key twice": (
         {"vocab.json": b'{"a":0,"a":1}', "merges.txt": b""},
         CheckpointError,

@@ -105,6 +105,8 @@ def _build(folder: Path, names: set[str], config: dict[str, Any]) -> tuple[Backe
     if "vocab.txt" in names:
         config = _of_class(config, ("Bert", "DistilBert", "Electra"), "Bert")
         return wordpiece(lines(_small(folder, "vocab.txt")), config), config
+    if "source.spm" in names:  # Marian: two vocabularies that vocab.json numbers as one
+        config = _of_class({"tokenizer_class": "MarianTokenizer"} | config, (), "")
     if "vocab.json" in names:
         ids = read_json(_small(folder, "vocab.json"), max_bytes=_MAX_BYTES)
         likely = "Roberta" if ids.keys() >= {"<s>", "</s>", "<mask>"} else "GPT2"
