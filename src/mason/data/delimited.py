@@ -62,6 +62,8 @@ def read_delimited(text: str, path: Path, format: str, columns: Sequence[str] | 
     frame = text_frame(
         {name: [r.fields[i] or None for r in records] for i, name in enumerate(header)}
     )
+    if not records:
+        raise DataError("{file} has only a header; give a file with at least one row.", file=path)
     notes = [
         *_separator_notes(separator, format, path),
         *_quote_notes(separator, quoted, text, path),
@@ -170,7 +172,7 @@ def _check_widths(records: Sequence[Record], num_columns: int, path: Path) -> li
     wrong = [r for r in records if len(r.fields) < num_columns or any(r.fields[num_columns:])]
     if wrong:
         raise DataError(
-            "{file}, row {row}: it has {found} fields where the header has {wanted} (rows like "
+            "{file}, row {row}: the number of fields is {found}, in the header {wanted} (rows like "
             "this: {count}); quote a text that holds the separator, or fill in what is missing.",
             file=path,
             row=wrong[0].row,

@@ -56,6 +56,9 @@ def decode(data: bytes, file: Path, encoding: str | None = None) -> Decoded:
     for mark, name in _BYTE_ORDER_MARKS:
         if data.startswith(mark):
             return Decoded(_decode_as(data, file, name), name, False)
+    wide = _without_mark(data)
+    if wide is not None:
+        return Decoded(_decode_as(data, file, wide), wide, True)
     try:
         return Decoded(data.decode("utf-8"), "utf-8", False)
     except UnicodeDecodeError as error:
@@ -115,16 +118,15 @@ def _is_damaged_utf8(data: bytes) -> bool:
 
 def _guess(data: bytes) -> str | None:
     """The encoding whose reading looks most like writing, or None."""
-    wide = _without_mark(data)
-    if wide:
-        return wide
     sample = _sample(data)
     scores = {name: _score(sample, name) for name in _CANDIDATES}
     for name in sorted(scores, key=lambda name: -scores[name]):  # the earlier name wins a tie
         if scores[name] and _decodes(data, name):
             return name
     match = charset_normalizer.from_bytes(sample).best()
-    return match.encoding if match and _decodes(data, match.encoding) else None
+    # Without a language it recognises, its answer is the first of several that fit.
+    sure = match is not None and match.coherence > 0.1 and _decodes(data, match.encoding)
+    return match.encoding if match is not None and sure else None
 
 
 def _without_mark(data: bytes) -> str | None:

@@ -20,11 +20,9 @@ def read_parquet(data: bytes, path: Path) -> Parts:
     try:
         frame = pl.read_parquet(io.BytesIO(data))
         names = _class_names(pl.read_parquet_metadata(io.BytesIO(data)))
-    except (pl.exceptions.PolarsError, OSError, ValueError) as error:
+    except (pl.exceptions.PolarsError, OSError, ValueError):
         raise DataError(
-            "{file} is not a parquet file, or is cut off ({reason}); fetch or write it again.",
-            file=path,
-            reason=str(error).splitlines()[0],
+            "{file} is cut off, damaged or no parquet file; fetch or write it again.", file=path
         ) from None
     frame = frame.select(_as_text(frame[name], names.get(name)) for name in frame.columns)
     return Parts(frame, range(1, frame.height + 1), "parquet")

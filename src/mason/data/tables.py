@@ -110,9 +110,7 @@ def read(
         _check_characters(decoded.text, path)
         parts = _READERS[format](decoded.text, path, columns)
     if not parts.rows:
-        raise DataError(
-            "{file} has a header and no rows; give a file with at least one row.", file=path
-        )
+        raise DataError("{file} holds no rows; give a file with at least one row.", file=path)
     notes += parts.notes
     return Table(parts.frame, parts.rows, path, parts.format, encoding, tuple(notes))
 
@@ -183,6 +181,8 @@ def _known_format(path: Path) -> str | None:
 
 def _format_of(inner: Path, path: Path) -> str:
     found = _EXTENSIONS.get(inner.suffix.lower().removeprefix("."))
+    if inner.suffix.lower() in {".xlsx", ".xls"}:
+        raise DataError("{file} is a workbook; save its sheet as CSV in UTF-8.", file=path)
     if found is None:
         raise DataError(
             "{file} does not end in {formats}; rename it, or name its format.",
@@ -198,11 +198,9 @@ def _unpack(path: Path) -> bytes:
     try:
         with gzip.open(path) as file:
             data = file.read(limit + 1)
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+    except (EOFError, gzip.BadGzipFile, zlib.error):
         raise DataError(
-            "{file} cannot be unpacked ({reason}); fetch or pack it again.",
-            file=path,
-            reason=error,
+            "{file} is cut off, damaged or no gzip file; fetch or pack it again.", file=path
         ) from None
     if len(data) > limit:
         raise DataError(

@@ -5,6 +5,7 @@ nearly all of a label and hardly anything else, or that is the label's own name,
 left over from how the rows were collected.
 """
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -28,6 +29,7 @@ MAX_ROWS = 20_000
 _CJK = "\u3041-\u30ff\u3400-\u9fff\uac00-\ud7af"
 _WORDS = re.compile(rf"[{_CJK}]+|[^\W_{_CJK}]+|[^\w\s]+")
 _NUM_NAMED = 5
+_EVIDENCE = math.log(1e6)  # chance does it for one word in a million
 
 
 def check_token_leaks(view: View) -> Iterator[Finding]:
@@ -45,17 +47,30 @@ def check_token_leaks(view: View) -> Iterator[Finding]:
     for counts in by_label.values():
         everywhere.update(counts)
     for label, counts in by_label.items():
-        share = sizes[label] / len(places)
-        # Nearly every word of a label with most of the rows is nearly always in its rows.
-        precision = max(PRECISION, 1 - (1 - share) / 5)
-        least = max(MIN_ROWS, COVERAGE * sizes[label])
         words = [
             (-hits / sizes[label], word)
             for word, hits in counts.items()
-            if hits >= least and hits > precision * everywhere[word]
+            if hits >= max(MIN_ROWS, COVERAGE * sizes[label])
+            and _is_telling(hits, everywhere[word], sizes[label] / len(places))
         ]
         if words:
             yield _finding(view, label or "", sorted(words))
+
+
+def _is_telling(hits: int, total: int, share: float) -> bool:
+    """Whether a word in ``total`` rows, ``hits`` of them with the label, predicts the label.
+
+    ``share`` is the label's share of all rows. Where it is large, nearly every word is nearly
+    always in the label's rows: the rest must be five times rarer than elsewhere, and too rare
+    for chance (the likelihood ratio).
+    """
+    precision = hits / total
+    if precision <= max(PRECISION, 1 - (1 - share) / 5):
+        return False
+    evidence = hits * math.log(precision / share)
+    if hits < total:
+        evidence += (total - hits) * math.log((1 - precision) / (1 - share))
+    return evidence > _EVIDENCE
 
 
 def _words(text: str) -> set[str]:
