@@ -133,7 +133,7 @@ class Attention(nn.Module):
         query: Float[Tensor, "B h Q d"],
         key: Float[Tensor, "B g K d"],
         value: Float[Tensor, "B g K d"],
-        bias: Float[Tensor, "#B #h Q K"] | None,
+        bias: Float[Tensor, "#B #h #Q K"] | None,
     ) -> Float[Tensor, "B h Q d"]:
         """Mix values by how well keys match queries; g key heads serve h query heads."""
         shared = self.num_heads // self.num_kv_heads

@@ -39,7 +39,7 @@ class Group:
     query_positions: Int[Tensor, "#B Q"]
     key_lengths: Int[Tensor, "#B"]
 
-    def visible(self, sight: Sight) -> Bool[Tensor, "#B Q K"] | None:
+    def visible(self, sight: Sight) -> Bool[Tensor, "#B #Q K"] | None:
         """True where a query may look at a key; None where all may."""
         num_keys = self.key_rows.shape[1]
         keys = torch.arange(num_keys, device=self.key_rows.device)
@@ -77,7 +77,7 @@ class AttentionPlan:
 
     def biases(
         self, sight: Sight, bias: Bias | None, dtype: torch.dtype
-    ) -> list[Float[Tensor, "#B #h Q K"] | None]:
+    ) -> list[Float[Tensor, "#B #h #Q K"] | None]:
         """What to add to each group's scores: the hidden pairs and a bias on distance."""
         return [_bias(group, sight, bias, dtype) for group in self.groups]
 

@@ -1,0 +1,55 @@
+"""Where sequences lie, and that a plan brings every row back to its place."""
+
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mason.layers import AttentionPlan, FusedLinear, Layout
+
+lengths_of_some = st.lists(st.integers(1, 40), min_size=1, max_size=11)
+
+
+def test_numbers_by_hand() -> None:
+    layout = Layout([3, 1, 2], past=[0, 5, 2])
+    assert layout.starts == [0, 3, 4]
+    assert layout.num_rows == 6
+    assert layout.offsets.tolist() == [0, 3, 4, 6]
+    assert layout.positions.tolist() == [0, 1, 2, 5, 2, 3]
+    assert layout.sequences.tolist() == [0, 0, 0, 1, 2, 2]
+    assert layout.first.tolist() == [0, 3, 4]
+    assert layout.last.tolist() == [2, 3, 5]
+
+
+def test_sequences_that_are_not_end_to_end() -> None:
+    layout = Layout([3, 1, 2], starts=[0, 7, 14])
+    assert layout.first.tolist() == [0, 7, 14]
+    assert layout.last.tolist() == [2, 7, 15]
+
+
+@given(lengths=lengths_of_some)
+def test_every_row_comes_back_to_its_place(lengths: list[int]) -> None:
+    """Groups lay rows out in slots, the plan's slots undo it."""
+    layout = Layout(lengths)
+    plan = AttentionPlan(layout, layout)
+    x = torch.arange(layout.num_rows)
+    slots = torch.cat([x[group.query_rows].flatten() for group in plan.groups])
+    assert torch.equal(slots[plan.slots], x)
+    assert sorted(m for group in plan.groups for m in group.members) == list(range(len(lengths)))
+
+
+@given(lengths=lengths_of_some)
+def test_few_slots_are_empty(lengths: list[int]) -> None:
+    layout = Layout(lengths)
+    plan = AttentionPlan(layout, layout)
+    slots = sum(group.query_rows.numel() for group in plan.groups)
+    assert slots <= 1.35 * layout.num_rows + 4 * len(lengths)
+
+
+def test_a_fused_linear_is_its_parts_side_by_side() -> None:
+    torch.manual_seed(1)
+    fused, x = FusedLinear(5, {"query": 7, "key": 3, "value": 2}, bias=True), torch.randn(11, 5)
+    parts = fused.split(fused(x))
+    assert list(fused.slices) == ["query", "key", "value"]
+    for part, rows in zip(parts, fused.slices.values(), strict=True):
+        expected = torch.nn.functional.linear(x, fused.weight[rows], fused.bias[rows])
+        assert torch.allclose(part, expected, atol=1e-6)
