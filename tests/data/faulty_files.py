@@ -111,7 +111,7 @@ FAULTY = [
     Faulty(
         "bad_line.jsonl",
         b'{"text": "a", "label": "x"}\n{"text": "b", "label": }\n',
-        "{file}, row 2: this is not JSON (Expecting value, character 24); correct the line or delete it.",
+        "{file}, line 2: this is not JSON (Expecting value, character 24); correct the line or delete it.",
     ),
     Faulty(
         "not_a_record.jsonl",
@@ -141,7 +141,12 @@ FAULTY = [
     Faulty(
         "surrogate.jsonl",
         b'{"text": "\\ud83d", "label": "x"}\n',
-        "{file}, row 1: text holds half of a character (a lone surrogate such as \\ud83d); write the character itself.",
+        "{file}, row 1: there is half of a character, such as \\ud83d alone; write the character itself.",
+    ),
+    Faulty(
+        "surrogate_in_key.json",
+        b'[{"text": "\\ud83d\\ude00"},\n{"te\\ude00xt": "a"}]',
+        "{file}, row 2: there is half of a character, such as \\ud83d alone; write the character itself.",
     ),
     Faulty(
         "mixed_types.jsonl",
@@ -149,9 +154,19 @@ FAULTY = [
         "{file}, row 3: text is a list, unlike in other rows; give every row the same kind of value.",
     ),
     Faulty(
+        "key_twice.json",
+        b'[{"text": "a"}, {"text": "NaN, twice"},\n\n{"text": "b", "text": "c"}]',
+        "{file}, row 3: the key text stands twice in one record; delete one of the two.",
+    ),
+    Faulty(
+        "long_number.jsonl",
+        b'{"text": "a", "id": ' + b"9" * 5000 + b"}\n",
+        "{file}, row 1: a number has thousands of digits; shorten it.",
+    ),
+    Faulty(
         "cut_off.json",
         b'[{"text": "a", "label": "x"},\n {"text": "b"',
-        "{file}, row 2: this is not JSON (Expecting ',' delimiter, character 14); correct the line or delete it.",
+        "{file}, line 2: this is not JSON (Expecting ',' delimiter, character 14); correct the line or delete it.",
     ),
     Faulty(
         "one_object.json",
@@ -166,6 +181,11 @@ FAULTY = [
     Faulty(
         "cut_off.parquet",
         _PARQUET[:-20],
+        "{file} is cut off, damaged or no parquet file; fetch or write it again.",
+    ),
+    Faulty(
+        "damaged.parquet",
+        _PARQUET[:30] + b"\xff\xff\xff\xff" + _PARQUET[34:],
         "{file} is cut off, damaged or no parquet file; fetch or write it again.",
     ),
     Faulty(

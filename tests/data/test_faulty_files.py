@@ -1,4 +1,5 @@
 import json
+import random
 from importlib.resources import files
 from pathlib import Path
 
@@ -6,6 +7,7 @@ import pytest
 
 from mason import language
 from mason.data.columns import find_columns
+from mason.data.doctor import examine
 from mason.data.tables import read, read_splits
 from mason.errors import DataError
 from tests.data.faulty_files import FAULTY, Faulty
@@ -71,3 +73,35 @@ def test_folders_without_splits_or_with_two_for_one(tmp_path: Path) -> None:
         (tmp_path / name).write_text("text,label\na,b\n")
     with pytest.raises(DataError, match=r"two files for validation, dev\.csv and validation\.csv"):
         read_splits(tmp_path)
+
+
+DAMAGE = [b'"', b",", b"\n", b"{", b"[", b"null", b"NaN", b"1e999", b"\\ud800", b"\xef\xbb\xbf"]
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.jsonl", "a.json", "a.txt"])
+def test_damaged_files_are_read_or_refused_in_a_sentence(name: str, tmp_path: Path) -> None:
+    whole = {
+        "a.csv": b'text,label\n"a, b",pos\nfine film,neg\nanother one,pos\n',
+        "a.tsv": b'text\tlabel\n"a\tx\nb\ty\n',
+        "a.jsonl": b'{"text":"a b","label":"x"}\n{"text":"c","label":2}\n',
+        "a.json": b'[{"text":"a"},{"text":"b","z":[1,{"k":2}]}]',
+        "a.txt": "好的\n不\n".encode("gbk"),
+    }[name]
+    chance = random.Random(name)
+    for _ in range(200):
+        data = bytearray(whole)
+        for _ in range(chance.randint(1, 4)):
+            place = chance.randrange(len(data))
+            data[place : place + chance.randint(0, 3)] = chance.choice(
+                [*DAMAGE, b"", bytes([chance.randrange(256)])]
+            )
+        path = tmp_path / name
+        path.write_bytes(data)
+        try:
+            table = read(path)
+            columns = find_columns(table, need_label=False)
+        except DataError as error:
+            assert str(path) in str(error)
+            continue
+        examine({"all": table}, columns)
+        assert len(table.rows) == len(table) > 0

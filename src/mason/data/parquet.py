@@ -20,7 +20,8 @@ def read_parquet(data: bytes, path: Path) -> Parts:
     try:
         frame = pl.read_parquet(io.BytesIO(data))
         names = _class_names(pl.read_parquet_metadata(io.BytesIO(data)))
-    except (pl.exceptions.PolarsError, OSError, ValueError):
+    # Damage in the middle of a file makes polars panic.
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError):
         raise DataError(
             "{file} is cut off, damaged or no parquet file; fetch or write it again.", file=path
         ) from None

@@ -7,15 +7,9 @@ from typing import Any
 
 import polars as pl
 
+from mason.data.json_values import check_record, has_half_characters, kind, parse
 from mason.data.parts import Parts, text_frame
 from mason.errors import DataError
-from mason.language import say
-
-MAX_DEPTH = 64
-
-
-class _RepeatedKeyError(ValueError):
-    """A key that stands twice in one object."""
 
 
 def read_lines(text: str, path: Path) -> Parts:
@@ -31,10 +25,9 @@ def read_jsonl(text: str, path: Path) -> Parts:
         DataError: a line is not JSON or not an object, a key stands twice, a value is not a
             number, or a column has values of different kinds.
     """
-    kept = [(row, _parse(line, path, row)) for row, line in _lines(text) if line.strip()]
-    records = _objects(kept, path)
+    kept = [(row, parse(line, path, row)) for row, line in _lines(text) if line.strip()]
     rows = [row for row, _ in kept]
-    return Parts(_frame(records, rows, path), rows, "jsonl")
+    return Parts(_frame([record for _, record in kept], rows, text, path), rows, "jsonl")
 
 
 def read_json(text: str, path: Path) -> Parts:
@@ -48,7 +41,7 @@ def read_json(text: str, path: Path) -> Parts:
     lines = (line for _, line in _lines(text) if line.strip())
     if text.lstrip().startswith("{") and all(_is_object(next(lines, "")) for _ in range(2)):
         return read_jsonl(text, path)
-    value = _parse(text, path, None)
+    value = parse(text, path, None)
     if isinstance(value, dict) and isinstance(value.get("data"), list):
         value = value["data"]
     if not isinstance(value, list):
@@ -56,9 +49,8 @@ def read_json(text: str, path: Path) -> Parts:
             "{file} is not a list of records; write [{{...}}, {{...}}], or one record a line.",
             file=path,
         )
-    records = _objects(list(enumerate(value, 1)), path)
-    rows = range(1, len(records) + 1)
-    return Parts(_frame(records, rows, path), rows, "json")
+    rows = range(1, len(value) + 1)
+    return Parts(_frame(value, rows, text, path), rows, "json")
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:
@@ -73,89 +65,10 @@ def _is_object(line: str) -> bool:
         return False
 
 
-def _parse(text: str, path: Path, row: int | None) -> Any:
-    """The value ``text`` spells; ``row`` is its line, or None if it is the whole file."""
-    try:
-        return json.loads(text, object_pairs_hook=_object, parse_constant=_refuse)
-    except json.JSONDecodeError as error:
-        raise DataError(
-            "{file}, row {row}: this is not JSON ({reason}, character {column}); correct the "
-            "line or delete it.",
-            file=path,
-            row=row or error.lineno,
-            reason=error.msg,
-            column=error.colno,
-        ) from None
-    except RecursionError:
-        raise _too_deep(path, row) from None
-    except _RepeatedKeyError as error:
-        raise DataError(
-            "{file}, row {row}: the key {key} stands twice in one record; delete one of the two.",
-            file=path,
-            row=row or _row_of(text, f'"{error}"'),
-            key=error,
-        ) from None
-    except ValueError as error:
-        raise DataError(
-            "{file}, row {row}: {value} is not a JSON number; write null, or delete the row.",
-            file=path,
-            row=row or _row_of(text, str(error)),
-            value=error,
-        ) from None
-
-
-def _row_of(text: str, found: str) -> int:
-    """The line of a json file on which ``found`` stands for the first time."""
-    return text.count("\n", 0, max(0, text.find(found))) + 1
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise _RepeatedKeyError(next(key for key in keys if keys.count(key) > 1))
-    return found
-
-
-def _refuse(name: str) -> None:
-    raise ValueError(name)
-
-
-def _objects(records: Sequence[tuple[int, Any]], path: Path) -> list[dict[str, Any]]:
-    for row, record in records:
-        if not isinstance(record, dict):
-            raise DataError(
-                '{file}, row {row}: this is {kind}, not a record; write {{"text": ...}}.',
-                file=path,
-                row=row,
-                kind=_kind(record),
-            )
-        if any(isinstance(value, dict | list) for value in record.values()):
-            _check_depth(record, path, row)
-    return [record for _, record in records]
-
-
-def _check_depth(record: dict[str, Any], path: Path, row: int) -> None:
-    depth = 0
-    level: list[dict[str, Any] | list[Any]] = [record]
-    while level:
-        depth += 1
-        if depth > MAX_DEPTH:
-            raise _too_deep(path, row)
-        inside = (c for v in level for c in (v.values() if isinstance(v, dict) else v))
-        level = [c for c in inside if isinstance(c, dict | list)]
-
-
-def _too_deep(path: Path, row: int | None) -> DataError:
-    return DataError(
-        "{file}, row {row}: the record nests more than {limit} levels deep; flatten it.",
-        file=path,
-        row=row or 1,
-        limit=MAX_DEPTH,
-    )
-
-
-def _frame(records: Sequence[dict[str, Any]], rows: Sequence[int], path: Path) -> pl.DataFrame:
+def _frame(records: Sequence[Any], rows: Sequence[int], text: str, path: Path) -> pl.DataFrame:
+    half = has_half_characters(text)
+    for row, record in zip(rows, records, strict=True):
+        check_record(record, path, row, half=half)
     names = dict.fromkeys(name for record in records for name in record)
     return pl.DataFrame(
         [_column(name, [r.get(name) for r in records], rows, path) for name in names]
@@ -171,19 +84,9 @@ def _column(name: str, values: list[Any], rows: Sequence[int], path: Path) -> pl
             i for i, v in enumerate(values) if v is not None and isinstance(v, dict | list) == odd
         )
         raise _mixed(name, values[first], rows[first], path)
-    try:
-        if any(nested):
-            return _nested(name, values, rows, path)
-        return pl.Series(name, [_scalar(v) for v in values], dtype=pl.String)
-    except UnicodeEncodeError:
-        first = next(i for i, v in enumerate(values) if not _is_encodable(v))
-        raise DataError(
-            "{file}, row {row}: {column} holds half of a character (a lone surrogate such as "
-            "\\ud83d); write the character itself.",
-            file=path,
-            row=rows[first],
-            column=name,
-        ) from None
+    if any(nested):
+        return _nested(name, values, rows, path)
+    return pl.Series(name, [_scalar(v) for v in values], dtype=pl.String)
 
 
 def _nested(name: str, values: list[Any], rows: Sequence[int], path: Path) -> pl.Series:
@@ -215,7 +118,7 @@ def _mixed(name: str, value: object, row: int, path: Path) -> DataError:
         file=path,
         row=row,
         column=name,
-        kind=_kind(value),
+        kind=kind(value),
     )
 
 
@@ -223,26 +126,3 @@ def _scalar(value: object) -> str | None:
     if value is None or isinstance(value, str):
         return value or None
     return json.dumps(value)
-
-
-def _is_encodable(value: object) -> bool:
-    try:
-        json.dumps(value, ensure_ascii=False).encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _kind(value: object) -> str:
-    match value:
-        case str():
-            return say("a string")
-        case bool():
-            return say("a boolean")
-        case int() | float():
-            return say("a number")
-        case list():
-            return say("a list")
-        case dict():
-            return say("an object")
-    return "null"
