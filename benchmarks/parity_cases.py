@@ -25,7 +25,7 @@ class Case:
     last_token: int | None = None
     """Token every sequence ends with, where transformers pools at it."""
     unread: tuple[str, ...] = ()
-    """Weights that transformers saves but does not use either, so that we write none."""
+    """Weights that transformers saves but derives or does not use, so that we write none."""
     alone: bool = False
     """Whether transformers' numbers for a sequence depend on the batch it is in and on the
     steps it was read in, so that only sequences read alone and at once can be compared."""
@@ -296,7 +296,11 @@ CASES = (
         unread=("model.shared.weight",),
     ),
     Case("BartForSequenceClassification", {**BART, "num_labels": 5}, CLASSIFICATION, last_token=2),
-    Case("MarianModel", MARIAN),
+    Case(
+        "MarianModel",
+        MARIAN,
+        unread=("decoder.embed_positions.weight", "encoder.embed_positions.weight"),
+    ),
     Case("MarianMTModel", {**MARIAN, "scale_embedding": True}, LANGUAGE, "tied"),
     Case(
         "MarianMTModel",

@@ -1,14 +1,13 @@
 """BART (Lewis et al. 2020, arXiv:1910.13461)."""
 
 from mason.models.families.family import Family, HeadTable
-from mason.models.families.keys import ACTIVATION, Fixed, Key
-from mason.models.families.t5 import both
+from mason.models.families.heads import SHARED, dense_classification
+from mason.models.families.keys import ACTIVATION, Entry, Fixed, Key, both, fixed
 from mason.models.families.weights import Row, concat
 
 LAYER, THEIRS = "{stack}.layers.{i}.", ".{stack}.layers.{i}."
 CROSSING = THEIRS + "encoder_attn."
-DROPOUTS = (*both("dropout"), *both("embedding.dropout"))
-KEYS = (
+KEYS: tuple[Entry, ...] = (
     Key("vocab_size", "encoder.embedding.vocab_size", 50265),
     Key("d_model", "width", 1024),
     Key("encoder_layers", "encoder.depth", 12),
@@ -20,38 +19,20 @@ KEYS = (
     Key("activation_function", both("feed_forward.activation"), "gelu", ACTIVATION),
     Key("max_position_embeddings", both("embedding.num_positions"), 1024),
     Key("scale_embedding", both("embedding.scale"), False),
-    Key("dropout", DROPOUTS, 0.1),
+    Key("dropout", both("dropout", "embedding.dropout"), 0.1),
     Key("attention_dropout", both("attention.dropout"), 0.0),
     Key("activation_dropout", both("feed_forward.dropout"), 0.0),
     Key("init_std", "initial_std", 0.02),
     Fixed("is_encoder_decoder", (True,)),
     Fixed("is_decoder", (False,)),
     # Older configs say these, newer ones take them for granted: None is left out.
-    Fixed("normalize_before", (None, False)),
-    Fixed("add_final_layer_norm", (None, False)),
-    Fixed("add_bias_logits", (None, False)),
-    Fixed("extra_pos_embeddings", (None, 2, 0)),
+    *fixed((None, False), "normalize_before", "add_final_layer_norm", "add_bias_logits"),
 )
 """What Marian reads too."""
 LANGUAGE = HeadTable(
     {},
     {"heads.language.output.bias": Row("final_logits_bias"), "heads.language.output": "lm_head"},
     (Key("tie_word_embeddings", "heads.language.tied", True),),
-)
-CLASSIFICATION = HeadTable(
-    # transformers pools the last end-of-text token; that is the last of a text.
-    {"pool": "last", "dense": True, "activation": "tanh"},
-    {
-        "heads.classification.dense": "classification_head.dense",
-        "heads.classification.output": "classification_head.out_proj",
-    },
-    (
-        Key(
-            "classifier_dropout",
-            ("heads.classification.input_dropout", "heads.classification.dropout"),
-            0.0,
-        ),
-    ),
 )
 
 BART = Family(
@@ -91,19 +72,12 @@ BART = Family(
         LAYER + "feed_forward.block.output": THEIRS + "fc2",
         LAYER + "feed_forward.outside": THEIRS + "final_layer_norm",
     },
-    heads={"language": LANGUAGE, "classification": CLASSIFICATION},
-    aliases={
-        "hidden_size": "d_model",
-        "num_hidden_layers": "encoder_layers",
-        "num_attention_heads": "encoder_attention_heads",
-    },
+    heads={"language": LANGUAGE, "classification": dense_classification()},
+    aliases={"hidden_size": "d_model", "num_hidden_layers": "encoder_layers"}
+    | {"num_attention_heads": "encoder_attention_heads"},
     # LayerDrop (Fan et al. 2020) skips layers in training only; Mason trains every layer.
     ignored_keys=frozenset({"encoder_layerdrop", "decoder_layerdrop", "classif_dropout"}),
     dropped=("*shared.weight",),
-    copies={
-        ".encoder.embed_tokens.weight": "encoder.embedding.tokens.weight",
-        ".decoder.embed_tokens.weight": "encoder.embedding.tokens.weight",
-        "lm_head.weight": "heads.language.output.weight",
-    },
+    copies=SHARED,
     unshared={"{stack}.embedding.tokens": ".{stack}.embed_tokens"},
 )

@@ -1,9 +1,9 @@
 """Gemma 2 (Gemma Team 2024, arXiv:2408.00118)."""
 
 from mason.models.families.entries import LayerTypes, every
-from mason.models.families.family import HeadTable
+from mason.models.families.heads import language
 from mason.models.families.keys import ACTIVATION, Fixed, Key, Names, with_defaults
-from mason.models.families.llama import BIAS, KEYS, LAYER, LLAMA, THEIRS, TIED
+from mason.models.families.llama import BIAS, KEYS, LAYER, LLAMA, THEIRS
 
 # transformers reads only the newer name and ignores the older, hidden_act.
 GELU = Names({"gelu_pytorch_tanh": "gelu_tanh", **ACTIVATION.pairs})
@@ -15,6 +15,7 @@ COMMON = (
     Key("sliding_window", "decoder.window", 4096),
     Fixed("use_bidirectional_attention", (None, False)),
 )
+CAP = Key("final_logit_softcapping", "heads.language.softcap", 30.0, nullable=True)
 SHAPE = {"vocab_size": 256000, "hidden_size": 2304, "intermediate_size": 9216}
 SHAPE |= {"num_hidden_layers": 26, "num_attention_heads": 8, "num_key_value_heads": 4}
 SHAPE |= {"head_dim": 256, "max_position_embeddings": 8192}
@@ -42,15 +43,6 @@ GEMMA2 = LLAMA.but(
         LAYER + "feed_forward.before": THEIRS + "pre_feedforward_layernorm",
         LAYER + "feed_forward.after": THEIRS + "post_feedforward_layernorm",
     },
-    heads={
-        "language": HeadTable(
-            {"bias": False},
-            {"heads.language.output": "lm_head"},
-            (
-                *with_defaults((TIED,), tie_word_embeddings=True),
-                Key("final_logit_softcapping", "heads.language.softcap", 30.0, nullable=True),
-            ),
-        )
-    },
+    heads={"language": language(True, CAP)},
     ignored_keys=frozenset({"hidden_act"}),
 )

@@ -1,10 +1,10 @@
 """Gemma 3, text only (Gemma Team 2025, arXiv:2503.19786)."""
 
 from mason.models.families.entries import LayerTypes, Rope, every
-from mason.models.families.family import HeadTable
-from mason.models.families.gemma2 import COMMON, GEMMA2, SHAPE
+from mason.models.families.gemma2 import CAP, COMMON, GEMMA2, SHAPE
+from mason.models.families.heads import language
 from mason.models.families.keys import Fixed, Key, with_defaults
-from mason.models.families.llama import LAYER, THEIRS, TIED
+from mason.models.families.llama import LAYER, THEIRS
 
 GEMMA3 = GEMMA2.but(
     name="gemma3_text",
@@ -35,16 +35,7 @@ GEMMA3 = GEMMA2.but(
         LAYER + "attention.block.query_norm": THEIRS + "self_attn.q_norm",
         LAYER + "attention.block.key_norm": THEIRS + "self_attn.k_norm",
     },
-    heads={
-        "language": HeadTable(
-            {"bias": False},
-            {"heads.language.output": "lm_head"},
-            (
-                *with_defaults((TIED,), tie_word_embeddings=True),
-                Key("final_logit_softcapping", "heads.language.softcap"),
-            ),
-        )
-    },
+    heads={"language": language(True, *with_defaults((CAP,), final_logit_softcapping=None))},
     # The rule for layer types reads the pattern.
     ignored_keys=frozenset({"sliding_window_pattern", "_sliding_window_pattern"}),
 )

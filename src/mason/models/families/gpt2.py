@@ -1,6 +1,7 @@
 """GPT-2 (Radford et al. 2019, *Language Models are Unsupervised Multitask Learners*)."""
 
-from mason.models.families.family import Family, HeadTable
+from mason.models.families.family import Family
+from mason.models.families.heads import SCORE, language
 from mason.models.families.keys import ACTIVATION, Fixed, Key, Names, times
 from mason.models.families.weights import Transpose
 
@@ -10,13 +11,6 @@ CONSTANTS = {
     "decoder.placement": "pre",
     "decoder.final_norm": True,
     "decoder.embedding.positions": "learned",
-}
-TIED = Key("tie_word_embeddings", "heads.language.tied", True)
-HEADS = {
-    "language": HeadTable({"bias": False}, {"heads.language.output": "lm_head"}, (TIED,)),
-    "classification": HeadTable(
-        {"pool": "last", "bias": False}, {"heads.classification.output": "score"}
-    ),
 }
 KEYS = (
     Key("vocab_size", "decoder.embedding.vocab_size", 50257),
@@ -60,7 +54,7 @@ GPT2 = Family(
         LAYER + "feed_forward.block.output": Transpose(THEIRS + "mlp.c_proj"),
         "decoder.norm": ".ln_f",
     },
-    heads=HEADS,
+    heads={"language": language(True), "classification": SCORE},
     aliases={
         "hidden_size": "n_embd",
         "num_hidden_layers": "n_layer",

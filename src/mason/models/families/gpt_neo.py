@@ -1,7 +1,8 @@
 """GPT-Neo (Black et al. 2021, doi:10.5281/zenodo.5297715): GPT-3's alternating windows."""
 
 from mason.models.families.family import Family
-from mason.models.families.gpt2 import CONSTANTS, HEADS, KEYS
+from mason.models.families.gpt2 import CONSTANTS, KEYS
+from mason.models.families.heads import SCORE, language
 from mason.models.families.keys import Code, Key, Names, each, times
 from mason.models.families.weights import concat
 
@@ -53,7 +54,7 @@ GPT_NEO = Family(
         LAYER + "feed_forward.block.output": THEIRS + "mlp.c_proj",
         "decoder.norm": ".ln_f",
     },
-    heads=HEADS,
+    heads={"language": language(True), "classification": SCORE},
     aliases={"num_hidden_layers": "num_layers", "num_attention_heads": "num_heads"},
     # The first is read only when labelling tokens, the second repeats attention_types.
     ignored_keys=frozenset({"classifier_dropout", "attention_layers"}),

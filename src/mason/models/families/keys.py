@@ -205,6 +205,16 @@ class Fixed:
         return (self.name,)
 
 
+def both(*paths: str) -> tuple[str, ...]:
+    """The same paths in the encoder and the decoder."""
+    return tuple(f"{stack}.{path}" for path in paths for stack in ("encoder", "decoder"))
+
+
+def fixed(values: tuple[Any, ...], *names: str) -> tuple[Fixed, ...]:
+    """Several keys whose only computable values are the same."""
+    return tuple(Fixed(name, values) for name in names)
+
+
 def each(names: Names) -> Code:
     """The code of a list whose items are spelled differently."""
     return Code(

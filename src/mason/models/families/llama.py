@@ -1,13 +1,13 @@
 """Llama 2 and 3 (Touvron et al. 2023, arXiv:2307.09288), and SmolLM, which is one."""
 
 from mason.models.families.entries import Rope
-from mason.models.families.family import Family, HeadTable
+from mason.models.families.family import Family
+from mason.models.families.heads import SCORE, language
 from mason.models.families.keys import ACTIVATION, Key
 from mason.models.families.weights import concat
 
 LAYER, THEIRS = "decoder.layers.{i}.", ".layers.{i}."
 BIAS = Key("attention_bias", ("decoder.attention.bias", "decoder.attention.output_bias"), False)
-TIED = Key("tie_word_embeddings", "heads.language.tied", False)
 KEYS = (
     Key("vocab_size", "decoder.embedding.vocab_size", 32000),
     Key("hidden_size", "width", 4096),
@@ -52,12 +52,7 @@ LLAMA = Family(
         LAYER + "feed_forward.block.output": THEIRS + "mlp.down_proj",
         "decoder.norm": ".norm",
     },
-    heads={
-        "language": HeadTable({"bias": False}, {"heads.language.output": "lm_head"}, (TIED,)),
-        "classification": HeadTable(
-            {"pool": "last", "bias": False}, {"heads.classification.output": "score"}
-        ),
-    },
+    heads={"language": language(False), "classification": SCORE},
     ignored_keys=frozenset({"pretraining_tp"}),
     dropped=("*rotary_emb.inv_freq",),
     copies={"lm_head.weight": "heads.language.output.weight"},

@@ -1,8 +1,7 @@
 """Marian's translation models (Junczys-Dowmunt et al. 2018, arXiv:1804.00344)."""
 
 from mason.models.families.bart import BART, KEYS
-from mason.models.families.keys import Fixed, Key, like, with_defaults
-from mason.models.families.t5 import both
+from mason.models.families.keys import Fixed, Key, both, like, with_defaults
 
 MARIAN = BART.but(
     name="marian",
@@ -16,7 +15,7 @@ MARIAN = BART.but(
         Fixed("static_position_embeddings", (None, True)),
     ),
     constants=dict.fromkeys(both("embedding.positions"), "sinusoidal")
-    | dict.fromkeys((*both("embedding.position_offset"), *both("embedding.norm.kind"))),
+    | dict.fromkeys(both("embedding.position_offset", "embedding.norm.kind")),
     weights={"{stack}.embedding.positions": None, "{stack}.embedding.norm": None},
     heads={"classification": None},
     dropped=(*BART.dropped, "*.embed_positions.weight"),

@@ -1,16 +1,31 @@
 """T5 and its version 1.1 (Raffel et al. 2020, arXiv:1910.10683)."""
 
-from mason.models.families.family import Family, HeadTable
-from mason.models.families.keys import Fixed, Key, Spread, like
-from mason.models.families.weights import ByParts, concat
+from mason.models.families.family import Family
+from mason.models.families.heads import SHARED, dense_classification, language
+from mason.models.families.keys import Fixed, Key, Spread, both, like
+from mason.models.families.weights import ByParts, Table, concat
 
 OURS, THEIRS = "{stack}.layers.{i}.", ".{stack}.block.{i}.layer."
 CROSSING = THEIRS + "1.EncDecAttention."
+DROPOUTS = ("attention.dropout", "feed_forward.dropout", "embedding.dropout")
+NO_BIASES = ("attention.bias", "attention.output_bias", "feed_forward.bias")
+ACTIVATIONS = {
+    "relu": ("relu", "relu", False, False),
+    "gated-gelu": ("gelu_tanh", "gelu_tanh", True, True),
+    "gated-silu": ("silu", "silu", True, True),
+}
+GATES = both("feed_forward.activation", "feed_forward.gated")
+SCALE = Key("scale_decoder_outputs", "heads.language.scale", like("tie_word_embeddings", True))
 
 
-def both(path: str) -> tuple[str, str]:
-    """The same path in the encoder and the decoder."""
-    return f"encoder.{path}", f"decoder.{path}"
+def _feed_forward(stack: str, theirs: str) -> Table:
+    ours = stack + ".layers.{i}.feed_forward."
+    inner = theirs + "DenseReluDense."
+    return {
+        ours + "before": theirs + "layer_norm",
+        ours + "block.input": ByParts((inner + "wi", concat(inner + "wi_{}", "0", "1"))),
+        ours + "block.output": inner + "wo",
+    }
 
 
 T5 = Family(
@@ -30,45 +45,18 @@ T5 = Family(
         Key("num_heads", both("attention.num_heads"), 8),
         Key("relative_attention_num_buckets", both("relative.num_buckets"), 32),
         Key("relative_attention_max_distance", both("relative.max_distance"), 128),
-        Key(
-            "dropout_rate",
-            tuple(
-                path
-                for part in ("attention", "feed_forward", "embedding")
-                for path in both(f"{part}.dropout")
-            )
-            + both("dropout")
-            + both("final_dropout"),
-            0.1,
-        ),
+        Key("dropout_rate", both("dropout", "final_dropout", *DROPOUTS), 0.1),
         Key("layer_norm_epsilon", both("norm.epsilon"), 1e-6),
-        Spread(
-            "feed_forward_proj",
-            (*both("feed_forward.activation"), *both("feed_forward.gated")),
-            "relu",
-            {
-                "relu": ("relu", "relu", False, False),
-                "gated-gelu": ("gelu_tanh", "gelu_tanh", True, True),
-                "gated-silu": ("silu", "silu", True, True),
-            },
-        ),
+        Spread("feed_forward_proj", GATES, "relu", ACTIVATIONS),
         Fixed("is_encoder_decoder", (True,)),
         Fixed("is_decoder", (False,)),
     ),
-    constants={
-        path: value
-        for name, value in {
-            "norm.kind": "rms",
-            "placement": "pre",
-            "final_norm": True,
-            "attention.scale": 1.0,
-            "attention.bias": False,
-            "attention.output_bias": False,
-            "feed_forward.bias": False,
-        }.items()
-        for path in both(name)
-    }
-    | {"decoder.causal": True, "decoder.cross": True},
+    constants={"decoder.causal": True, "decoder.cross": True}
+    | dict.fromkeys(both("norm.kind"), "rms")
+    | dict.fromkeys(both("placement"), "pre")
+    | dict.fromkeys(both("final_norm"), True)
+    | dict.fromkeys(both("attention.scale"), 1.0)
+    | dict.fromkeys(both(*NO_BIASES), False),
     weights={
         "encoder.embedding.tokens": ".shared",
         "{stack}.relative": ".{stack}.block.0.layer.0.SelfAttention.relative_attention_bias",
@@ -80,54 +68,13 @@ T5 = Family(
         OURS + "cross_attention.block.key_value": concat(CROSSING + "{}", "k", "v"),
         OURS + "cross_attention.block.output": CROSSING + "o",
         "{stack}.norm": ".{stack}.final_layer_norm",
-    }
-    | {
-        f"{stack}.layers.{{i}}.feed_forward.{ours}": theirs
-        for stack, at in (
-            ("encoder", ".encoder.block.{i}.layer.1."),
-            ("decoder", ".decoder.block.{i}.layer.2."),
-        )
-        for ours, theirs in {
-            "before": at + "layer_norm",
-            "block.input": ByParts(
-                (at + "DenseReluDense.wi", concat(at + "DenseReluDense.wi_{}", "0", "1"))
-            ),
-            "block.output": at + "DenseReluDense.wo",
-        }.items()
+        **_feed_forward("encoder", ".encoder.block.{i}.layer.1."),
+        **_feed_forward("decoder", ".decoder.block.{i}.layer.2."),
     },
     heads={
-        "language": HeadTable(
-            {"bias": False},
-            {"heads.language.output": "lm_head"},
-            (
-                Key("tie_word_embeddings", "heads.language.tied", True),
-                Key(
-                    "scale_decoder_outputs",
-                    "heads.language.scale",
-                    like("tie_word_embeddings", True),
-                ),
-            ),
-        ),
-        "classification": HeadTable(
-            {"pool": "last", "dense": True, "activation": "tanh"},
-            {
-                "heads.classification.dense": "classification_head.dense",
-                "heads.classification.output": "classification_head.out_proj",
-            },
-            (
-                Key(
-                    "classifier_dropout",
-                    ("heads.classification.input_dropout", "heads.classification.dropout"),
-                    0.0,
-                ),
-            ),
-            prefix="transformer.",
-        ),
+        "language": language(True, SCALE),
+        "classification": dense_classification("transformer."),
     },
     ignored_keys=frozenset({"initializer_factor", "dense_act_fn", "is_gated_act", "n_positions"}),
-    copies={
-        ".encoder.embed_tokens.weight": "encoder.embedding.tokens.weight",
-        ".decoder.embed_tokens.weight": "encoder.embedding.tokens.weight",
-        "lm_head.weight": "heads.language.output.weight",
-    },
+    copies=SHARED,
 )
