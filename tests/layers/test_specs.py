@@ -25,6 +25,7 @@ def test_shapes_are_checked_while_testing() -> None:
             'has banded; each layer is "full"',
         ),
         ({"pattern": ("full", "local"), "depth": 2}, "there is no window"),
+        ({"window": 3}, "no attention pattern, so no layer would use it"),
         ({"relative": RelativeSpec(), "alibi": True}, "either relative biases or ALiBi"),
     ],
 )

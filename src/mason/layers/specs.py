@@ -183,6 +183,11 @@ class StackSpec:
                 'The attention pattern has "local" layers, but there is no window; set window to '
                 "the distance they see."
             )
+        if self.window is not None and not self.pattern:
+            raise SettingsError(
+                "There is a window but no attention pattern, so no layer would use it; set pattern "
+                'to "local" for the layers that shall.'
+            )
         if self.relative is not None and self.alibi:
             raise SettingsError(
                 "A stack has either relative biases or ALiBi; remove one of relative and alibi."

@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from mason.errors import SettingsError
-from mason.layers import Cache, HeadSpec, RelativeBias
+from mason.layers import Attention, Cache, HeadSpec, RelativeBias
 from mason.models.heads import Head
 from mason.models.packed import Packed
 from mason.models.spec import ModelSpec
@@ -68,8 +68,8 @@ class Transformer(nn.Module):
         """
         if (target is not None) != (self.spec.topology == "encoder-decoder"):
             raise SettingsError(
-                "An encoder-decoder reads a source and a target, another model a source alone; "
-                "this is an {topology}.",
+                "An encoder-decoder reads a source and a target, any other model a source alone; "
+                "this model's topology is {topology}.",
                 topology=self.spec.topology,
             )
         hidden: Tensor
@@ -158,3 +158,12 @@ def num_parameters(model: nn.Module) -> int:
 def device_of(model: nn.Module) -> torch.device:
     """Where the model's parameters live."""
     return next(model.parameters()).device
+
+
+def set_dropout(model: nn.Module, rate: float) -> None:
+    """Give every dropout of the model, attention's included, the same rate (0 to 1)."""
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = rate
+        elif isinstance(module, Attention):
+            module.dropout = rate
