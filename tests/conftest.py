@@ -11,6 +11,15 @@ os.environ["MASON_LANG"] = "en"
 
 import hypothesis
 import pytest
+from jaxtyping import install_import_hook
+
+# The shapes in signatures are checked while tests run; here, because the first import of a
+# module decides. As in Python's own rules for types, an int is a float.
+TENSOR_MODULES = ["heads", "packed", "stack", "transformer"]
+install_import_hook(
+    ["mason.layers", *(f"mason.models.{name}" for name in TENSOR_MODULES)],
+    "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))",
+)
 
 hypothesis.settings.register_profile("mason", deadline=None, derandomize=True, max_examples=50)
 hypothesis.settings.load_profile("mason")
