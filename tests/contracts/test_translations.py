@@ -95,7 +95,8 @@ def _translations() -> dict[Path, dict[str, str]]:
     return {file: json.loads(file.read_text(encoding="utf-8")) for file in files}
 
 
-def _merged() -> dict[str, str]:
+def merged() -> dict[str, str]:
+    """Every template and its Chinese."""
     return {en: zh for one in _translations().values() for en, zh in one.items()}
 
 
@@ -117,7 +118,7 @@ def test_every_template_has_its_values() -> None:
 
 
 def test_every_template_has_its_chinese() -> None:
-    known = _merged()
+    known = merged()
     missing = {s.where: t for s in _spoken() for t in s.templates if t not in known}
     assert not missing, listed(missing)
 
@@ -134,7 +135,7 @@ def test_no_translation_is_left_over() -> None:
 
 
 def test_translations_have_the_same_fields() -> None:
-    wrong = {en: zh for en, zh in _merged().items() if _fields(en) != _fields(zh)}
+    wrong = {en: zh for en, zh in merged().items() if _fields(en) != _fields(zh)}
     assert not wrong, listed(wrong)
 
 
@@ -146,10 +147,10 @@ def test_one_template_has_one_translation() -> None:
 
 
 def test_translations_are_punctuated_in_chinese() -> None:
-    half_width = [zh for zh in _merged().values() if HALF_WIDTH.search(zh)]
+    half_width = [zh for zh in merged().values() if HALF_WIDTH.search(zh)]
     assert not half_width, listed(half_width)
 
 
 def test_sentences_are_translated_not_copied() -> None:
-    copied = [en for en, zh in _merged().items() if " " in en and not CHINESE.search(zh)]
+    copied = [en for en, zh in merged().items() if " " in en and not CHINESE.search(zh)]
     assert not copied, listed(copied)
