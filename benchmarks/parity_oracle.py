@@ -13,7 +13,7 @@ import transformers
 from torch import Tensor
 
 from benchmarks.parity_cases import Case
-from mason.layers import Cache
+from mason.generation import Decoding
 from mason.models.checkpoints import Checkpoint, load_model, save_model
 from mason.models.packed import Packed
 
@@ -173,15 +173,15 @@ class Pair:
         """Logits of a prefill and of steps with caches beside transformers without any."""
         starts, more = self.streams.last, sum(STEPS)
         longer = [(row * (more + 1))[: len(row) + more] for row in starts]
-        source, _ = self.streams.packed
-        decode = _cached_decoder(self.ours, source, capacity=max(map(len, longer)))
+        source = self.streams.packed[0] if self.streams.targets else None
+        decoding = Decoding(self.ours, len(longer), max(map(len, longer)), source)
         chunks = [[len(row) for row in starts], *([n] * len(starts) for n in STEPS)]
         ours: list[list[Tensor]] = [[] for _ in longer]
         begins = [0] * len(longer)
         for sizes in chunks:
             ends = [begin + size for begin, size in zip(begins, sizes, strict=True)]
             new = [row[b:e] for row, b, e in zip(longer, begins, ends, strict=True)]
-            rows = self.ours.heads["language"](decode(Packed.of(new))).split(sizes)
+            rows = self.ours.heads["language"](decoding.read(Packed.of(new))).split(sizes)
             for kept, fresh in zip(ours, rows, strict=True):
                 kept.append(fresh)
             begins = ends
@@ -241,20 +241,3 @@ def _layers(model: Any, source: Packed, target: Packed | None) -> dict[str, Tens
     end("encoder", spec.encoder.depth, encoded)
     end("decoder", spec.decoder.depth, model.decode(target, encoded, source, look=watch("decoder")))
     return seen
-
-
-def _cached_decoder(model: Any, source: Packed, *, capacity: int) -> Any:
-    """A function from new tokens to their hidden states that remembers the earlier ones."""
-    spec = model.spec
-    cache = Cache(spec.decoder.depth, len(source.layout), capacity)
-    if spec.encoder is None:
-        return lambda new: model(new, cache=cache)
-    crossing = Cache(spec.decoder.depth, len(source.layout), max(source.lengths))
-    encoded = [model.encoder(source)]
-
-    def decode(new: Packed) -> Tensor:
-        rows = encoded.pop() if encoded else None
-        hidden: Tensor = model.decode(new, rows, source, cache=cache, cross_cache=crossing)
-        return hidden
-
-    return decode

@@ -41,35 +41,34 @@ class Cache:
     """
 
     def __init__(self, num_layers: int, num_sequences: int, capacity: int) -> None:
-        self.capacity = capacity
+        self.capacity, self.num_rows = capacity, num_sequences * capacity
         self.lengths = [0] * num_sequences
+        self.starts = [i * capacity for i in range(num_sequences)]
         self.layers = [LayerCache(self) for _ in range(num_layers)]
         self.new_rows = torch.empty(0, dtype=torch.long)
-
-    @property
-    def num_rows(self) -> int:
-        """Rows set aside in each layer."""
-        return len(self.lengths) * self.capacity
 
     def advance(self, lengths: Sequence[int], device: torch.device) -> tuple[Layout, Layout]:
         """Make room for ``lengths`` new rows; return the layouts of new and of all rows."""
         assert len(lengths) == len(self.lengths), "one length a sequence"
-        starts = [i * self.capacity for i in range(len(lengths))]
         new = Layout(lengths, device=device, past=self.lengths)
         self.lengths = [a + b for a, b in zip(self.lengths, lengths, strict=True)]
         assert max(self.lengths) <= self.capacity, "the cache is full"
-        first = torch.tensor(starts, device=device)
+        first = torch.tensor(self.starts, device=device)
         self.new_rows = first[new.sequences] + new.positions
-        return new, Layout(self.lengths, device=device, starts=starts)
+        return new, Layout(self.lengths, device=device, starts=self.starts)
 
     def held(self, source: Layout, *, fill: bool) -> Layout:
         """The layout of the encoder's rows in a cross-attention cache.
 
         Args:
-            source: Where the encoder's sequences lie.
+            source: Where the encoder's sequences lie; read only when they are stored.
             fill: True on the first call, which stores them.
         """
         if fill:
             return self.advance(source.lengths, source.device)[1]
-        starts = [i * self.capacity for i in range(len(self.lengths))]
-        return Layout(self.lengths, device=source.device, starts=starts)
+        return Layout(self.lengths, device=source.device, starts=self.starts)
+
+    def keep(self, sequences: Sequence[int]) -> None:
+        """Go on with these sequences only, numbered from 0 in the order given."""
+        self.lengths = [self.lengths[i] for i in sequences]
+        self.starts = [self.starts[i] for i in sequences]
