@@ -19,6 +19,7 @@ DEFAULTS = {
 ALBERT = Family(
     name="albert",
     prefix="albert.",
+    special={"pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 3},
     architectures={
         "AlbertModel": ("pooled",),
         "AlbertForSequenceClassification": ("classification",),

@@ -38,6 +38,7 @@ LANGUAGE = HeadTable(
 BART = Family(
     name="bart",
     prefix="model.",
+    special={"pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2, "decoder_start_token_id": 2},
     architectures={
         "BartModel": (),
         "BartForConditionalGeneration": ("language",),
@@ -47,7 +48,6 @@ BART = Family(
         *KEYS,
         Key("vocab_size", "decoder.embedding.vocab_size", 50265),
         Key("tie_word_embeddings", "share_embeddings", True),
-        Key("decoder_start_token_id", "special.decoder_start", 2),
         Fixed("normalize_embedding", (None, True)),
         Fixed("static_position_embeddings", (None, False)),
     ),

@@ -33,6 +33,7 @@ LANGUAGE_KEYS = (
 BERT = Family(
     name="bert",
     prefix="bert.",
+    special={"pad_token_id": 0},
     architectures={
         "BertModel": ("pooled",),
         "BertForSequenceClassification": ("classification",),

@@ -13,6 +13,7 @@ EPSILON = 1e-12
 DISTILBERT = Family(
     name="distilbert",
     prefix="distilbert.",
+    special={"pad_token_id": 0},
     architectures={
         "DistilBertModel": (),
         "DistilBertForSequenceClassification": ("classification",),

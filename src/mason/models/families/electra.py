@@ -11,6 +11,7 @@ from mason.models.families.keys import ACTIVATION, Key, like, with_defaults
 ELECTRA = Family(
     name="electra",
     prefix="electra.",
+    special={"pad_token_id": 0},
     architectures={
         "ElectraModel": (),
         "ElectraForSequenceClassification": ("classification",),

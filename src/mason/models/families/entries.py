@@ -1,6 +1,6 @@
 """Entries that most families share: rotary positions, layer types, labels, special tokens."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,6 @@ class Rope:
 
     path: str
     theta: float = 10000.0
-    length: str = "max_position_embeddings"
     kind: str | None = None
     """The layer type, where ``rope_parameters`` has one entry for each."""
     old_theta: str = "rope_theta"
@@ -45,7 +44,8 @@ class Rope:
                 "config.json: partial_rotary_factor is not 1, which Mason cannot compute yet."
             )
         values[f"{self.path}.options"] = given or None
-        values[f"{self.path}.max_positions"] = config.get(self.length)
+        stack = self.path.partition(".")[0]
+        values[f"{self.path}.max_positions"] = values[f"{stack}.embedding.num_positions"]
 
     def put(self, spec: Any, config: Config) -> None:
         """Write the newer spelling, and the older theta for readers that want it."""
@@ -105,12 +105,12 @@ class LayerTypes:
 class Labels:
     """Names of the classes: ``id2label`` and its inverse."""
 
-    names: tuple[str, ...] = ("id2label", "label2id", "num_labels")
+    names: tuple[str, ...] = ("id2label", "label2id", "num_labels", "_num_labels")
 
     def take(self, config: Config, values: dict[str, Any]) -> None:
         """Read the names; their inverse and their count follow from them."""
         names = config.get("id2label") or {}
-        count = config.get("num_labels") or _implied_labels(config)
+        count = config.get("num_labels") or config.get("_num_labels") or _implied_labels(config)
         ordered = tuple(names[k] for k in sorted(names, key=int))
         if not ordered and count:
             ordered = tuple(f"LABEL_{i}" for i in range(count))
@@ -153,9 +153,29 @@ HARMLESS = frozenset(
     tokenizer_class top_k top_p torch_dtype transformers_version typical_p use_cache
     unsloth_version""".split()
 )
-SPECIAL = (
-    Key("pad_token_id", "special.pad"),
-    Key("bos_token_id", "special.bos"),
-    Key("eos_token_id", "special.eos", code=LIST),
-    Key("decoder_start_token_id", "special.decoder_start"),
-)
+OFF: Config = {
+    # Said of every model by some writers; they change the computation only where they are set.
+    "add_cross_attention": False,
+    "cross_attention_hidden_size": None,
+    "is_decoder": False,
+    "is_encoder_decoder": False,
+    "pruned_heads": {},
+    "quantization_config": None,
+    "tie_encoder_decoder": False,
+    "torchscript": False,
+    "use_bfloat16": False,
+}
+_TOKENS = {
+    "pad_token_id": "special.pad",
+    "bos_token_id": "special.bos",
+    "eos_token_id": "special.eos",
+    "decoder_start_token_id": "special.decoder_start",
+}
+
+
+def special_tokens(defaults: Mapping[str, int]) -> tuple[Key, ...]:
+    """The keys of special tokens; where there is a default, null means that there is none."""
+    return tuple(
+        Key(name, path, defaults.get(name), LIST, nullable=name in defaults)
+        for name, path in _TOKENS.items()
+    )

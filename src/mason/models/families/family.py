@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from mason.errors import CheckpointError
-from mason.models.families.entries import HARMLESS, SPECIAL, Labels
+from mason.models.families.entries import HARMLESS, OFF, Labels, special_tokens
 from mason.models.families.keys import Config, Entry
 from mason.models.families.paths import build
 from mason.models.families.weights import Table, Verb, match, resolve
@@ -40,6 +40,8 @@ class Family:
     weights: Table
     heads: Mapping[str, HeadTable]
     prefix: str = ""
+    special: Mapping[str, int] = field(default_factory=dict)
+    """Ids of special tokens where the config does not say."""
     ignored_keys: frozenset[str] = frozenset()
     """Config keys without effect on what Mason computes."""
     dropped: tuple[str, ...] = ()
@@ -76,6 +78,8 @@ class Family:
             entry.take(config, values)
         known = {name for entry in self._entries(self.heads) for name in entry.names}
         for key in config:
+            if key in OFF and config[key] == OFF[key]:
+                continue
             if key not in known | HARMLESS | self.ignored_keys:
                 self._refuse(key, config[key], known)
         spec: ModelSpec = build(ModelSpec, values)
@@ -150,7 +154,7 @@ class Family:
 
     def _entries(self, heads: Iterable[str]) -> tuple[Entry, ...]:
         extra = tuple(entry for name in heads for entry in self.heads[name].keys)
-        return (*SPECIAL, *self.keys, *extra, Labels())
+        return (*special_tokens(self.special), *self.keys, *extra, Labels())
 
     def _spelled(self, config: Config) -> Config:
         """The config with each key under its main spelling."""

@@ -22,6 +22,7 @@ SHAPE |= {"head_dim": 256, "max_position_embeddings": 8192}
 
 GEMMA2 = LLAMA.but(
     name="gemma2",
+    special={"pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 1},
     architectures={
         "Gemma2Model": (),
         "Gemma2ForCausalLM": ("language",),

@@ -40,7 +40,10 @@ NAMES = {
     "blk.{i}.ffn_up.weight": "model.layers.{i}.mlp.up_proj.weight",
     "blk.{i}.ffn_down.weight": "model.layers.{i}.mlp.down_proj.weight",
 }
-HEADS = {"blk.{i}.attn_q.weight": "num_attention_heads", "blk.{i}.attn_k.weight": "num_key_value_heads"}
+HEADS = {
+    "blk.{i}.attn_q.weight": "num_attention_heads",
+    "blk.{i}.attn_k.weight": "num_key_value_heads",
+}
 """Weights stored for interleaved rotary pairs, and the key that counts their heads."""
 
 

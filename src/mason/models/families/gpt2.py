@@ -18,10 +18,15 @@ KEYS = (
     Key("layer_norm_epsilon", "decoder.norm.epsilon", 1e-5),
     Key("activation_function", "decoder.feed_forward.activation", "gelu_new", ACTIVATION),
 )
+# They belong to a double-headed class that is not listed.
+SUMMARIES = frozenset(
+    f"summary_{part}" for part in "activation first_dropout proj_to_labels type use_proj".split()
+)
 
 GPT2 = Family(
     name="gpt2",
     prefix="transformer.",
+    special={"bos_token_id": 50256, "eos_token_id": 50256},
     architectures={
         "GPT2Model": (),
         "GPT2LMHeadModel": ("language",),
@@ -61,9 +66,7 @@ GPT2 = Family(
         "num_attention_heads": "n_head",
         "max_position_embeddings": "n_positions",
     },
-    # The summaries belong to a double-headed class that is not listed; n_ctx repeats n_positions.
-    ignored_keys=frozenset({"n_ctx", "summary_activation", "summary_first_dropout"})
-    | {"summary_proj_to_labels", "summary_type", "summary_use_proj"},
+    ignored_keys=SUMMARIES | {"n_ctx"},  # which repeats n_positions
     dropped=("*.attn.bias", "*.attn.masked_bias"),
     copies={"lm_head.weight": "heads.language.output.weight"},
 )

@@ -1,7 +1,7 @@
 """GPT-Neo (Black et al. 2021, doi:10.5281/zenodo.5297715): GPT-3's alternating windows."""
 
 from mason.models.families.family import Family
-from mason.models.families.gpt2 import CONSTANTS, KEYS
+from mason.models.families.gpt2 import CONSTANTS, KEYS, SUMMARIES
 from mason.models.families.heads import SCORE, language
 from mason.models.families.keys import Code, Key, Names, each, times
 from mason.models.families.weights import concat
@@ -17,6 +17,7 @@ RUNS = Code(
 GPT_NEO = Family(
     name="gpt_neo",
     prefix="transformer.",
+    special={"bos_token_id": 50256, "eos_token_id": 50256},
     architectures={
         "GPTNeoModel": (),
         "GPTNeoForCausalLM": ("language",),
@@ -57,7 +58,7 @@ GPT_NEO = Family(
     heads={"language": language(True), "classification": SCORE},
     aliases={"num_hidden_layers": "num_layers", "num_attention_heads": "num_heads"},
     # The first is read only when labelling tokens, the second repeats attention_types.
-    ignored_keys=frozenset({"classifier_dropout", "attention_layers"}),
+    ignored_keys=SUMMARIES | {"classifier_dropout", "attention_layers"},
     dropped=("*.attn.attention.bias", "*.attn.attention.masked_bias"),
     copies={"lm_head.weight": "heads.language.output.weight"},
 )

@@ -27,6 +27,7 @@ KEYS = (
 LLAMA = Family(
     name="llama",
     prefix="model.",
+    special={"bos_token_id": 1, "eos_token_id": 2},
     architectures={
         "LlamaModel": (),
         "LlamaForCausalLM": ("language",),

@@ -5,12 +5,17 @@ from mason.models.families.keys import Fixed, Key, both, like, with_defaults
 
 MARIAN = BART.but(
     name="marian",
+    special={
+        "pad_token_id": 58100,
+        "bos_token_id": None,
+        "eos_token_id": 0,
+        "decoder_start_token_id": 58100,
+    },
     architectures={"MarianModel": (), "MarianMTModel": ("language",)},
     keys=(
         *with_defaults(KEYS, vocab_size=58101),
         Key("decoder_vocab_size", "decoder.embedding.vocab_size", like("vocab_size", 58101)),
         Key("share_encoder_decoder_embeddings", "share_embeddings", True),
-        Key("decoder_start_token_id", "special.decoder_start", 58100),
         Fixed("normalize_embedding", (None, False)),
         Fixed("static_position_embeddings", (None, True)),
     ),

@@ -21,6 +21,7 @@ def transform(head: str) -> tuple[Key, ...]:
 MODERNBERT = Family(
     name="modernbert",
     prefix="model.",
+    special={"pad_token_id": 50283, "bos_token_id": 50281, "eos_token_id": 50282},
     architectures={
         "ModernBertModel": (),
         "ModernBertForSequenceClassification": ("classification",),

@@ -15,6 +15,7 @@ WINDOWS = (
 
 QWEN2 = LLAMA.but(
     name="qwen2",
+    special={"bos_token_id": None, "eos_token_id": None},
     architectures={
         "Qwen2Model": (),
         "Qwen2ForCausalLM": ("language",),

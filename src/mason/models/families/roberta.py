@@ -10,6 +10,7 @@ OFFSET = 2
 ROBERTA = Family(
     name="roberta",
     prefix="roberta.",
+    special={"pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2},
     architectures={
         "RobertaModel": ("pooled",),
         "RobertaForSequenceClassification": ("classification",),
