@@ -1,7 +1,8 @@
 """ALBERT (Lan et al. 2020, arXiv:1909.11942): one layer used at every depth."""
 
-from mason.models.families.bert import BERT, KEYS, LANGUAGE_KEYS, POOLER
+from mason.models.families.bert import BERT, EMBEDDINGS, KEYS, LANGUAGE_KEYS, POOLER
 from mason.models.families.family import Family, HeadTable
+from mason.models.families.heads import masked_language
 from mason.models.families.keys import Fixed, Key, with_defaults
 from mason.models.families.weights import concat
 
@@ -34,10 +35,7 @@ ALBERT = Family(
     ),
     constants={**BERT.constants, "encoder.embedding.project": True, "encoder.shared": True},
     weights={
-        "encoder.embedding.tokens": ".embeddings.word_embeddings",
-        "encoder.embedding.positions": ".embeddings.position_embeddings",
-        "encoder.embedding.token_types": ".embeddings.token_type_embeddings",
-        "encoder.embedding.norm": ".embeddings.LayerNorm",
+        **EMBEDDINGS,
         "encoder.embedding.project": ".encoder.embedding_hidden_mapping_in",
         OURS + "attention.block.query_key_value": concat(
             THEIRS + "attention.{}", "query", "key", "value"
@@ -49,31 +47,23 @@ ALBERT = Family(
         OURS + "feed_forward.outside": THEIRS + "full_layer_layer_norm",
     },
     heads={
-        "pooled": HeadTable(POOLER | {"outputs": 0}, {"heads.pooled.dense": ".pooler"}),
+        "pooled": HeadTable(POOLER | {"outputs": 0}, {"dense": ".pooler"}),
         "classification": HeadTable(
             POOLER,
-            {"heads.classification.dense": ".pooler", "heads.classification.output": "classifier"},
-            (Key("classifier_dropout_prob", "heads.classification.dropout", 0.1),),
+            {"dense": ".pooler", "output": "classifier"},
+            (Key("classifier_dropout_prob", "dropout", 0.1),),
         ),
-        "language": HeadTable(
-            {"dense": True, "tied": True},
-            {
-                "heads.language.dense": "predictions.dense",
-                "heads.language.norm": "predictions.LayerNorm",
-                "heads.language.output.bias": "predictions.bias",
-            },
-            (
-                *with_defaults(LANGUAGE_KEYS, hidden_act="gelu_new"),
-                Key("embedding_size", "heads.language.dense_width", 128),
-            ),
+        "language": masked_language(
+            "predictions.dense",
+            "predictions.LayerNorm",
+            "predictions.bias",
+            *with_defaults(LANGUAGE_KEYS, hidden_act="gelu_new"),
+            Key("embedding_size", "dense_width", 128),
         ),
         "sentence_order": HeadTable(
             POOLER | {"outputs": 2},
-            {
-                "heads.sentence_order.dense": ".pooler",
-                "heads.sentence_order.output": "sop_classifier.classifier",
-            },
-            (Key("classifier_dropout_prob", "heads.sentence_order.dropout", 0.1),),
+            {"dense": ".pooler", "output": "sop_classifier.classifier"},
+            (Key("classifier_dropout_prob", "dropout", 0.1),),
         ),
     },
     dropped=BERT.dropped,

@@ -31,8 +31,8 @@ KEYS: tuple[Entry, ...] = (
 """What Marian reads too."""
 LANGUAGE = HeadTable(
     {},
-    {"heads.language.output.bias": Row("final_logits_bias"), "heads.language.output": "lm_head"},
-    (Key("tie_word_embeddings", "heads.language.tied", True),),
+    {"output.bias": Row("final_logits_bias"), "output": "lm_head"},
+    (Key("tie_word_embeddings", "tied", True),),
 )
 
 BART = Family(
@@ -72,7 +72,10 @@ BART = Family(
         LAYER + "feed_forward.block.output": THEIRS + "fc2",
         LAYER + "feed_forward.outside": THEIRS + "final_layer_norm",
     },
-    heads={"language": LANGUAGE, "classification": dense_classification()},
+    heads={
+        "language": LANGUAGE,
+        "classification": dense_classification(),
+    },
     aliases={"hidden_size": "d_model", "num_hidden_layers": "encoder_layers"}
     | {"num_attention_heads": "encoder_attention_heads"},
     # LayerDrop (Fan et al. 2020) skips layers in training only; Mason trains every layer.

@@ -1,11 +1,13 @@
 """BERT (Devlin et al. 2019, arXiv:1810.04805)."""
 
 from mason.models.families.family import Family, HeadTable
-from mason.models.families.keys import ACTIVATION, Fixed, Key, like
+from mason.models.families.heads import masked_language
+from mason.models.families.keys import ACTIVATION, Entry, Fixed, Key, fixed, like
 from mason.models.families.weights import concat
 
-LAYER = "encoder.layers.{i}."
-KEYS = (
+OURS, THEIRS = "encoder.layers.{i}.", ".encoder.layer.{i}."
+PREDICTIONS = "cls.predictions."
+KEYS: tuple[Entry, ...] = (
     Key("vocab_size", "encoder.embedding.vocab_size", 30522),
     Key("hidden_size", "width", 768),
     Key("num_hidden_layers", "encoder.depth", 12),
@@ -19,15 +21,21 @@ KEYS = (
     Key("initializer_range", "initial_std", 0.02),
     Key("layer_norm_eps", ("encoder.norm.epsilon", "encoder.embedding.norm.epsilon"), 1e-12),
     Fixed("position_embedding_type", ("absolute", None)),
-    Fixed("is_decoder", (False,)),
-    Fixed("add_cross_attention", (False,)),
+    *fixed((False,), "is_decoder", "add_cross_attention"),
     Fixed("tie_word_embeddings", (True,)),
 )
+EMBEDDINGS = {
+    "encoder.embedding.tokens": ".embeddings.word_embeddings",
+    "encoder.embedding.positions": ".embeddings.position_embeddings",
+    "encoder.embedding.token_types": ".embeddings.token_type_embeddings",
+    "encoder.embedding.norm": ".embeddings.LayerNorm",
+}
 POOLER = {"pool": "first", "dense": True, "activation": "tanh"}
-POOLED = HeadTable(POOLER | {"outputs": 0}, {"heads.pooled.dense": ".pooler.dense"})
+POOLED = HeadTable(POOLER | {"outputs": 0}, {"dense": ".pooler.dense"})
+DROPOUT = like("hidden_dropout_prob", 0.1)
 LANGUAGE_KEYS = (
-    Key("hidden_act", "heads.language.activation", "gelu", ACTIVATION),
-    Key("layer_norm_eps", "heads.language.norm.epsilon", 1e-12),
+    Key("hidden_act", "activation", "gelu", ACTIVATION),
+    Key("layer_norm_eps", "norm.epsilon", 1e-12),
 )
 
 BERT = Family(
@@ -44,55 +52,36 @@ BERT = Family(
     keys=KEYS,
     constants={"encoder.embedding.positions": "learned"},
     weights={
-        "encoder.embedding.tokens": ".embeddings.word_embeddings",
-        "encoder.embedding.positions": ".embeddings.position_embeddings",
-        "encoder.embedding.token_types": ".embeddings.token_type_embeddings",
-        "encoder.embedding.norm": ".embeddings.LayerNorm",
-        LAYER + "attention.block.query_key_value": concat(
-            ".encoder.layer.{i}.attention.self.{}", "query", "key", "value"
+        **EMBEDDINGS,
+        OURS + "attention.block.query_key_value": concat(
+            THEIRS + "attention.self.{}", "query", "key", "value"
         ),
-        LAYER + "attention.block.output": ".encoder.layer.{i}.attention.output.dense",
-        LAYER + "attention.outside": ".encoder.layer.{i}.attention.output.LayerNorm",
-        LAYER + "feed_forward.block.input": ".encoder.layer.{i}.intermediate.dense",
-        LAYER + "feed_forward.block.output": ".encoder.layer.{i}.output.dense",
-        LAYER + "feed_forward.outside": ".encoder.layer.{i}.output.LayerNorm",
+        OURS + "attention.block.output": THEIRS + "attention.output.dense",
+        OURS + "attention.outside": THEIRS + "attention.output.LayerNorm",
+        OURS + "feed_forward.block.input": THEIRS + "intermediate.dense",
+        OURS + "feed_forward.block.output": THEIRS + "output.dense",
+        OURS + "feed_forward.outside": THEIRS + "output.LayerNorm",
     },
     heads={
         "pooled": POOLED,
         "classification": HeadTable(
             POOLER,
-            {
-                "heads.classification.dense": ".pooler.dense",
-                "heads.classification.output": "classifier",
-            },
-            (
-                Key(
-                    "classifier_dropout",
-                    "heads.classification.dropout",
-                    like("hidden_dropout_prob", 0.1),
-                ),
-            ),
+            {"dense": ".pooler.dense", "output": "classifier"},
+            (Key("classifier_dropout", "dropout", DROPOUT),),
         ),
-        "language": HeadTable(
-            {"dense": True, "tied": True},
-            {
-                "heads.language.dense": "cls.predictions.transform.dense",
-                "heads.language.norm": "cls.predictions.transform.LayerNorm",
-                "heads.language.output.bias": "cls.predictions.bias",
-            },
-            LANGUAGE_KEYS,
+        "language": masked_language(
+            PREDICTIONS + "transform.dense",
+            PREDICTIONS + "transform.LayerNorm",
+            PREDICTIONS + "bias",
+            *LANGUAGE_KEYS,
         ),
         "next_sentence": HeadTable(
-            POOLER | {"outputs": 2},
-            {
-                "heads.next_sentence.dense": ".pooler.dense",
-                "heads.next_sentence.output": "cls.seq_relationship",
-            },
+            POOLER | {"outputs": 2}, {"dense": ".pooler.dense", "output": "cls.seq_relationship"}
         ),
     },
     dropped=("*embeddings.position_ids",),
     copies={
-        "cls.predictions.decoder.weight": "encoder.embedding.tokens.weight",
-        "cls.predictions.decoder.bias": "heads.language.output.bias",
+        PREDICTIONS + "decoder.weight": "encoder.embedding.tokens.weight",
+        PREDICTIONS + "decoder.bias": "heads.language.output.bias",
     },
 )

@@ -4,6 +4,7 @@ In training, attention's output is dropped out as in BERT, which transformers le
 """
 
 from mason.models.families.family import Family, HeadTable
+from mason.models.families.heads import masked_language
 from mason.models.families.keys import ACTIVATION, Fixed, Key
 from mason.models.families.weights import concat
 
@@ -51,20 +52,15 @@ DISTILBERT = Family(
     heads={
         "classification": HeadTable(
             {"pool": "first", "dense": True, "activation": "relu"},
-            {
-                "heads.classification.dense": "pre_classifier",
-                "heads.classification.output": "classifier",
-            },
-            (Key("seq_classif_dropout", "heads.classification.dropout", 0.2),),
+            {"dense": "pre_classifier", "output": "classifier"},
+            (Key("seq_classif_dropout", "dropout", 0.2),),
         ),
-        "language": HeadTable(
-            {"dense": True, "norm.epsilon": EPSILON, "tied": True},
-            {
-                "heads.language.dense": "vocab_transform",
-                "heads.language.norm": "vocab_layer_norm",
-                "heads.language.output.bias": "vocab_projector.bias",
-            },
-            (Key("activation", "heads.language.activation", "gelu", ACTIVATION),),
+        "language": masked_language(
+            "vocab_transform",
+            "vocab_layer_norm",
+            "vocab_projector.bias",
+            Key("activation", "activation", "gelu", ACTIVATION),
+            **{"norm.epsilon": EPSILON},
         ),
     },
     # Sinusoidal positions are where a fresh model starts; a checkpoint holds its own.

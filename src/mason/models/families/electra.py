@@ -4,9 +4,10 @@ The generator has the head ``language``, the discriminator ``replaced``: one log
 positive where the generator put another token there.
 """
 
-from mason.models.families.bert import BERT, KEYS
+from mason.models.families.bert import BERT, DROPOUT, KEYS
 from mason.models.families.family import Family, HeadTable
-from mason.models.families.keys import ACTIVATION, Key, like, with_defaults
+from mason.models.families.heads import dense_classification, masked_language
+from mason.models.families.keys import ACTIVATION, Key, with_defaults
 
 ELECTRA = Family(
     name="electra",
@@ -25,39 +26,24 @@ ELECTRA = Family(
     constants=BERT.constants,
     weights={**BERT.weights, "encoder.embedding.project": ".embeddings_project"},
     heads={
-        "classification": HeadTable(
-            {"pool": "first", "dense": True, "activation": "gelu"},
-            {
-                "heads.classification.dense": "classifier.dense",
-                "heads.classification.output": "classifier.out_proj",
-            },
-            (
-                Key(
-                    "classifier_dropout",
-                    ("heads.classification.input_dropout", "heads.classification.dropout"),
-                    like("hidden_dropout_prob", 0.1),
-                ),
-            ),
+        "classification": dense_classification(
+            "classifier", "first", activation="gelu", dropout=DROPOUT
         ),
-        "language": HeadTable(
-            {"dense": True, "activation": "gelu", "tied": True},
-            {
-                "heads.language.dense": "generator_predictions.dense",
-                "heads.language.norm": "generator_predictions.LayerNorm",
-                "heads.language.output.bias": "generator_lm_head.bias",
-            },
-            (
-                Key("embedding_size", "heads.language.dense_width", 128),
-                Key("layer_norm_eps", "heads.language.norm.epsilon", 1e-12),
-            ),
+        "language": masked_language(
+            "generator_predictions.dense",
+            "generator_predictions.LayerNorm",
+            "generator_lm_head.bias",
+            Key("embedding_size", "dense_width", 128),
+            Key("layer_norm_eps", "norm.epsilon", 1e-12),
+            activation="gelu",
         ),
         "replaced": HeadTable(
             {"dense": True, "outputs": 1},
             {
-                "heads.replaced.dense": "discriminator_predictions.dense",
-                "heads.replaced.output": "discriminator_predictions.dense_prediction",
+                "dense": "discriminator_predictions.dense",
+                "output": "discriminator_predictions.dense_prediction",
             },
-            (Key("hidden_act", "heads.replaced.activation", "gelu", ACTIVATION),),
+            (Key("hidden_act", "activation", "gelu", ACTIVATION),),
         ),
     },
     # Read only by transformers' head for multiple choice.

@@ -6,10 +6,10 @@ from typing import Any
 
 from mason.errors import CheckpointError
 from mason.layers.positions import SCALINGS
-from mason.models.families.keys import LIST, Config, Key, Names
+from mason.models.families.keys import LIST, Config, Each, Key, Names
 from mason.models.families.paths import read
 
-KINDS = Names({"full_attention": "full", "sliding_attention": "local"})
+KINDS = Each(Names({"full_attention": "full", "sliding_attention": "local"}))
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class LayerTypes:
         """Read the list or follow the rule."""
         listed = config.get(self.name) if self.name else None
         if listed is not None:
-            kinds = tuple(KINDS.read(kind, self.name or "") for kind in listed)
+            kinds = KINDS.read(listed, self.name or "")
         else:
             kinds = self._ruled(config, values[f"{self.stack}.depth"])
         values[f"{self.stack}.pattern"] = kinds
@@ -84,7 +84,7 @@ class LayerTypes:
         stack = read(spec, self.stack)
         pattern = stack.pattern or ("full",) * stack.depth
         if self.name:
-            config[self.name] = [KINDS.write(kind) for kind in pattern]
+            config[self.name] = KINDS.write(pattern)
         elif pattern != self._ruled(config, stack.depth):
             raise CheckpointError(
                 "This model cannot be written in its family's format: it has no word for the "

@@ -7,7 +7,7 @@ from typing import Any
 
 from mason.errors import CheckpointError
 from mason.models.families.entries import HARMLESS, OFF, Labels, special_tokens
-from mason.models.families.keys import Config, Entry
+from mason.models.families.keys import Config, Entry, Key
 from mason.models.families.paths import build
 from mason.models.families.weights import Table, Verb, match, resolve
 from mason.models.spec import ModelSpec
@@ -20,8 +20,9 @@ class HeadTable:
     spec: Mapping[str, Any]
     """Fields of ``HeadSpec``."""
     weights: Table
-    keys: tuple[Entry, ...] = ()
-    """Config keys that only this head reads."""
+    """The head's modules, such as ``output``, and where they lie."""
+    keys: tuple[Key, ...] = ()
+    """Config keys this head reads, and the fields of ``HeadSpec`` they set."""
     prefix: str | None = None
     """Base prefix in this class, where it is not the family's."""
 
@@ -132,10 +133,10 @@ class Family:
             shared: Whether an encoder and a decoder share their token vectors.
         """
         module, _, leaf = name.rpartition(".")
-        tables = [self.weights, *(head.weights for head in self.heads.values())]
-        if not shared:
-            tables.insert(0, self.unshared)
-        for pattern, verb in (item for table in tables for item in table.items()):
+        table = {**({} if shared else self.unshared), **self.weights}
+        for head, own in self.heads.items():
+            table |= {f"heads.{head}.{part}": verb for part, verb in own.weights.items()}
+        for pattern, verb in table.items():
             if (wild := match(pattern, name)) is not None:
                 return resolve(verb, wild, "", prefix, num_parts)
             if (wild := match(pattern, module)) is not None:
@@ -153,7 +154,7 @@ class Family:
         )
 
     def _entries(self, heads: Iterable[str]) -> tuple[Entry, ...]:
-        extra = tuple(entry for name in heads for entry in self.heads[name].keys)
+        extra = (key.under(f"heads.{name}.") for name in heads for key in self.heads[name].keys)
         return (*special_tokens(self.special), *self.keys, *extra, Labels())
 
     def _spelled(self, config: Config) -> Config:

@@ -15,7 +15,7 @@ COMMON = (
     Key("sliding_window", "decoder.window", 4096),
     Fixed("use_bidirectional_attention", (None, False)),
 )
-CAP = Key("final_logit_softcapping", "heads.language.softcap", 30.0, nullable=True)
+CAP = Key("final_logit_softcapping", "softcap", 30.0, nullable=True)
 SHAPE = {"vocab_size": 256000, "hidden_size": 2304, "intermediate_size": 9216}
 SHAPE |= {"num_hidden_layers": 26, "num_attention_heads": 8, "num_key_value_heads": 4}
 SHAPE |= {"head_dim": 256, "max_position_embeddings": 8192}

@@ -3,15 +3,15 @@
 from mason.models.families.family import Family
 from mason.models.families.gpt2 import CONSTANTS, KEYS, SUMMARIES
 from mason.models.families.heads import SCORE, language
-from mason.models.families.keys import Code, Key, Names, each, times
+from mason.models.families.keys import Code, Each, Key, Names, times
 from mason.models.families.weights import concat
 
 LAYER, THEIRS = "decoder.layers.{i}.", ".h.{i}."
-KINDS = each(Names({"global": "full", "local": "local"}))
+KINDS = Each(Names({"global": "full", "local": "local"}))
 RUNS = Code(
     # [[["global", "local"], 12]] is those two layers twelve times.
-    lambda runs: KINDS.decode([kind for kinds, count in runs for kind in kinds * count]),
-    lambda pattern: [[KINDS.encode(pattern), 1]],
+    lambda runs: KINDS.read([kind for run, n in runs for kind in run * n], "attention_types"),
+    lambda pattern: [[KINDS.write(pattern), 1]],
 )
 
 GPT_NEO = Family(

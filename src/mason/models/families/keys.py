@@ -6,7 +6,7 @@ they set; the same entry puts them back. A key that no entry names is refused.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from mason.errors import CheckpointError
 from mason.models.families.paths import read
@@ -16,6 +16,7 @@ Paths = str | tuple[str, ...]
 Default = Any | Callable[[Config], Any]
 
 
+@runtime_checkable
 class Entry(Protocol):
     """A piece of a family's config table."""
 
@@ -50,6 +51,21 @@ class Names:
     def write(self, value: Any) -> Any:
         """Hugging Face's value."""
         return next(theirs for theirs, ours in self.pairs.items() if ours == value)
+
+
+@dataclass(frozen=True)
+class Each:
+    """Lists of values that are spelled differently."""
+
+    names: Names
+
+    def read(self, value: Any, key: str) -> Any:
+        """Mason's values."""
+        return tuple(self.names.read(item, key) for item in value)
+
+    def write(self, value: Any) -> Any:
+        """Hugging Face's values."""
+        return [self.names.write(item) for item in value]
 
 
 @dataclass(frozen=True)
@@ -98,7 +114,7 @@ class Key:
     name: str
     paths: Paths
     default: Default = None
-    code: Names | Code = SAME
+    code: Names | Each | Code = SAME
     nullable: bool = False
     """Null means none of it, so that only an absent key is the default."""
 
@@ -125,6 +141,10 @@ class Key:
             )
         if written is not None or self.nullable:
             config[self.name] = written
+
+    def under(self, base: str) -> "Key":
+        """The same key with its paths after ``base``."""
+        return replace(self, paths=tuple(base + path for path in _many(self.paths)))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -210,20 +230,15 @@ def both(*paths: str) -> tuple[str, ...]:
     return tuple(f"{stack}.{path}" for path in paths for stack in ("encoder", "decoder"))
 
 
+Some = TypeVar("Some", bound=Entry)
+
+
 def fixed(values: tuple[Any, ...], *names: str) -> tuple[Fixed, ...]:
     """Several keys whose only computable values are the same."""
     return tuple(Fixed(name, values) for name in names)
 
 
-def each(names: Names) -> Code:
-    """The code of a list whose items are spelled differently."""
-    return Code(
-        lambda theirs: tuple(names.read(item, "an item of a list") for item in theirs),
-        lambda ours: [names.write(item) for item in ours],
-    )
-
-
-def with_defaults(entries: Sequence[Entry], **defaults: Default) -> tuple[Entry, ...]:
+def with_defaults(entries: Sequence[Some], **defaults: Default) -> tuple[Some, ...]:
     """The same entries with other defaults, by key."""
     named = {entry.name for entry in entries if isinstance(entry, Key)}
     assert set(defaults) <= named, f"no key is called {set(defaults) - named}"

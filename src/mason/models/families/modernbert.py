@@ -5,18 +5,18 @@ from mason.models.families.family import Family, HeadTable
 from mason.models.families.keys import ACTIVATION, Code, Fixed, Key, Names
 
 OURS, THEIRS = "encoder.layers.{i}.", ".layers.{i}."
+KINDS = ("full_attention", "sliding_attention")
 NORMS = ("encoder.norm", "encoder.embedding.norm")
-
-
-def transform(head: str) -> tuple[Key, ...]:
-    """Keys of the dense map, activation and norm before a head's output."""
-    return (
-        Key("classifier_activation", f"heads.{head}.activation", "gelu", ACTIVATION),
-        Key("classifier_bias", f"heads.{head}.dense_bias", False),
-        Key("norm_eps", f"heads.{head}.norm.epsilon", 1e-5),
-        Key("norm_bias", f"heads.{head}.norm.bias", False),
-    )
-
+# Half of the window lies to each side, and the row itself is seen too.
+WINDOW = Code(lambda width: width // 2 + 1, lambda window: 2 * (window - 1))
+TRANSFORM = {"dense": "head.dense", "norm": "head.norm"}
+TRANSFORM_KEYS = (
+    Key("classifier_activation", "activation", "gelu", ACTIVATION),
+    Key("classifier_bias", "dense_bias", False),
+    Key("norm_eps", "norm.epsilon", 1e-5),
+    Key("norm_bias", "norm.bias", False),
+)
+POOLS = Names({"cls": "first", "mean": "mean"})
 
 MODERNBERT = Family(
     name="modernbert",
@@ -43,29 +43,14 @@ MODERNBERT = Family(
         Key("embedding_dropout", "encoder.embedding.dropout", 0.0),
         Key("mlp_bias", "encoder.feed_forward.bias", False),
         Key("mlp_dropout", "encoder.feed_forward.dropout", 0.0),
-        # Half of the window lies to each side, and the row itself is seen too.
-        Key(
-            "local_attention",
-            "encoder.window",
-            128,
-            Code(lambda n: n // 2 + 1, lambda n: 2 * n - 2),
-        ),
+        Key("local_attention", "encoder.window", 128, WINDOW),
         LayerTypes(lambda c, i: i % c.get("global_attn_every_n_layers", 3) > 0, stack="encoder"),
-        Rope(
-            "encoder.attention.rotary",
-            160000.0,
-            kind="full_attention",
-            old_theta="global_rope_theta",
-        ),
-        Rope("encoder.local_rotary", kind="sliding_attention", old_theta="local_rope_theta"),
+        Rope("encoder.attention.rotary", 1.6e5, kind=KINDS[0], old_theta="global_rope_theta"),
+        Rope("encoder.local_rotary", kind=KINDS[1], old_theta="local_rope_theta"),
         Fixed("rope_scaling", (None,)),
     ),
-    constants={
-        "encoder.placement": "pre",
-        "encoder.first_norm": False,
-        "encoder.final_norm": True,
-        "encoder.feed_forward.gated": True,
-    },
+    constants={"encoder.placement": "pre", "encoder.first_norm": False}
+    | {"encoder.final_norm": True, "encoder.feed_forward.gated": True},
     weights={
         "encoder.embedding.tokens": ".embeddings.tok_embeddings",
         "encoder.embedding.norm": ".embeddings.norm",
@@ -80,33 +65,20 @@ MODERNBERT = Family(
     heads={
         "classification": HeadTable(
             {"dense": True},
-            {
-                "heads.classification.dense": "head.dense",
-                "heads.classification.norm": "head.norm",
-                "heads.classification.output": "classifier",
-            },
+            {**TRANSFORM, "output": "classifier"},
             (
-                *transform("classification"),
-                Key(
-                    "classifier_pooling",
-                    "heads.classification.pool",
-                    "cls",
-                    Names({"cls": "first", "mean": "mean"}),
-                ),
-                Key("classifier_dropout", "heads.classification.dropout", 0.0),
+                *TRANSFORM_KEYS,
+                Key("classifier_pooling", "pool", "cls", POOLS),
+                Key("classifier_dropout", "dropout", 0.0),
             ),
         ),
         "language": HeadTable(
             {"dense": True},
-            {
-                "heads.language.dense": "head.dense",
-                "heads.language.norm": "head.norm",
-                "heads.language.output": "decoder",
-            },
+            {**TRANSFORM, "output": "decoder"},
             (
-                *transform("language"),
-                Key("decoder_bias", "heads.language.bias", True),
-                Key("tie_word_embeddings", "heads.language.tied", True),
+                *TRANSFORM_KEYS,
+                Key("decoder_bias", "bias", True),
+                Key("tie_word_embeddings", "tied", True),
             ),
         ),
     },

@@ -1,8 +1,9 @@
 """RoBERTa (Liu et al. 2019, arXiv:1907.11692): BERT's encoder, positions counted from 2."""
 
-from mason.models.families.bert import BERT, KEYS, POOLED
-from mason.models.families.family import Family, HeadTable
-from mason.models.families.keys import Code, Fixed, Key, like, replaced, with_defaults
+from mason.models.families.bert import BERT, DROPOUT, KEYS, POOLED
+from mason.models.families.family import Family
+from mason.models.families.heads import dense_classification, masked_language
+from mason.models.families.keys import Code, Fixed, Key, replaced, with_defaults
 
 OFFSET = 2
 """Positions are counted from the one behind the padding's, which is 1."""
@@ -32,28 +33,13 @@ ROBERTA = Family(
     weights=BERT.weights,
     heads={
         "pooled": POOLED,
-        "classification": HeadTable(
-            {"pool": "first", "dense": True, "activation": "tanh"},
-            {
-                "heads.classification.dense": "classifier.dense",
-                "heads.classification.output": "classifier.out_proj",
-            },
-            (
-                Key(
-                    "classifier_dropout",
-                    ("heads.classification.input_dropout", "heads.classification.dropout"),
-                    like("hidden_dropout_prob", 0.1),
-                ),
-            ),
-        ),
-        "language": HeadTable(
-            {"dense": True, "activation": "gelu", "tied": True},
-            {
-                "heads.language.dense": "lm_head.dense",
-                "heads.language.norm": "lm_head.layer_norm",
-                "heads.language.output.bias": "lm_head.bias",
-            },
-            (Key("layer_norm_eps", "heads.language.norm.epsilon", 1e-12),),
+        "classification": dense_classification("classifier", "first", dropout=DROPOUT),
+        "language": masked_language(
+            "lm_head.dense",
+            "lm_head.layer_norm",
+            "lm_head.bias",
+            Key("layer_norm_eps", "norm.epsilon", 1e-12),
+            activation="gelu",
         ),
     },
     dropped=BERT.dropped,

@@ -15,7 +15,7 @@ ACTIVATIONS = {
     "gated-silu": ("silu", "silu", True, True),
 }
 GATES = both("feed_forward.activation", "feed_forward.gated")
-SCALE = Key("scale_decoder_outputs", "heads.language.scale", like("tie_word_embeddings", True))
+SCALE = Key("scale_decoder_outputs", "scale", like("tie_word_embeddings", True))
 
 
 def _feed_forward(stack: str, theirs: str) -> Table:
@@ -52,10 +52,9 @@ T5 = Family(
         Fixed("is_encoder_decoder", (True,)),
         Fixed("is_decoder", (False,)),
     ),
-    constants={"decoder.causal": True, "decoder.cross": True}
+    constants=dict.fromkeys(("decoder.causal", "decoder.cross", *both("final_norm")), True)
     | dict.fromkeys(both("norm.kind"), "rms")
     | dict.fromkeys(both("placement"), "pre")
-    | dict.fromkeys(both("final_norm"), True)
     | dict.fromkeys(both("attention.scale"), 1.0)
     | dict.fromkeys(both(*NO_BIASES), False),
     weights={
@@ -74,7 +73,7 @@ T5 = Family(
     },
     heads={
         "language": language(True, SCALE),
-        "classification": dense_classification("transformer."),
+        "classification": dense_classification(prefix="transformer."),
     },
     ignored_keys=frozenset({"initializer_factor", "dense_act_fn", "is_gated_act", "n_positions"}),
     copies=SHARED,
