@@ -4,18 +4,24 @@
 """
 
 from collections.abc import Iterator, Sequence
+from inspect import Parameter
 from pathlib import Path
 
 from cyclopts import App, CycloptsError
 
+from mason.errors import MasonError
+from mason.settings import load_settings
+
 FROZEN = Path(__file__).with_name("command_line.txt")
+EVERYWHERE = ("--lang",)
+"""Options that are taken out before the commands see the line."""
 
 
 def application() -> App:
     """Mason's, imported when a test asks, so that a fault in it fails that test alone."""
-    from mason.cli import app
+    from mason.cli.main import build_app
 
-    return app
+    return build_app()
 
 
 def commands(node: App | None = None, path: tuple[str, ...] = ()) -> Iterator[tuple[str, App]]:
@@ -30,19 +36,30 @@ def commands(node: App | None = None, path: tuple[str, ...] = ()) -> Iterator[tu
 
 def listing() -> str:
     """One line a command, then one line for each of its arguments and options."""
-    lines = []
+    lines = [f"mason … {name}" for name in EVERYWHERE]
     for name, command in commands():
         lines.append(f"mason {name}")
         arguments = command.assemble_argument_collection()
-        lines += sorted("    " + " ".join(a.names) for a in arguments if a.show)
+        lines += sorted(f"    {_shown(a.field_info.kind, a.names)}" for a in arguments if a.show)
     return "\n".join(lines) + "\n"
+
+
+def _shown(kind: object, names: Sequence[str]) -> str:
+    shown = " ".join(names) or "…"
+    return f"{shown} (by position too)" if kind is Parameter.POSITIONAL_OR_KEYWORD else shown
 
 
 def parse(words: Sequence[str]) -> str | None:
     """What is wrong with these words as a command line; None if nothing is."""
+    from mason.cli.main import _choose_language
+    from mason.cli.overrides import read_overrides
+
     try:
-        application().parse_args(list(words), exit_on_error=False, print_error=False)
-    except CycloptsError as error:
+        rest = _choose_language(list(words))
+        command, bound, *_ = application().parse_args(rest, exit_on_error=False, print_error=False)
+        if command.__name__ == "train":
+            load_settings(overrides=read_overrides(bound.args))
+    except (CycloptsError, MasonError) as error:
         return str(error)
     return None
 

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from mason.settings.aliases import ALIASES
+from mason.settings.schema import paths
 from tests.contracts.command_line import FROZEN, commands, listing, parse
 from tests.contracts.pages import PAGES, blocks_of, name_of
 from tests.contracts.source_tree import ROOT, listed
@@ -22,7 +24,7 @@ from tests.contracts.tiny import write_model, write_tables
 
 MODEL_NAME = "all-MiniLM-L6-v2"
 ROW = re.compile(r"^\| `mason (?P<name>[a-z]+)` \|", re.MULTILINE)
-OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
+OPTION = re.compile(r"(?<![\w-])--[a-z][a-z.-]*[a-z]")
 OTHER_PROGRAMS = {"--merge"}  # llama-gguf-split
 
 RUNNING = [page for page in PAGES if any(block.run for block in blocks_of(page))]
@@ -52,7 +54,8 @@ def test_commands_exist(page: Path) -> None:
 
 
 def test_messages_name_options_that_exist() -> None:
-    known = set(OPTION.findall(listing())) | OTHER_PROGRAMS
+    settings = {f"--{name.replace('_', '-')}" for name in (*ALIASES, *paths())}
+    known = settings | set(OPTION.findall(listing())) | OTHER_PROGRAMS
     wrong = {
         template: ", ".join(sorted(surplus))
         for template in merged()

@@ -69,3 +69,8 @@ def test_readme_layout_is_the_layout() -> None:
         if (p.is_dir() or p.suffix == ".py") and not p.name.startswith(("_", "."))
     }
     assert sorted(rooms) == sorted(there)
+
+
+def test_every_example_is_listed() -> None:
+    listed_ones = LINK.findall((ROOT / "examples" / "README.md").read_text(encoding="utf-8"))
+    assert sorted(listed_ones) == sorted(p.name for p in (ROOT / "examples").glob("*.py"))
