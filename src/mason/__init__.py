@@ -1,1 +1,17 @@
 """Mason: raw text to a pretrained Transformer to a model for your task."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mason.workflows import Model, Prediction, Run, check, evaluate, load, train
+
+__all__ = ["Model", "Prediction", "Run", "check", "evaluate", "load", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the workflows, and torch with them, when one is first asked for."""
+    if name in __all__:
+        from mason import workflows
+
+        return getattr(workflows, name)
+    raise AttributeError(f"module 'mason' has no attribute {name!r}")

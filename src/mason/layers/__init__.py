@@ -4,6 +4,7 @@ from mason.layers.activations import ACTIVATIONS as ACTIVATIONS
 from mason.layers.attention import Attention as Attention
 from mason.layers.attention import reference_attention as reference_attention
 from mason.layers.caches import Cache as Cache
+from mason.layers.dropout import Dropout as Dropout
 from mason.layers.embeddings import Embedding as Embedding
 from mason.layers.feed_forward import FeedForward as FeedForward
 from mason.layers.layout import Layout as Layout

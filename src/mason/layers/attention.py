@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from mason.layers.caches import LayerCache
+from mason.layers.dropout import drop
 from mason.layers.linear import FusedLinear
 from mason.layers.norms import build_norm
 from mason.layers.plan import AttentionPlan
@@ -146,5 +146,5 @@ class Attention(nn.Module):
             scores = scores + bias.to(scores.dtype)
         weights = torch.softmax(scores, dim=-1).to(value.dtype)
         if self.dropout and self.training:
-            weights = F.dropout(weights, self.dropout)
+            weights = drop(weights, self.dropout)
         return torch.matmul(weights, value)

@@ -5,6 +5,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from mason.errors import DataError
+from mason.layers.dropout import Dropout
 from mason.layers.layout import Layout
 from mason.layers.norms import build_norm
 from mason.layers.positions import sinusoids
@@ -33,7 +34,7 @@ class Embedding(nn.Module):
             nn.Embedding(spec.num_token_types, inner) if spec.num_token_types else None
         )
         self.norm = build_norm(spec.norm, inner)
-        self.dropout = nn.Dropout(spec.dropout)
+        self.dropout = Dropout(spec.dropout)
         projected = spec.project or inner != width
         self.project = nn.Linear(inner, width) if projected else nn.Identity()
 

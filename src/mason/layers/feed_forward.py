@@ -4,6 +4,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from mason.layers.activations import activation
+from mason.layers.dropout import Dropout
 from mason.layers.linear import FusedLinear
 from mason.layers.registry import feed_forwards
 from mason.layers.specs import FeedForwardSpec
@@ -19,7 +20,7 @@ class FeedForward(nn.Module):
         self.input = FusedLinear(width, dict.fromkeys(names, spec.width), bias=spec.bias)
         self.output = nn.Linear(spec.width, width, bias=spec.bias)
         self.activation = activation(spec.activation)
-        self.dropout = nn.Dropout(spec.dropout)
+        self.dropout = Dropout(spec.dropout)
 
     def forward(self, x: Float[Tensor, "T D"]) -> Float[Tensor, "T D"]:
         """Each row on its own."""

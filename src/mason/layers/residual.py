@@ -4,6 +4,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from mason.layers.dropout import Dropout
 from mason.layers.norms import build_norm
 from mason.layers.specs import NormSpec
 
@@ -29,7 +30,7 @@ class Residual(nn.Module):
         self.before = build_norm(norm if "before" in places and first_norm else None, width)
         self.block = block
         self.after = build_norm(norm if "after" in places else None, width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.outside = build_norm(norm if "outside" in places else None, width)
 
     def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:

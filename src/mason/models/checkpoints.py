@@ -36,7 +36,6 @@ def load_model(
     *,
     heads: Iterable[str] | None = None,
     labels: Sequence[str] | None = None,
-    changes: Mapping[str, Any] | None = None,
 ) -> Checkpoint:
     """Load a Hugging Face folder or a GGUF file.
 
@@ -45,7 +44,6 @@ def load_model(
         heads: Heads the model shall have; those the files lack start fresh. None: the ones
             its config names.
         labels: Names of the classes; None: those of the config.
-        changes: Keys of ``config.json`` to set differently, such as a dropout rate.
 
     Raises:
         CheckpointError: A file is missing or unsafe, a config key is not understood, or a
@@ -57,7 +55,6 @@ def load_model(
     else:
         config = read_config(path)
     family = find_family(config, path)
-    config = {**config, **(changes or {})}
     chosen = tuple(heads) if heads is not None else family.heads_of(config)
     spec = family.read_config(config, chosen)
     renamed = labels is not None and tuple(labels) != spec.labels

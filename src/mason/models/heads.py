@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from mason.layers import HeadSpec, Layout, build_norm
+from mason.layers import Dropout, HeadSpec, Layout, build_norm
 from mason.layers.activations import activation
 
 
@@ -24,11 +24,11 @@ class Head(nn.Module):
         super().__init__()
         self.spec, self.factor = spec, width**-0.5 if spec.scale else 1.0
         inner = (spec.dense_width or width) if spec.dense else width
-        self.input_dropout = nn.Dropout(spec.input_dropout)
+        self.input_dropout = Dropout(spec.input_dropout)
         self.dense = nn.Linear(width, inner, bias=spec.dense_bias) if spec.dense else None
         self.activation = activation(spec.activation) if spec.activation else None
         self.norm = build_norm(spec.norm, inner)
-        self.dropout = nn.Dropout(spec.dropout)
+        self.dropout = Dropout(spec.dropout)
         self.output = nn.Linear(inner, outputs, bias=spec.bias) if outputs else nn.Identity()
         if tied is not None:
             self.output.weight = tied

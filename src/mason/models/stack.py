@@ -11,6 +11,7 @@ from mason.layers import (
     Alibi,
     AttentionPlan,
     Cache,
+    Dropout,
     Layout,
     RelativeBias,
     Residual,
@@ -85,7 +86,7 @@ class Stack(nn.Module):
         turns = {kind: _turns(spec, kind) for kind in sorted(set(self.kinds))}
         self.rotary = nn.ModuleDict({k: Rotary(r, head_width) for k, r in turns.items() if r})
         self.norm = build_norm(spec.norm if spec.final_norm else None, width)
-        self.dropout = nn.Dropout(spec.final_dropout)
+        self.dropout = Dropout(spec.final_dropout)
 
     def forward(
         self,

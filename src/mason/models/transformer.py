@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from mason.errors import SettingsError
-from mason.layers import Attention, Cache, HeadSpec, RelativeBias
+from mason.layers import Attention, Cache, Dropout, HeadSpec, RelativeBias
 from mason.models.heads import Head
 from mason.models.packed import Packed
 from mason.models.spec import ModelSpec
@@ -27,7 +27,7 @@ class Transformer(nn.Module):
         if self.encoder and self.decoder and spec.share_embeddings:
             self.decoder.embedding.tokens = self.encoder.embedding.tokens
         self.heads = nn.ModuleDict({n: self._head(h) for n, h in spec.heads.items()})
-        self.apply(self._initialise)
+        self.apply(self.initialise)
 
     def _head(self, spec: HeadSpec) -> Head:
         stack = self.decoder or self.encoder
@@ -39,8 +39,8 @@ class Transformer(nn.Module):
         tied = stack.embedding.tokens.weight if spec.tied else None
         return Head(spec, self.spec.width, outputs, tied=tied)
 
-    def _initialise(self, module: nn.Module) -> None:
-        """Fresh weights: normal with the spec's deviation, biases zero (Devlin et al. 2019)."""
+    def initialise(self, module: nn.Module) -> None:
+        """Give a module fresh weights, normal with the spec's deviation; biases are zero."""
         if isinstance(module, nn.Linear | nn.Embedding | RelativeBias):
             nn.init.normal_(module.weight, std=self.spec.initial_std)
         if isinstance(module, nn.Linear) and module.bias is not None:
@@ -163,7 +163,7 @@ def device_of(model: nn.Module) -> torch.device:
 def set_dropout(model: nn.Module, rate: float) -> None:
     """Give every dropout of the model, attention's included, the same rate (0 to 1)."""
     for module in model.modules():
-        if isinstance(module, nn.Dropout):
-            module.p = rate
+        if isinstance(module, Dropout):
+            module.rate = rate
         elif isinstance(module, Attention):
             module.dropout = rate

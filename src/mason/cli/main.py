@@ -1,0 +1,88 @@
+"""``mason``: its commands, its language, and how mistakes end."""
+
+import os
+import sys
+
+from cyclopts import App, CycloptsError
+
+from mason import language
+from mason.errors import MasonError, SettingsError
+from mason.language import say
+
+
+def build_app() -> App:
+    """The command line; a command's module is imported when the command is called."""
+    app = App(
+        name="mason",
+        help=say("Build, measure and use language models on your own computer."),
+        help_format="plaintext",
+        version_flags=["--version"],
+        version=_version,
+        result_action="return_value",
+    )
+    data = App(name="data", help=say("check a table before training"), help_format="plaintext")
+    for name, help_text in (
+        ("train", say("fine-tune a model on a table and write its report")),
+        ("evaluate", say("measure a model on a table it has not seen")),
+        ("predict", say("label a text, a file, or standard input")),
+        ("show", say("print a model's blocks with their sizes")),
+    ):
+        app.command(f"mason.cli.{name}:{name}", name=name, help=help_text, sort_key=name)
+    data.command("mason.cli.data:check", name="check", help=say("find what is wrong with a table"))
+    app.command(data)
+    return app
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("mason-lm")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command and leave with its exit code: 0, 2 for a user's mistake, 130 for Ctrl-C."""
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def run(arguments: list[str]) -> int:
+    """Run a command; return its exit code."""
+    try:
+        rest = _choose_language(arguments)
+        code = build_app()(rest, exit_on_error=False, print_error=False)
+        return code if isinstance(code, int) else 0
+    except MasonError as error:
+        return _fail(str(error))
+    except CycloptsError as error:
+        return _fail(" ".join(str(error).split()))
+    except KeyboardInterrupt:
+        print(file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has left; nothing more can be said to them.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _fail(sentence: str) -> int:
+    print(say("Error: {sentence}", sentence=sentence), file=sys.stderr)
+    return MasonError.exit_code
+
+
+def _choose_language(arguments: list[str]) -> list[str]:
+    """Take ``--lang`` out, wherever it stands, and speak that language."""
+    rest: list[str] = []
+    words = iter(arguments)
+    for word in words:
+        name, equals, value = word.partition("=")
+        if name != "--lang":
+            rest.append(word)
+            continue
+        chosen = value if equals else next(words, "")
+        if chosen not in language.LANGUAGES:
+            raise SettingsError(
+                "--lang is {value!r}; choose one of {known}.",
+                value=chosen,
+                known=", ".join(language.LANGUAGES),
+            )
+        language.use(chosen)
+    return rest

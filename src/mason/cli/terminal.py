@@ -1,0 +1,132 @@
+"""What a person sees in the terminal: progress, notices, tables; widths fit Chinese too."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from mason.language import say
+
+if TYPE_CHECKING:
+    from mason.data.findings import Finding
+    from mason.training.loop import History
+
+SHADES = {"error": "bold red", "warning": "yellow", "note": "dim"}
+
+
+def console() -> Console:
+    """Standard output; lines are cut to fit a terminal, but not a pipe."""
+    return Console() if sys.stdout.isatty() else Console(width=200)
+
+
+def notice(sentence: str) -> None:
+    """A sentence beside the output, on standard error."""
+    print(sentence, file=sys.stderr)
+
+
+class Progress:
+    """A live line of loss, speed, memory and time left; nothing where nobody watches."""
+
+    def __init__(self) -> None:
+        self._display: Any = None
+        self._task: Any = None
+
+    def __enter__(self) -> "Progress":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._display:
+            self._display.stop()
+
+    def __call__(self, history: "History") -> None:
+        """Show where the run is."""
+        if not sys.stderr.isatty():
+            return
+        if self._display is None:
+            self._start(history.num_steps)
+        self._display.update(self._task, completed=len(history.steps), told=_told(history))
+
+    def _start(self, num_steps: int) -> None:
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as Display
+
+        self._display = Display(
+            TextColumn(say("training")),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[told]}"),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self._task = self._display.add_task("", total=num_steps, told="")
+        self._display.start()
+
+
+def _told(history: "History") -> str:
+    from mason.runtime import peak_memory_bytes
+
+    recent = history.steps[-20:]
+    loss = sum(step.loss for step in recent) / len(recent)
+    speed = sum(step.tokens for step in recent) / sum(step.seconds for step in recent)
+    told = say(
+        "loss {loss:.3f} · {speed:,.0f} tokens/s · {memory:.1f} GB",
+        loss=loss,
+        speed=speed,
+        memory=peak_memory_bytes() / 1e9,
+    )
+    accuracy = history.evaluations[-1].valid_accuracy if history.evaluations else None
+    if accuracy is not None:
+        told += say(" · right on {accuracy:.1%} of validation", accuracy=accuracy)
+    return told
+
+
+def findings_table(findings: "Sequence[Finding]") -> None:
+    """The doctor's findings: where, what, and what to do."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, show_lines=True)
+    for heading in (say("severity"), say("where"), say("what and what to do")):
+        table.add_column(heading, overflow="fold")
+    for finding in findings:
+        where = finding.file
+        if finding.row is not None:
+            where += say(", row {row}", row=finding.row)
+        if finding.column:
+            where += say(", column {column}", column=finding.column)
+        shade = SHADES.get(finding.severity, "")
+        severity = {"error": say("error"), "warning": say("warning"), "note": say("note")}
+        table.add_row(
+            severity[finding.severity], where, f"{finding.reason} {finding.fix}", style=shade
+        )
+    console().print(table)
+
+
+def summary(results: Mapping[str, Any]) -> str:
+    """The result in a few lines."""
+    lines = []
+    told = results.get("evaluation")
+    if told:
+        accuracy = told["scores"]["accuracy"]
+        lines.append(
+            say(
+                "Right on {value:.1%} of {rows} unseen texts ({low:.1%} to {high:.1%}).",
+                rows=told["rows"],
+                **accuracy,
+            )
+        )
+        lines += [
+            say("  {name}: {value:.1%}", name=rival["name"], value=rival["accuracy"]["value"])
+            for rival in told.get("baselines", [])
+        ]
+    training = results.get("training")
+    if training and training.get("overfitting"):
+        lines.append(training["overfitting"]["sentence"])
+    return "\n".join(lines)

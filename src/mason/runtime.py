@@ -1,0 +1,116 @@
+"""The machine a run is on: device, precision, threads, seed, memory."""
+
+import os
+import platform
+import random
+import resource
+import sys
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from mason.errors import RunError
+
+if TYPE_CHECKING:
+    import torch
+
+
+def pick_device(name: str = "auto") -> "torch.device":
+    """The device to compute on: the one named, or the best there is.
+
+    Raises:
+        RunError: The named device is not here.
+    """
+    import torch
+
+    here = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": _has_mps()}
+    if name == "auto":
+        name = next(n for n in ("cuda", "mps", "cpu") if here[n])
+    if not here[name]:
+        raise RunError(
+            "This machine has no {device} device that PyTorch can use; choose --device cpu.",
+            device=name,
+        )
+    return torch.device(name)
+
+
+def _has_mps() -> bool:
+    import torch
+
+    return bool(torch.backends.mps.is_available())
+
+
+def pick_precision(name: str, device: "torch.device") -> "torch.dtype":
+    """The dtype of matrix products: bf16 where the hardware is fast at it, else fp32."""
+    import torch
+
+    if name != "auto":
+        return torch.bfloat16 if name == "bf16" else torch.float32
+    if device.type == "cuda":
+        fast = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        fast = device.type == "cpu" and _cpu_has_bf16()
+    return torch.bfloat16 if fast else torch.float32
+
+
+@cache
+def _cpu_has_bf16() -> bool:
+    """Whether the processor multiplies bf16 itself; emulation is slower than fp32."""
+    import torch
+
+    facts: dict[str, Any] = torch.cpu.get_capabilities()
+    return bool(facts.get("avx512_bf16") or facts.get("amx_bf16") or facts.get("bf16"))
+
+
+def seed_everything(seed: int) -> None:
+    """Seed Python's, NumPy's and PyTorch's generators."""
+    import numpy as np
+    import torch
+
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
+
+
+def keep_freed_memory() -> None:
+    """Let the C allocator keep what PyTorch frees, instead of fetching zeroed pages anew.
+
+    Every large CPU tensor is otherwise mapped, page-faulted in and unmapped again, step
+    after step. Only glibc has the switch; elsewhere nothing happens.
+    """
+    if sys.platform != "linux" or platform.libc_ver()[0] != "glibc":
+        return
+    import ctypes
+
+    libc = ctypes.CDLL(None)
+    libc.mallopt(-4, 0)  # M_MMAP_MAX: never by mmap
+    libc.mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD: never give back the top
+    libc.mallopt(-2, 64 << 20)  # M_TOP_PAD: grow in large steps
+
+
+def peak_memory_bytes() -> int:
+    """The most memory this process has held."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def machine() -> dict[str, Any]:
+    """What a reader of a report needs to know of the hardware."""
+    pages = os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 0
+    memory = pages * os.sysconf("SC_PAGE_SIZE") if pages else None
+    return {
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "memory_bytes": memory,
+        "system": f"{platform.system()} {platform.release()}",
+    }
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            names = [
+                line.split(":", 1)[1].strip() for line in file if line.startswith("model name")
+            ]
+        return names[0]
+    except (OSError, IndexError):
+        return platform.processor() or platform.machine()

@@ -1,0 +1,1 @@
+"""Tasks: rows to examples, which head, which loss, how a prediction reads."""

@@ -1,0 +1,97 @@
+"""Classification: one label for each text, or each pair of texts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mason.models.packed import Packed
+from mason.models.transformer import Transformer, device_of
+
+HEAD = "classification"
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Texts as tokens, with their labels as class numbers where they have one."""
+
+    tokens: Sequence[Sequence[int]]
+    token_types: Sequence[Sequence[int]] | None = None
+    targets: Sequence[int] | None = None
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    @property
+    def lengths(self) -> list[int]:
+        """Tokens of each text."""
+        return [len(t) for t in self.tokens]
+
+    def pack(self, run: Sequence[int], device: torch.device | str = "cpu") -> Packed:
+        """The examples of these numbers as one flat batch."""
+        types = self.token_types
+        return Packed.of(
+            [self.tokens[i] for i in run],
+            None if types is None else [types[i] for i in run],
+            device=device,
+        )
+
+
+class ClassificationObjective:
+    """Cross-entropy of the right label, perhaps smoothed (Szegedy et al. 2016)."""
+
+    def __init__(self, examples: Examples, *, label_smoothing: float = 0.0) -> None:
+        assert examples.targets is not None, "training needs targets"
+        self.examples, self.lengths = examples, examples.lengths
+        self.targets = torch.tensor(list(examples.targets))
+        self.label_smoothing = label_smoothing
+
+    def count(self, batch: Any) -> int:
+        """One target an example."""
+        return len(batch)
+
+    def loss(self, model: Any, run: Sequence[int]) -> Tensor:
+        """The summed cross-entropy, in fp32."""
+        logits = class_logits(model, self.examples.pack(run, device_of(model)))
+        targets = self.targets[list(run)].to(logits.device)
+        return F.cross_entropy(
+            logits.float(), targets, reduction="sum", label_smoothing=self.label_smoothing
+        )
+
+
+def class_logits(model: Transformer, packed: Packed) -> Tensor:
+    """One row of logits for each text.
+
+    An encoder–decoder reads the text on both sides, the decoder's moved one place right
+    behind its start token, and the last position decides (Lewis et al. 2020).
+    """
+    if model.spec.topology != "encoder-decoder":
+        return model.logits(HEAD, packed)
+    start = model.spec.special.decoder_start
+    return model.logits(HEAD, packed, packed.shifted(start if start is not None else 0))
+
+
+@torch.inference_mode()
+def predict_logits(
+    model: Transformer, examples: Examples, *, tokens_per_pass: int = 8192
+) -> np.ndarray:
+    """Logits [rows, classes] in fp32, rows in the order of the examples.
+
+    Texts of like length share a pass, so nothing is padded and memory is bounded by
+    ``tokens_per_pass``.
+    """
+    device, lengths = device_of(model), examples.lengths
+    outputs = np.zeros((len(examples), max(len(model.spec.labels), 1)), dtype=np.float32)
+    run: list[int] = []
+    for i in sorted(range(len(examples)), key=lambda i: lengths[i]):
+        if run and (len(run) + 1) * lengths[i] > tokens_per_pass:
+            outputs[run] = class_logits(model, examples.pack(run, device)).float().cpu().numpy()
+            run = []
+        run.append(i)
+    if run:
+        outputs[run] = class_logits(model, examples.pack(run, device)).float().cpu().numpy()
+    return outputs

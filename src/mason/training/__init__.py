@@ -1,0 +1,1 @@
+"""Training: the loop on one page, and what it stands on."""

@@ -1,0 +1,38 @@
+"""What a run does, every choice made: the settings, resolved."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All numbers of a training run."""
+
+    epochs: float = 4.0
+    max_steps: int | None = None
+    batch_size: int = 32
+    """Sequences an optimiser step sees."""
+    tokens_per_batch: int | None = None
+    """Form batches of about this many tokens instead."""
+    tokens_per_pass: int = 16384
+    """Most tokens in memory at once; a larger batch is accumulated."""
+    learning_rate: float = 1e-4
+    head_learning_rate: float | None = None
+    """For parts that start fresh; None: the same."""
+    layer_decay: float = 1.0
+    """Each layer below the last learns slower by this factor (Howard & Ruder 2018)."""
+    weight_decay: float = 0.01
+    warmup_share: float = 0.1
+    schedule: Literal["linear", "cosine", "constant"] = "linear"
+    clip_norm: float = 1.0
+    label_smoothing: float = 0.0
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    patience: int | None = None
+    """Stop after this many evaluations without a better one; None: never."""
+    evaluations_per_epoch: int = 1
+    seed: int = 1
+
+    def num_steps(self, steps_per_epoch: int) -> int:
+        """Optimiser steps of the whole run."""
+        steps = max(1, round(self.epochs * steps_per_epoch))
+        return min(steps, self.max_steps) if self.max_steps else steps

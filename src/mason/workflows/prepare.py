@@ -1,0 +1,200 @@
+"""From what the user named to clean tables for training, validation and testing."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from mason.catalog import find as find_dataset
+from mason.data.cleaning import clean
+from mason.data.columns import Columns, find_columns
+from mason.data.doctor import examine
+from mason.data.findings import Finding
+from mason.data.normal_form import normal_form
+from mason.data.splits import link, split
+from mason.data.tables import Table, read_splits
+from mason.errors import DataError
+from mason.language import say
+from mason.settings import DataSettings
+from mason.sources import find_data
+
+CATALOG = "catalog:"
+DEFAULT_SHARE = 0.1
+"""Held out for validation, and again for testing, when the user gives no files for them."""
+
+TokenCounts = Callable[[Sequence[str]], Sequence[int]]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Tables by split, and what was found in them."""
+
+    file: str
+    tables: dict[str, Table]
+    """"train", "valid" and "test", each only where there are rows for it."""
+    columns: Columns
+    findings: list[Finding]
+    split: str
+    """In words, how the rows were divided."""
+    labels: tuple[str, ...] = field(default=())
+
+
+def read_tables(settings: DataSettings) -> tuple[dict[str, Table], DataSettings]:
+    """The tables the settings name, and the settings with the catalogue's columns filled in."""
+    assert settings.train is not None, "the caller checks that there are data"
+    names = [settings.train] if isinstance(settings.train, str) else list(settings.train)
+    if len(names) > 1:
+        raise DataError(
+            "{count} training files are named; put their rows into one file.", count=len(names)
+        )
+    path, settings = _locate(names[0], settings)
+    tables = _read(path, settings)
+    for split_name, named in (("validation", settings.valid), ("test", settings.test)):
+        if named is not None:
+            tables = {("train" if k == "all" else k): table for k, table in tables.items()}
+            file, _ = _locate(named if isinstance(named, str) else named[0], settings)
+            tables[split_name] = next(iter(_read(file, settings).values()))
+    return _by_column(tables, settings), settings
+
+
+def _locate(name: str, settings: DataSettings) -> tuple[Path, DataSettings]:
+    if not name.startswith(CATALOG):
+        return find_data(name), settings
+    dataset = find_dataset(name)
+    known = {"text": dataset.text, "label": dataset.label, "group": dataset.group}
+    unset = {k: v for k, v in known.items() if getattr(settings, k) is None and v is not None}
+    return dataset.build(), settings.model_copy(update=unset)
+
+
+def _read(path: Path, settings: DataSettings) -> dict[str, Table]:
+    kind = None if settings.format == "auto" else settings.format
+    encoding = None if settings.encoding == "auto" else settings.encoding
+    return read_splits(path, format=kind, encoding=encoding)
+
+
+def _by_column(tables: dict[str, Table], settings: DataSettings) -> dict[str, Table]:
+    """Divide a catalogue table that says itself which rows are for testing."""
+    train = settings.train
+    if not isinstance(train, str) or not train.startswith(CATALOG) or "all" not in tables:
+        return tables
+    column = find_dataset(train).split
+    if column is None:
+        return tables
+    table, names = tables["all"], tables["all"].texts(column)
+    return {
+        name: table.take([i for i, given in enumerate(names) if given == name])
+        for name in ("train", "test")
+    }
+
+
+def prepare(
+    settings: DataSettings,
+    *,
+    seed: int,
+    token_counts: TokenCounts | None = None,
+    max_tokens: int | None = None,
+    divide: bool = True,
+) -> Prepared:
+    """Read, find the columns, examine, clean and divide.
+
+    Args:
+        settings: Which data, and how to read them.
+        seed: Decides which rows are held out.
+        token_counts: Tokens of each of some texts, for the check of lengths.
+        max_tokens: Where the model cuts texts.
+        divide: Hold out rows for validation and testing where no file gives them.
+
+    Raises:
+        DataError: The data cannot be read, or the doctor finds an error.
+    """
+    tables, settings = read_tables(settings)
+    first = next(iter(tables.values()))
+    columns = find_columns(
+        first,
+        text=settings.text,
+        label=settings.label,
+        pair=settings.pair,
+        group=settings.group,
+    )
+    findings = examine(tables, columns, token_counts=token_counts, max_tokens=max_tokens)
+    refuse(findings)
+    tables, dropped = clean(tables, columns)
+    labels = tuple(sorted({str(label) for t in tables.values() for label in _labels(t, columns)}))
+    divided, words = _divide(tables, columns, settings, seed) if divide else (tables, "")
+    return Prepared(str(first.path), divided, columns, findings + dropped, words, labels)
+
+
+def refuse(findings: Sequence[Finding]) -> None:
+    """Stop at the doctor's first error.
+
+    Raises:
+        DataError: There is one.
+    """
+    errors = [f for f in findings if f.severity == "error"]
+    if errors:
+        worst = errors[0]
+        raise DataError(
+            "{file}{place}: {reason} {fix}",
+            file=worst.file,
+            place=_place(worst),
+            reason=worst.reason,
+            fix=worst.fix,
+        )
+
+
+def _place(finding: Finding) -> str:
+    place = say(", row {row}", row=finding.row) if finding.row is not None else ""
+    return place + (say(", column {column}", column=finding.column) if finding.column else "")
+
+
+def _labels(table: Table, columns: Columns) -> list[str | None]:
+    return table.texts(columns.label) if columns.label else []
+
+
+def _divide(
+    tables: Mapping[str, Table], columns: Columns, settings: DataSettings, seed: int
+) -> tuple[dict[str, Table], str]:
+    """Hold out rows for what no table is there for."""
+    named = {{"all": "train", "validation": "valid"}.get(k, k): t for k, t in tables.items()}
+    pool = named["train"]
+    valid = 0.0 if "valid" in named else _share(settings.valid_share)
+    test = 0.0 if "test" in named else _share(settings.test_share)
+    if not valid and not test:
+        return dict(named), say("As given in the files.")
+    labels = [str(label) for label in _labels(pool, columns)]
+    # A text and its copies stay together, and so do rows of one source.
+    keys: list[Sequence[str]] = [[normal_form(t or "") for t in pool.texts(columns.text)]]
+    if columns.group:
+        keys.append([g or f"\0{i}" for i, g in enumerate(pool.texts(columns.group))])
+    groups = link(*keys).tolist()
+    parts = split(labels, groups=groups, valid=valid, test=test, seed=seed)
+    held = {name: pool.take(rows.tolist()) for name, rows in parts._asdict().items() if len(rows)}
+    words = say(
+        "Of the training rows, {valid:.0%} are held out for validation and {test:.0%} for "
+        "testing: drawn by seed {seed}, with each label's share, copies of a text together.",
+        valid=valid,
+        test=test,
+        seed=seed,
+    )
+    return {**named, **held}, words
+
+
+def _share(given: float | None) -> float:
+    return DEFAULT_SHARE if given is None else given
+
+
+def restrict(prepared: Prepared, labels: Sequence[str]) -> Prepared:
+    """The same data for a model that already has its labels.
+
+    Raises:
+        DataError: A row has a label the model does not know.
+    """
+    unknown = [label for label in prepared.labels if label not in labels]
+    if unknown:
+        raise DataError(
+            "{file}: the label {label!r} is not one of the model's labels ({labels}); "
+            "correct it, or train a model on these data.",
+            file=prepared.file,
+            label=unknown[0],
+            labels=", ".join(labels),
+        )
+    return replace(prepared, labels=tuple(labels))

@@ -1,0 +1,308 @@
+"""Training: look first, then train, measure, and leave a model with its papers."""
+
+import json
+import math
+import shlex
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from mason.errors import SettingsError
+from mason.evaluation import baselines, judge
+from mason.metrics import fit_temperature, overfitting_verdict, scores
+from mason.models.files import write_json, writing_folder
+from mason.models.transformer import num_parameters
+from mason.reports import write_card, write_report
+from mason.runtime import keep_freed_memory, pick_device, pick_precision, seed_everything
+from mason.settings import Settings, load_settings
+from mason.sources import find_model
+from mason.tasks.classification import ClassificationObjective, Examples, predict_logits
+from mason.text import load_tokenizer
+from mason.training.defaults import recipe_for
+from mason.training.loop import History, Watch, fit
+from mason.training.recipe import Recipe
+from mason.workflows import results as blocks
+from mason.workflows.examples import examples_of, targets_of, texts_of
+from mason.workflows.load import load
+from mason.workflows.model import Model
+from mason.workflows.prepare import Prepared, prepare, restrict
+
+Say = Callable[[str], None]
+"""Where notices for the user go."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run: the model, everything measured, and where it was written."""
+
+    model: Model
+    results: dict[str, Any]
+    folder: Path | None
+
+    @property
+    def report(self) -> Path | None:
+        """The page, where one was written."""
+        page = self.folder / "report.html" if self.folder else None
+        return page if page and page.exists() else None
+
+
+def train(
+    model: Model | str | None = None,
+    data: str | Path | None = None,
+    *,
+    output: str | Path | None = None,
+    config: str | Path | None = None,
+    watch: Watch = lambda history: None,
+    notice: Say = lambda sentence: None,
+    command: str | None = None,
+    **options: object,
+) -> Run:
+    """Fine-tune a model on a table, measure it on rows it has not seen, write its report.
+
+    Args:
+        model: A loaded model, or a name as for ``mason.load``.
+        data: A file, a folder with a file a split, a hub id or ``catalog:NAME``.
+        output: Folder to write to; None: nothing is written.
+        config: A YAML file of settings; the other arguments win over it.
+        watch: Called after every step and evaluation.
+        notice: Called with each sentence the user should read.
+        command: How to repeat the run, for the report; None: as this process was started.
+        options: Settings by their dotted name, or by the names of other tools.
+
+    Raises:
+        MasonError: Settings, data or model do not allow the run.
+    """
+    named = {"data.train": None if data is None else str(data)}
+    named["output.folder"] = None if output is None else str(output)
+    named["model.source"] = model if isinstance(model, str) else None
+    resolved = load_settings(Path(config) if config else None, {**options, **named})
+    for sentence in resolved.notices:
+        notice(sentence)
+    ready = model if isinstance(model, Model) else None
+    return _Session(resolved.settings, ready, watch, notice, command or _command()).run()
+
+
+def _command() -> str:
+    program, *rest = sys.argv or ["python"]
+    return shlex.join([Path(program).name, *rest])
+
+
+class _Session:
+    """One call of ``train``: its settings and what it has made so far."""
+
+    def __init__(
+        self, settings: Settings, ready: Model | None, watch: Watch, notice: Say, command: str
+    ) -> None:
+        self.settings, self.ready, self.watch, self.notice = settings, ready, watch, notice
+        self.command = command
+        self.seconds: dict[str, float] = {}
+        self.clock = time.monotonic()
+
+    def run(self) -> Run:
+        """Everything, in order; a folder appears only when all of it is there."""
+        self._check_given()
+        keep_freed_memory()
+        seed_everything(self.settings.training.seed)
+        if self.settings.training.threads:
+            torch.set_num_threads(self.settings.training.threads)
+        folder = self.settings.output.folder
+        if folder is None:
+            return self._train(None)
+        with writing_folder(Path(folder), kind="model") as draft:
+            made = self._train(draft)
+        return replace(made, folder=Path(folder))
+
+    def _check_given(self) -> None:
+        source = self.settings.model.source
+        if self.ready is None and source is None:
+            raise SettingsError(
+                "No model is named; give one with --model, such as all-MiniLM-L6-v2."
+            )
+        if self.settings.data.train is None:
+            raise SettingsError("No data are named; give a file with --data, such as reviews.csv.")
+
+    def _train(self, draft: Path | None) -> Run:
+        prepared = self._prepare()
+        model = self.ready or self._load(prepared)
+        prepared = restrict(prepared, model.labels)
+        examples = {
+            name: examples_of(model, table, prepared.columns)
+            for name, table in prepared.tables.items()
+        }
+        recipe = self._recipe(model, examples["train"])
+        self._lap("prepare")
+        history = self._fit(model, examples, recipe, draft)
+        self._lap("train")
+        results = self._measure(model, prepared, examples, history, recipe)
+        if draft is not None:
+            self._write(model, results, draft)
+        return Run(model, results, None)
+
+    def _prepare(self) -> Prepared:
+        chosen = self.settings.model
+        if self.ready is not None:
+            tokenizer, limit = self.ready.tokenizer, self.ready.max_tokens
+        else:
+            assert chosen.source is not None
+            tokenizer = load_tokenizer(find_model(chosen.source, revision=chosen.revision))
+            limit = chosen.max_tokens or tokenizer.max_tokens
+        prepared = prepare(
+            self.settings.data,
+            seed=self.settings.training.seed,
+            token_counts=lambda texts: [len(ids) for ids in tokenizer.encode_ids(texts)],
+            max_tokens=limit,
+        )
+        for finding in prepared.findings:
+            if finding.severity == "warning":
+                self.notice(f"{finding.reason} {finding.fix}")
+        return prepared
+
+    def _load(self, prepared: Prepared) -> Model:
+        chosen, training = self.settings.model, self.settings.training
+        assert chosen.source is not None
+        return load(
+            chosen.source,
+            task=self.settings.task,
+            labels=prepared.labels,
+            max_tokens=chosen.max_tokens,
+            revision=chosen.revision,
+            dropout=training.dropout,
+        )
+
+    def _recipe(self, model: Model, examples: Examples) -> Recipe:
+        return recipe_for(
+            self.settings.training,
+            num_parameters=num_parameters(model.network),
+            num_examples=len(examples),
+        )
+
+    def _fit(
+        self, model: Model, examples: Mapping[str, Examples], recipe: Recipe, draft: Path | None
+    ) -> History:
+        device = pick_device(self.settings.training.device)
+        model.network.to(device)
+        held = examples.get("valid")
+        dtype = pick_precision(recipe.precision, device)
+        log = _Log(draft / "log.jsonl") if draft else None
+
+        def evaluate(network: Any) -> dict[str, float]:
+            assert held is not None
+            with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+                return _validation_scores(predict_logits(network, held), held, len(model.labels))
+
+        def watch(history: History) -> None:
+            if log:
+                log(history)
+            self.watch(history)
+
+        objective = ClassificationObjective(
+            examples["train"], label_smoothing=recipe.label_smoothing
+        )
+        return fit(
+            model.network,
+            objective,
+            recipe,
+            evaluate=evaluate if held is not None else None,
+            fresh=model.fresh,
+            watch=watch,
+        )
+
+    def _measure(
+        self,
+        model: Model,
+        prepared: Prepared,
+        examples: Mapping[str, Examples],
+        history: History,
+        recipe: Recipe,
+    ) -> dict[str, Any]:
+        held, split = examples.get("valid"), "test" if "test" in examples else "valid"
+        if held is not None:
+            targets = np.asarray(held.targets)
+            model.temperature = fit_temperature(predict_logits(model.network, held), targets)
+        results = blocks.header("train", prepared.columns, model, self.command)
+        lengths = [n for part in examples.values() for n in part.lengths]
+        results["data"] = blocks.data_block(prepared, lengths, model.max_tokens)
+        verdict = overfitting_verdict(
+            [asdict(e) for e in history.evaluations], chance_loss=math.log(len(model.labels))
+        )
+        results["training"] = blocks.training_block(history, asdict(verdict))
+        if split in examples:
+            results["evaluation"] = self._evaluation(model, prepared, examples[split], split)
+        self._lap("evaluate")
+        tokens = sum(step.tokens for step in history.steps)
+        busy = sum(step.seconds for step in history.steps)
+        texts = [
+            str(t)
+            for t in prepared.tables[split if split in examples else "train"].texts(
+                prepared.columns.text
+            )
+        ]
+        results["cost"] = blocks.cost_block(model, self.seconds, texts, tokens / busy)
+        results["recipe"] = {
+            "settings": self.settings.model_dump(exclude_none=True),
+            "resolved": asdict(recipe),
+        }
+        return results
+
+    def _evaluation(
+        self, model: Model, prepared: Prepared, examples: Examples, split: str
+    ) -> dict[str, Any]:
+        targets = np.asarray(examples.targets)
+        logits = predict_logits(model.network, examples)
+        judgement = judge(logits, targets, temperature=model.temperature)
+        tables, columns = prepared.tables, prepared.columns
+        rivals = baselines(
+            texts_of(tables["train"], columns.text),
+            targets_of(tables["train"], columns, model.labels),
+            texts_of(tables[split], columns.text),
+            targets.tolist(),
+            len(model.labels),
+        )
+        return blocks.evaluation_block(
+            judgement, tables[split], columns, model.labels, split=split, rivals=rivals
+        )
+
+    def _write(self, model: Model, results: dict[str, Any], draft: Path) -> None:
+        model.write(draft)
+        write_json(draft / "results.json", results)
+        named = {**results, "name": Path(self.settings.output.folder or "").name}
+        write_card(named, draft)
+        if self.settings.output.report:
+            write_report(named, draft)
+
+    def _lap(self, stage: str) -> None:
+        now = time.monotonic()
+        self.seconds[stage], self.clock = now - self.clock, now
+
+
+def _validation_scores(logits: Any, held: Examples, num_classes: int) -> dict[str, float]:
+    targets = np.asarray(held.targets)
+    loss = F.cross_entropy(torch.from_numpy(logits), torch.from_numpy(targets)).item()
+    told = scores(targets, logits.argmax(1), num_classes, num_resamples=1).overall
+    return {
+        "valid_loss": loss,
+        "valid_accuracy": told["accuracy"].value,
+        "valid_macro_f1": told["macro_f1"].value,
+    }
+
+
+class _Log:
+    """``log.jsonl``: one line a step and an evaluation, as they happen."""
+
+    def __init__(self, file: Path) -> None:
+        self.file, self.num_steps, self.num_evaluations = file, 0, 0
+
+    def __call__(self, history: History) -> None:
+        lines = [{"kind": "step", **asdict(s)} for s in history.steps[self.num_steps :]]
+        new = history.evaluations[self.num_evaluations :]
+        lines += [{"kind": "evaluation", **asdict(e)} for e in new]
+        self.num_steps, self.num_evaluations = len(history.steps), len(history.evaluations)
+        with self.file.open("a", encoding="utf-8") as stream:
+            stream.writelines(json.dumps(line) + "\n" for line in lines)
