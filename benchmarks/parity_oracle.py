@@ -1,9 +1,9 @@
-"""A small random model of transformers beside ours: how far apart are they?
+"""A model of transformers beside ours: how far apart are they?
 
 Every distance is max |ours - theirs| / max |theirs|, worst over layers or outputs.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,7 @@ class Streams:
         """The sequences of the stack whose hidden states the heads read."""
         return self.targets or self.sources
 
-    def __iter__(self) -> Iterable["Streams"]:  # type: ignore[misc]
+    def __iter__(self) -> Iterator["Streams"]:
         for i in range(len(self.sources)):
             pick = slice(i, i + 1)
             types = self.token_types and self.token_types[pick]
@@ -83,19 +83,39 @@ def distance(ours: Tensor, theirs: Tensor) -> float:
 
 
 class Pair:
-    """A model of transformers with random weights, and ours read from its folder."""
+    """A model of transformers and ours, read from the same files.
 
-    def __init__(self, case: Case, folder: Path) -> None:
-        self.case, self.folder = case, folder
-        self.kind: Any = getattr(transformers, case.model)
-        torch.manual_seed(7)
-        config = self.kind.config_class(**case.config)
-        self.theirs = self.kind._from_config(config, attn_implementation="eager").eval()
-        _disturb(self.theirs)
-        self.theirs.save_pretrained(folder / "theirs")
-        self.checkpoint: Checkpoint = load_model(folder / "theirs")
+    Args:
+        case: What they are, and which of their heads to compare.
+        theirs: The model of transformers.
+        path: The files that ours is read from.
+        folder: A folder to save ours to.
+        texts: Sequences to read; None: random ones.
+    """
+
+    def __init__(
+        self,
+        case: Case,
+        theirs: Any,
+        path: Path,
+        folder: Path,
+        texts: list[list[int]] | None = None,
+    ) -> None:
+        self.case, self.theirs, self.folder = case, theirs.eval(), folder
+        self.checkpoint: Checkpoint = load_model(path)
         self.ours = self.checkpoint.model
-        self.streams = self._streams()
+        self.streams = self._streams() if texts is None else Streams(texts, None, None)
+
+    @classmethod
+    def random(cls, case: Case, folder: Path) -> "Pair":
+        """A small model with random weights, every one of them moved from its default."""
+        torch.manual_seed(7)
+        kind: Any = getattr(transformers, case.model)
+        config = kind.config_class(**case.config)
+        theirs = kind._from_config(config, attn_implementation="eager")
+        _disturb(theirs)
+        theirs.save_pretrained(folder / "theirs")
+        return cls(case, theirs, folder / "theirs", folder)
 
     def _streams(self) -> Streams:
         generator = torch.Generator().manual_seed(11)
@@ -115,6 +135,24 @@ class Pair:
             if "classification" in self.case.heads:
                 targets = [[start, *row[:-1]] for row in sources]
         return Streams(sources, types, targets)
+
+    def distances(self) -> Iterator[tuple[str, float]]:
+        """Every comparison that means something for this row, by name."""
+        yield "layers", self.hidden()
+        if self.case.heads:
+            yield "outputs", self.logits()
+            if not self.case.alone:
+                yield "mask", self.padded()
+        if self.decodes:
+            yield "caches", self.cached()
+        yield "batch", self.batched()
+        yield "return", self.round_trip()[0]
+
+    @property
+    def decodes(self) -> bool:
+        """Whether tokens can be decoded step by step beside transformers."""
+        decodes = self.ours.decoder is not None and "language" in self.case.heads
+        return decodes and not self.case.alone
 
     @torch.no_grad()
     def hidden(self) -> float:
@@ -197,7 +235,7 @@ class Pair:
         folder = self.folder / "ours"
         folder.mkdir()
         save_model(self.ours, self.checkpoint.family, folder)
-        back, said = self.kind.from_pretrained(
+        back, said = type(self.theirs).from_pretrained(
             folder, output_loading_info=True, attn_implementation="eager"
         )
         given = self.streams.padded

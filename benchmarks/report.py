@@ -1,0 +1,196 @@
+"""What a benchmark found: a table to read, one line of JSON to compare, a dated page to keep.
+
+A benchmark makes ``Row``s and ends with ``publish(name, rows)``. Its last line of output is
+``{"name", "rows": [{"measure", "ours", "peer", "ratio", "goal", "met"}], "machine",
+"versions"}``.
+"""
+
+import json
+import os
+import platform
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Literal
+
+from rich.console import Console
+from rich.table import Table as RichTable
+
+RESULTS = Path(__file__).resolve().parents[1] / "docs" / "results"
+PACKAGES = ("mason-lm", "torch", "transformers", "tokenizers", "safetensors", "scikit-learn")
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A bound on what we measure, or on its ratio to the peer's."""
+
+    sign: Literal["≤", "≥"]
+    limit: float
+    of: Literal["ours", "ratio"] = "ours"
+
+    def met(self, value: float) -> bool:
+        """Whether a value is within the bound."""
+        return value <= self.limit if self.sign == "≤" else value >= self.limit
+
+    def __str__(self) -> str:
+        return f"{self.sign} {shown(self.limit)}{' × peer' if self.of == 'ratio' else ''}"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measure: ours, the peer's where there is one, and what was asked for."""
+
+    measure: str
+    ours: float
+    peer: float | None = None
+    goal: Goal | None = None
+
+    @property
+    def ratio(self) -> float | None:
+        """Ours divided by the peer's."""
+        return self.ours / self.peer if self.peer else None
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the goal is met; None where there is none."""
+        if self.goal is None:
+            return None
+        value = self.ours if self.goal.of == "ours" else self.ratio
+        assert value is not None, f"{self.measure}: a goal on the ratio needs a peer"
+        return self.goal.met(value)
+
+    def as_json(self) -> dict[str, Any]:
+        """The row as the JSON line has it."""
+        goal = None if self.goal is None else str(self.goal)
+        found = {"measure": self.measure, "ours": self.ours, "peer": self.peer}
+        return {**found, "ratio": self.ratio, "goal": goal, "met": self.met}
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of words: the first column names the row."""
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+    @classmethod
+    def of(cls, title: str, rows: Iterable[Row]) -> "Table":
+        """The plain table of measures."""
+        cells = [
+            [
+                row.measure,
+                *("" if x is None else shown(x) for x in (row.ours, row.peer, row.ratio)),
+                str(row.goal or ""),
+                {None: "", True: "yes", False: "NO"}[row.met],
+            ]
+            for row in rows
+        ]
+        return cls(title, ("measure", "ours", "peer", "ratio", "goal", "met"), cells)
+
+    def rich(self) -> RichTable:
+        """For a terminal."""
+        table = RichTable(title=self.title, title_justify="left")
+        for i, column in enumerate(self.columns):
+            table.add_column(column, justify="right" if i else "left")
+        for row in self.rows:
+            table.add_row(*row)
+        return table
+
+    def markdown(self) -> str:
+        """For a page."""
+        lines = [self.columns, ["---", *["---:"] * (len(self.columns) - 1)], *self.rows]
+        body = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+        return f"## {self.title}\n\n{body}\n"
+
+
+def publish(
+    name: str,
+    rows: Sequence[Row],
+    *,
+    tables: Sequence[Table] | None = None,
+    notes: str = "",
+    save: bool = False,
+) -> bool:
+    """Print the tables and the line of JSON; return whether every goal is met.
+
+    Args:
+        name: The benchmark, as in ``python -m benchmarks.NAME``.
+        rows: Everything that was measured.
+        tables: What to show of it; None: all rows in one table.
+        notes: What a reader must know, in Markdown: for the page.
+        save: Also write ``docs/results/NAME-YYYY-MM-DD.md``.
+    """
+    tables = [Table.of(name, rows)] if tables is None else tables
+    # Wide enough for the longest row, so that a log has whole lines.
+    console = Console(width=None if sys.stdout.isatty() else 140)
+    for table in tables:
+        console.print(table.rich())
+    missed = [row.measure for row in rows if row.met is False]
+    print(f"goals missed: {', '.join(missed)}" if missed else "every goal is met")
+    found = {
+        "name": name,
+        "rows": [row.as_json() for row in rows],
+        "machine": dict(machine()),
+        "versions": dict(versions()),
+    }
+    if save:
+        page = _save(name, tables, notes)
+        print(f"saved: {page.relative_to(RESULTS.parents[1])}")
+    print(json.dumps(found, ensure_ascii=False))
+    return not missed
+
+
+def _save(name: str, tables: Sequence[Table], notes: str) -> Path:
+    today = f"{datetime.now(UTC):%Y-%m-%d}"
+    facts = "\n".join(f"- {key}: {value}" for key, value in {**machine(), **versions()}.items())
+    parts = [f"# {name}, {today}\n", f"`python -m benchmarks.{name}`\n", notes]
+    parts += [table.markdown() for table in tables]
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    page = RESULTS / f"{name}-{today}.md"
+    text = "\n".join(part for part in (*parts, f"## Machine and versions\n\n{facts}\n") if part)
+    page.write_text(text, encoding="utf-8")
+    return page
+
+
+def shown(value: float) -> str:
+    """A number with four significant digits, or as a power of ten where it is tiny."""
+    return f"{value:.1e}" if 0 < abs(value) < 1e-3 else f"{value:.4g}"
+
+
+def machine() -> Mapping[str, Any]:
+    """What the numbers were measured on."""
+    import torch
+
+    pages = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    facts = {
+        "system": f"{platform.system()} {platform.machine()}",
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "memory_gib": round(pages / 2**30, 1),
+    }
+    if torch.cuda.is_available():
+        facts["gpu"] = torch.cuda.get_device_name()
+    return facts
+
+
+def _processor() -> str:
+    facts = Path("/proc/cpuinfo")
+    lines = facts.read_text(encoding="utf-8").splitlines() if facts.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
+
+
+def versions() -> Mapping[str, str]:
+    """Python and the libraries that decide the numbers."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
