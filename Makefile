@@ -5,7 +5,6 @@ VENV   = .venv
 BIN    = $(VENV)/bin
 PIP    = $(BIN)/python -m pip
 OUTPUT = runs/demo
-LANGUAGE_OPTION = $(if $(MASON_LANG),--lang $(MASON_LANG))
 
 # The first Python that runs and is new enough; `make PYTHON=/path/to/python3.12` overrides.
 PYTHON = $(shell for python in python3.11 python3 python3.12 python3.13 python3.14 python; do \
@@ -43,8 +42,7 @@ install: $(VENV)/.installed ## make the environment alone
 
 demo: $(VENV)/.installed ## fine-tune a small model on questions and write its report
 	@$(BIN)/mason train --task classification --model all-MiniLM-L6-v2 --data catalog:trec \
-	  --output $(OUTPUT) $(LANGUAGE_OPTION)
-	@echo "Report: $(OUTPUT)/report.html"
+	  --output $(OUTPUT)
 
 lint: $(VENV)/.installed-dev ## style, types and the order of the rooms
 	@$(BIN)/ruff check --quiet .
