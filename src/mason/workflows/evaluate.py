@@ -1,6 +1,7 @@
 """Evaluation: a trained model on rows it has not seen."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,10 +46,9 @@ def evaluate(
     start = time.monotonic()
     ready = model if isinstance(model, Model) else load(model)
     settings = DataSettings(train=str(data), **options)
-    prepared = restrict(prepare(settings, seed=0, divide=False), ready.labels)
-    tables = prepared.tables
-    split = "test" if "test" in tables else next(iter(tables))
-    table = tables[split]
+    found = restrict(prepare(settings, seed=0, divide=False), ready.labels)
+    table = found.tables["test" if "test" in found.tables else next(iter(found.tables))]
+    prepared = replace(found, tables={"test": table})
     if not len(table):
         raise DataError("{file} holds no rows with a text and a label.", file=prepared.file)
     examples = examples_of(ready, table, prepared.columns)
@@ -56,7 +56,6 @@ def evaluate(
     judgement = judge(logits, np.asarray(examples.targets), temperature=ready.temperature)
     results = blocks.header("evaluate", prepared.columns, ready, command)
     results["data"] = blocks.data_block(prepared, examples.lengths, ready.max_tokens)
-    results["data"]["rows"] = {"test": len(table)}
     results["evaluation"] = blocks.evaluation_block(
         judgement, table, prepared.columns, ready.labels, split="test"
     )
