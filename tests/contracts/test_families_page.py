@@ -29,8 +29,8 @@ def _stacks(name: str) -> str:
     return "-".join(n for n, there in (("encoder", encoder), ("decoder", decoder)) if there)
 
 
-@pytest.mark.parametrize("page", ["README.md", "README.zh-CN.md"])
-def test_readme_lists_the_families(page: str) -> None:
+@pytest.mark.parametrize("page", ["README.md", "README.zh-CN.md", "docs/families.md"])
+def test_page_lists_the_families(page: str) -> None:
     rows = ROW.findall((ROOT / page).read_text(encoding="utf-8"))
     listed = {name: TOPOLOGIES.get(topology, topology) for name, topology in rows}
     assert listed == {name: _stacks(name) for name in FAMILIES}
