@@ -69,7 +69,7 @@ def ours(job: Job) -> Fit:
 
 
 def trainer(job: Job) -> Fit:
-    """transformers' Trainer at its defaults: 3 epochs, batches of 8, 5e-5, AdamW."""
+    """The Trainer of transformers at its defaults: 3 epochs, batches of 8, 5e-5, AdamW."""
     import tempfile
 
     from transformers import (

@@ -36,8 +36,8 @@ def say(template: str, /, **values: object) -> str:
 
 
 def _from_environment() -> str:
-    named = os.environ.get("MASON_LANG") or os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES")
-    named = named or os.environ.get("LANG") or (locale.getlocale()[0] or "")
+    said = (os.environ.get(v) for v in ("MASON_LANG", "LC_ALL", "LC_MESSAGES", "LANG"))
+    named = next(filter(None, said), None) or locale.getlocale()[0] or ""
     return "zh" if named.lower().startswith(("zh", "chinese")) else "en"
 
 

@@ -57,7 +57,9 @@ def axis(
     bottom = min(finite) if low is None else low
     top = max(finite) if high is None else high
     if top <= bottom:
-        top = bottom + (abs(bottom) or 1.0)
+        # One value alone: give it room on the side that is not fixed.
+        room = abs(bottom) or 1.0
+        bottom, top = (bottom, bottom + room) if high is None else (high - room / 5, high)
     step = _round_step((top - bottom) / 4)
     first, last = floor(bottom / step + 1e-9), ceil(top / step - 1e-9)
     if not snug:
