@@ -103,6 +103,13 @@ def _projected(attention: Attention, x: Tensor, source: Tensor) -> dict[str, Ten
     return projected
 
 
+class Nothing(torch.nn.Module):
+    """Put in a dropout's place: it drops all, so what depends on it is seen."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.zeros_like(x)
+
+
 def rows_of(x: Tensor, layout: Layout) -> list[Tensor]:
     """The rows of each sequence."""
     return [x[start : start + n] for start, n in zip(layout.starts, layout.lengths, strict=True)]

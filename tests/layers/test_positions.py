@@ -106,6 +106,8 @@ def test_dynamic_scaling_by_each_sequence_of_its_own() -> None:
     plain = Rotary(RotarySpec(), 10)
     assert torch.allclose(together[0], plain(Layout([7]))[0])
     assert torch.allclose(together[2], plain(Layout([11]))[0])
+    cached = rotary(Layout([3], past=[20]))[0]  # as long as the whole of the second
+    assert torch.allclose(cached, together[1][20:])
     theta = 10000 * (2 * 23 / 11 - 1) ** (10 / 8)
     assert torch.allclose(together[1], Rotary(RotarySpec(theta), 10)(Layout([23]))[0], atol=1e-5)
 

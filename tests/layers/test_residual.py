@@ -5,6 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from mason.layers import NormSpec, Residual
+from tests.layers.oracle import Nothing
 
 WIDTH = 7
 
@@ -47,5 +48,7 @@ def test_without_its_first_norm() -> None:
 
 @pytest.mark.parametrize("placement", ["pre", "post", "sandwich"])
 def test_dropout_is_on_what_is_added(placement: str) -> None:
-    r, x = _residual(placement, dropout=0.999999).train(), _rows()
+    r, x = _residual(placement, dropout=0.25), _rows()
+    assert r.dropout.rate == 0.25
+    r.dropout = Nothing()
     assert torch.equal(r(x), r.outside(x))

@@ -37,10 +37,9 @@ def test_stacks_that_would_compute_something_else(fields: dict[str, object], sai
 def test_an_unknown_block_gets_one_sentence() -> None:
     with pytest.raises(SettingsError) as caught:
         build_norm(NormSpec("rmss"), 5)
-    assert str(caught.value) == (
-        "No norm block is called 'rmss' (rms?); choose one of layer, rms, or give a class of "
-        "your own."
-    )
+    said = str(caught.value)
+    assert said.startswith("No norm block is called 'rmss' (rms?); choose one of layer, rms, ")
+    assert said.endswith(", or give a class of your own.")
     language.use("zh")
     assert "rmss" in str(caught.value) and "No norm" not in str(caught.value)
 

@@ -9,6 +9,7 @@ from torch import nn
 from mason.errors import SettingsError
 from mason.layers import HeadSpec, Layout, NormSpec
 from mason.models.heads import Head
+from tests.layers.oracle import Nothing
 from tests.models.small import build, streams
 
 WIDTH, LAYOUT = 7, Layout([3, 1, 2])
@@ -59,10 +60,11 @@ def test_scale_softcap_and_biases() -> None:
 
 
 def test_dropout_before_and_after_the_dense_map() -> None:
-    rows, nearly_all = _hidden(), 0.999999
-    head = _head(input_dropout=nearly_all, dense=True).train()
+    rows, head = _hidden(), _head(input_dropout=0.25, dropout=0.5, dense=True)
+    assert (head.input_dropout.rate, head.dropout.rate) == (0.25, 0.5)
+    head.input_dropout = Nothing()
     assert torch.allclose(head(rows), head.output(head.dense.bias).expand(6, 5))
-    head = _head(dropout=nearly_all, dense=True).train()
+    head.dropout = Nothing()
     assert torch.allclose(head(rows), head.output.bias.expand(6, 5))
 
 

@@ -3,13 +3,15 @@
 import torch
 from torch import Tensor, nn
 
+from mason.errors import SettingsError
+
 
 class Dropout(nn.Module):
     """Zero a share of the values while training and scale up the rest (Srivastava et al. 2014).
 
-    The share is rounded to a multiple of 1/256, and the scale is that of the rounded share,
-    so the expected value is exact. On the CPU drawing 64 bits serves eight values; the rate
-    of random numbers, not the product, is what limits PyTorch's own dropout there.
+    The share is rounded to a multiple of 1/256, at least one, and the scale is that of the
+    rounded share, so the expected value is exact. On the CPU drawing 64 bits serves eight
+    values; the rate of random numbers, not the product, limits PyTorch's own dropout there.
     """
 
     def __init__(self, rate: float = 0.0) -> None:
@@ -26,10 +28,19 @@ class Dropout(nn.Module):
 
 
 def drop(x: Tensor, rate: float) -> Tensor:
-    """``x`` with a share of its values zeroed and the rest scaled to the same mean."""
+    """``x`` with a share of its values zeroed and the rest scaled to the same mean.
+
+    Raises:
+        SettingsError: The rate is no share below 1.
+    """
+    if not 0 <= rate < 1:
+        raise SettingsError(
+            "The dropout rate is {rate}; it is the share of values to drop, from 0 to below 1.",
+            rate=rate,
+        )
     if x.device.type != "cpu":
         return nn.functional.dropout(x, rate)
-    limit = round(rate * 256)
+    limit = min(max(round(rate * 256), 1), 255)
     words = torch.empty(-(-x.numel() // 8), dtype=torch.int64).random_(-(2**63), None)
     kept = words.view(torch.uint8)[: x.numel()].view(x.shape) >= limit
     return x * kept.to(x.dtype).mul_(256 / (256 - limit))
