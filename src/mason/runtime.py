@@ -5,6 +5,7 @@ import platform
 import random
 import resource
 import sys
+from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -57,7 +58,7 @@ def _cpu_has_bf16() -> bool:
     """Whether the processor multiplies bf16 itself; emulation is slower than fp32."""
     import torch
 
-    facts: dict[str, Any] = torch.cpu.get_capabilities()
+    facts: Mapping[str, Any] = torch.cpu.get_capabilities()
     return bool(facts.get("avx512_bf16") or facts.get("amx_bf16") or facts.get("bf16"))
 
 

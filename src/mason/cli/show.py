@@ -14,7 +14,7 @@ def show(model: str) -> int:
     """
     from rich.table import Table
 
-    from mason.workflows.show import show as look
+    from mason.workflows.showing import show as look
 
     spec, parts = look(model)
     total = sum(part.num_parameters for part in parts if part.depth == 0)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from mason.runtime import pick_precision
 from mason.training.batches import Indices, epoch_batches, passes
+from mason.training.interruption import Interruption
 from mason.training.optimizers import build_optimizer
 from mason.training.recipe import Recipe
 from mason.training.schedules import factor
@@ -18,8 +19,9 @@ from mason.training.schedules import factor
 class Objective(Protocol):
     """What is learned from: examples by number, and a loss that is a sum and a count."""
 
-    lengths: Sequence[int]
-    """Tokens of each example."""
+    @property
+    def lengths(self) -> Sequence[int]:
+        """Tokens of each example."""
 
     def count(self, batch: Indices) -> int:
         """How many targets the batch has."""
@@ -99,34 +101,32 @@ def fit(
     best: dict[str, Tensor] = {}
     parameters = [p for p in model.parameters() if p.requires_grad]
     model.train()
-    for step, batch in enumerate(_batches(objective, recipe, history.num_steps), start=1):
-        start = time.monotonic()
-        share = factor(
-            step - 1, history.num_steps, schedule=recipe.schedule, warmup_share=recipe.warmup_share
-        )
-        for group in optimizer.param_groups:
-            group["lr"] = group["peak"] * share
-        loss, count = 0.0, objective.count(batch)
-        for run in passes(batch, objective.lengths, recipe.tokens_per_pass):
-            with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-                summed = objective.loss(model, run)
-            (summed / count).backward()
-            loss += float(summed.detach())
-        norm = nn.utils.clip_grad_norm_(parameters, recipe.clip_norm)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        tokens = sum(objective.lengths[int(i)] for i in batch)
-        epoch, seconds = step / steps_per_epoch, time.monotonic() - start
-        rate = recipe.learning_rate * share
-        history.steps.append(Step(step, epoch, loss / count, rate, float(norm), tokens, seconds))
-        watch(history)
-        if evaluate and (step % every == 0 or step == history.num_steps):
-            better = _assess(model, evaluate, history, every)
-            if better:
-                best = {n: p.detach().clone() for n, p in model.named_parameters()}
+    with Interruption() as interruption:
+        for step, batch in enumerate(_batches(objective, recipe, history.num_steps), start=1):
+            start = time.monotonic()
+            share = factor(
+                step - 1,
+                history.num_steps,
+                schedule=recipe.schedule,
+                warmup_share=recipe.warmup_share,
+            )
+            for group in optimizer.param_groups:
+                group["lr"] = group["peak"] * share
+            loss = _accumulate(model, objective, batch, recipe.tokens_per_pass, dtype)
+            norm = nn.utils.clip_grad_norm_(parameters, recipe.clip_norm)
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+            epoch, rate = step / steps_per_epoch, recipe.learning_rate * share
+            tokens, seconds = _tokens(objective, batch), time.monotonic() - start
+            history.steps.append(Step(step, epoch, loss, rate, float(norm), tokens, seconds))
             watch(history)
-            if _stale(history, recipe.patience):
-                history.stopped = "early"
+            last = interruption.asked or step == history.num_steps
+            if evaluate and (last or step % every == 0):
+                if _assess(model, evaluate, history, every):
+                    best = {n: p.detach().clone() for n, p in model.named_parameters()}
+                watch(history)
+            history.stopped = _reason_to_stop(history, recipe, interruption)
+            if history.stopped != "finished":
                 break
     model.eval()
     if best:
@@ -134,6 +134,23 @@ def fit(
             for name, parameter in model.named_parameters():
                 parameter.copy_(best[name])
     return history
+
+
+def _accumulate(
+    model: nn.Module, objective: Objective, batch: Indices, budget: int, dtype: torch.dtype
+) -> float:
+    """Add the gradient of the batch's mean loss, pass by pass; return that loss."""
+    device, count, loss = next(model.parameters()).device.type, objective.count(batch), 0.0
+    for run in passes(batch, objective.lengths, budget):
+        with torch.autocast(device, dtype, enabled=dtype != torch.float32):
+            summed = objective.loss(model, run)
+        (summed / count).backward()
+        loss += float(summed.detach())
+    return loss / count
+
+
+def _tokens(objective: Objective, batch: Indices) -> int:
+    return sum(objective.lengths[int(i)] for i in batch)
 
 
 def _batches(objective: Objective, recipe: Recipe, num_steps: int) -> Iterator[Indices]:
@@ -160,8 +177,11 @@ def _assess(model: nn.Module, evaluate: Evaluate, history: History, every: int) 
     return better
 
 
-def _stale(history: History, patience: int | None) -> bool:
-    if patience is None or history.best is None:
-        return False
+def _reason_to_stop(history: History, recipe: Recipe, interruption: Interruption) -> str:
+    """ "finished" while there is none."""
+    if interruption.asked:
+        return "interrupted"
+    if recipe.patience is None or history.best is None:
+        return "finished"
     since = [e for e in history.evaluations if e.step > history.best.step]
-    return len(since) >= patience
+    return "early" if len(since) >= recipe.patience else "finished"

@@ -80,12 +80,10 @@ class Model:
     def predict(self, texts: str, pairs: str | None = None) -> Prediction: ...
 
     @overload
-    def predict(
-        self, texts: Sequence[str], pairs: Sequence[str] | None = None
-    ) -> list[Prediction]: ...
+    def predict(self, texts: list[str], pairs: list[str] | None = None) -> list[Prediction]: ...
 
     def predict(
-        self, texts: str | Sequence[str], pairs: str | Sequence[str] | None = None
+        self, texts: str | list[str], pairs: str | list[str] | None = None
     ) -> Prediction | list[Prediction]:
         """The label of a text, or a list of them for a list of texts."""
         if isinstance(texts, str):
@@ -94,7 +92,7 @@ class Model:
         if not texts:
             return []
         several = None if pairs is None else list(pairs)
-        return [self._read(row) for row in self.probabilities(list(texts), several)]
+        return [self._read(row) for row in self.probabilities(texts, several)]
 
     def _read(self, row: np.ndarray) -> Prediction:
         best = int(row.argmax())

@@ -20,7 +20,7 @@ from mason.models.transformer import num_parameters
 from mason.runtime import machine, peak_memory_bytes
 from mason.training.loop import History
 from mason.workflows.model import Model
-from mason.workflows.prepare import Prepared
+from mason.workflows.preparing import Prepared
 
 Block = dict[str, Any]
 _PACKAGES = ("torch", "tokenizers", "safetensors", "polars", "numpy")

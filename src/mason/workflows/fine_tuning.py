@@ -30,9 +30,9 @@ from mason.training.loop import History, Watch, fit
 from mason.training.recipe import Recipe
 from mason.workflows import results as blocks
 from mason.workflows.examples import examples_of, targets_of, texts_of
-from mason.workflows.load import load
+from mason.workflows.loading import load
 from mason.workflows.model import Model
-from mason.workflows.prepare import Prepared, prepare, restrict
+from mason.workflows.preparing import Prepared, prepare, restrict
 
 Say = Callable[[str], None]
 """Where notices for the user go."""

@@ -15,9 +15,9 @@ from mason.settings import DataSettings
 from mason.tasks.classification import predict_logits
 from mason.workflows import results as blocks
 from mason.workflows.examples import examples_of
-from mason.workflows.load import load
+from mason.workflows.loading import load
 from mason.workflows.model import Model
-from mason.workflows.prepare import prepare, restrict
+from mason.workflows.preparing import prepare, restrict
 
 
 def evaluate(

@@ -8,7 +8,7 @@ from mason.data.findings import Finding
 from mason.settings import DataSettings
 from mason.sources import find_model
 from mason.text import load_tokenizer
-from mason.workflows.prepare import read_tables
+from mason.workflows.preparing import read_tables
 
 
 def check(

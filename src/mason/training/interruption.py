@@ -1,0 +1,38 @@
+"""Ctrl-C as a request: finish the step, keep what was learned, leave."""
+
+import signal
+import threading
+from types import FrameType, TracebackType
+
+
+class Interruption:
+    """While it is entered, the first SIGINT is noted in ``asked``; a second one ends at once.
+
+    Outside the main thread, where Python takes no signals, nothing changes.
+    """
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._before: signal._HANDLER = None
+
+    def __enter__(self) -> "Interruption":
+        if threading.current_thread() is threading.main_thread():
+            self._before = signal.signal(signal.SIGINT, self._note)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._restore()
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.asked = True
+        self._restore()
+
+    def _restore(self) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
+            self._before = None
