@@ -48,9 +48,12 @@ NUM_TOKENS = 64
 
 def random_pairs() -> Iterator[Pair]:
     """Every row of the table of cases."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # the models are so small that a second one only waits
     for case in CASES:
         with TemporaryDirectory() as folder:
             yield Pair.random(case, Path(folder))
+    torch.set_num_threads(threads)
 
 
 def minilm(folder: Path) -> Pair:
@@ -119,7 +122,7 @@ def main() -> int:
                 if pair.decodes:
                     tokens.append(equal_tokens(pair))
     columns = ("family", "class", "topology", *COMPARISONS)
-    tables = [Table("Distances to transformers in fp32", columns, cells)]
+    tables = [Table("Distances to transformers in fp32", columns, cells, labels=3)]
     if tokens:
         tables.append(Table.of(f"{NUM_TOKENS} greedy tokens on {len(PROMPTS)} prompts", tokens))
     notes = (__doc__ or "").partition("\n\n")[2]

@@ -71,11 +71,12 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """A table of words: the first column names the row."""
+    """A table of text, whose first ``labels`` columns are words and the others numbers."""
 
     title: str
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
+    labels: int = 1
 
     @classmethod
     def of(cls, title: str, rows: Iterable[Row]) -> "Table":
@@ -95,14 +96,15 @@ class Table:
         """For a terminal."""
         table = RichTable(title=self.title, title_justify="left")
         for i, column in enumerate(self.columns):
-            table.add_column(column, justify="right" if i else "left")
+            table.add_column(column, justify="left" if i < self.labels else "right")
         for row in self.rows:
             table.add_row(*row)
         return table
 
     def markdown(self) -> str:
         """For a page."""
-        lines = [self.columns, ["---", *["---:"] * (len(self.columns) - 1)], *self.rows]
+        rules = ["---" if i < self.labels else "---:" for i in range(len(self.columns))]
+        lines = [self.columns, rules, *self.rows]
         body = "\n".join("| " + " | ".join(line) + " |" for line in lines)
         return f"## {self.title}\n\n{body}\n"
 
@@ -158,7 +160,8 @@ def _save(name: str, tables: Sequence[Table], notes: str) -> Path:
 
 def shown(value: float) -> str:
     """A number with four significant digits, or as a power of ten where it is tiny."""
-    return f"{value:.1e}" if 0 < abs(value) < 1e-3 else f"{value:.4g}"
+    tiny = 0 < abs(value) < 1e-3
+    return f"{value:.1e}".replace(".0e", "e") if tiny else f"{value:.4g}"
 
 
 def machine() -> Mapping[str, Any]:
