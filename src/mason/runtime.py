@@ -28,7 +28,8 @@ def pick_device(name: str = "auto") -> "torch.device":
         name = next(n for n in ("cuda", "mps", "cpu") if here[n])
     if not here[name]:
         raise RunError(
-            "This machine has no {device} device that PyTorch can use; choose --device cpu.",
+            "This machine has no {device} device that PyTorch can use; "
+            "choose --training.device cpu.",
             device=name,
         )
     return torch.device(name)

@@ -1,48 +1,38 @@
 """``mason data check``."""
 
 import json
+from typing import Annotated
 
+from cyclopts import Parameter
+
+from mason.cli import options
 from mason.cli.terminal import findings_table
 from mason.language import say
 
+Checked = Annotated[
+    str, Parameter(help=say("A file, a folder with a file a split, a hub id, or catalog:NAME."))
+]
+Lengths = Annotated[str | None, Parameter(help=say("Check lengths in this model's tokens."))]
+Cut = Annotated[int | None, Parameter(help=say("Where texts will be cut."))]
+
 
 def check(
-    file: str,
+    file: Checked,
     *,
-    text: str | None = None,
-    label: str | None = None,
-    pair: str | None = None,
-    group: str | None = None,
-    model: str | None = None,
-    max_tokens: int | None = None,
-    json_lines: bool = False,
+    text: options.Text = None,
+    label: options.Label = None,
+    pair: options.Pair = None,
+    group: options.Group = None,
+    columns: options.Columns = None,
+    model: Lengths = None,
+    max_tokens: Cut = None,
+    json_lines: options.JsonLines = False,
 ) -> int:
-    """Find what is wrong with a table before training.
-
-    Parameters
-    ----------
-    file
-        A file, a folder with a file a split, a hub id, or catalog:NAME.
-    text
-        The column of the text.
-    label
-        The column of the label.
-    pair
-        The column of a second text.
-    group
-        A column whose equal values must stay in one split.
-    model
-        Check lengths in this model's tokens.
-    max_tokens
-        Where texts will be cut.
-    json_lines
-        Print one JSON object a line.
-    """
+    """Find what is wrong with a table before training."""
     from mason.workflows import check as examine
 
-    found = examine(
-        file, model=model, max_tokens=max_tokens, text=text, label=label, pair=pair, group=group
-    )
+    given = {"text": text, "label": label, "pair": pair, "group": group, "columns": columns}
+    found = examine(file, model=model, max_tokens=max_tokens, **given)
     if json_lines:
         for finding in found:
             print(json.dumps(finding.to_dict(), ensure_ascii=False))

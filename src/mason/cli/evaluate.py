@@ -2,44 +2,33 @@
 
 import shlex
 import sys
+from pathlib import Path
+from typing import Annotated
 
-from mason.cli.terminal import summary
+from cyclopts import Parameter
+
+from mason.cli import options
+from mason.cli.terminal import announce
 from mason.language import say
+
+Tested = Annotated[str, Parameter(help=say("A file, or a folder whose test file is used."))]
 
 
 def evaluate(
-    model: str,
+    model: options.Trained,
     *,
-    data: str,
-    text: str | None = None,
-    label: str | None = None,
-    pair: str | None = None,
-    output: str | None = None,
+    data: Tested,
+    text: options.Text = None,
+    label: options.Label = None,
+    pair: options.Pair = None,
+    output: options.Folder = None,
 ) -> int:
-    """Measure a trained model on a table it has not seen.
-
-    Parameters
-    ----------
-    model
-        The folder of a trained model.
-    data
-        A file, or a folder whose test file is used.
-    text
-        The column of the text.
-    label
-        The column of the label.
-    pair
-        The column of a second text.
-    output
-        A folder for results.json and report.html.
-    """
+    """Measure a trained model on a table it has not seen."""
     from mason.workflows import evaluate as measure
 
     command = shlex.join(["mason", *sys.argv[1:]])
     results = measure(
         model, data, output=output, command=command, text=text, label=label, pair=pair
     )
-    print(summary(results))
-    if output:
-        print(say("Report: {path}", path=f"{output}/report.html"))
+    announce(results, Path(output) / "report.html" if output else None)
     return 0

@@ -19,7 +19,7 @@ def _pairs(words: Sequence[str]) -> Iterator[tuple[str, str]]:
     for word in rest:
         if not word.startswith("--") or word == "--":
             raise SettingsError(
-                "{word!r} is not an option; settings are given as --name value, "
+                "{word!r} is not an option; give a setting with its value, "
                 "such as --training.epochs 3.",
                 word=word,
             )

@@ -5,42 +5,32 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+from cyclopts import Parameter
+
+from mason.cli import options
 from mason.language import say
 
 if TYPE_CHECKING:
     from mason.workflows import Model, Prediction
 
 BATCH = 256
+OneText = Annotated[str | None, Parameter(help=say("One text."))]
+Rows = Annotated[str | None, Parameter(help=say("A file of texts."))]
+Csv = Annotated[str | None, Parameter(help=say("A csv file to write: text, label, probability."))]
 
 
 def predict(
-    model: str,
+    model: options.Trained,
     *,
-    text: str | None = None,
-    data: str | None = None,
-    column: str | None = None,
-    output: str | None = None,
-    json_lines: bool = False,
+    text: OneText = None,
+    data: Rows = None,
+    column: options.Text = None,
+    output: Csv = None,
+    json_lines: options.JsonLines = False,
 ) -> int:
-    """Label a text, every row of a file, every line of standard input, or what you type.
-
-    Parameters
-    ----------
-    model
-        The folder of a trained model.
-    text
-        One text.
-    data
-        A file of texts.
-    column
-        The column of the texts in the file.
-    output
-        A csv file to write: text, label, probability.
-    json_lines
-        Print one JSON object a line with the probability of every label.
-    """
+    """Label a text, every row of a file, every line of standard input, or what you type."""
     from mason.workflows import load
 
     ready = load(model)

@@ -1,17 +1,20 @@
 """``mason show``."""
 
+from typing import Annotated
+
+from cyclopts import Parameter
+
 from mason.cli.terminal import console
 from mason.language import say
 
+Shown = Annotated[
+    str,
+    Parameter(help=say("A folder, .gguf file, hub id, modelscope:owner/name or short name.")),
+]
 
-def show(model: str) -> int:
-    """Print a model's blocks with their sizes.
 
-    Parameters
-    ----------
-    model
-        A folder, a .gguf file, a hub id, or a short name.
-    """
+def show(model: Shown) -> int:
+    """Print a model's blocks with their sizes."""
     from rich.table import Table
 
     from mason.workflows.showing import show as look

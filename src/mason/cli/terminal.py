@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -109,6 +110,13 @@ def findings_table(findings: "Sequence[Finding]") -> None:
     console().print(table)
 
 
+def announce(results: Mapping[str, Any], report: Path | None) -> None:
+    """The result in a few lines, and where the page is."""
+    print(summary(results))
+    if report is not None:
+        print(say("Report: {path}", path=report))
+
+
 def summary(results: Mapping[str, Any]) -> str:
     """The result in a few lines."""
     lines = []
@@ -123,7 +131,7 @@ def summary(results: Mapping[str, Any]) -> str:
             )
         )
         lines += [
-            say("  {name}: {value:.1%}", name=rival["name"], value=rival["accuracy"]["value"])
+            f"  {rival['name']}: {rival['accuracy']['value']:.1%}"
             for rival in told.get("baselines", [])
         ]
     training = results.get("training")

@@ -42,6 +42,7 @@ def _data() -> dict[str, str]:
         "encoding": say(
             "Character encoding of text files, such as utf-8 or gb18030; auto detects."
         ),
+        "columns": say("Names of the columns, with commas between, of a csv without a header."),
         "valid_share": say("Share of the training data held out for validation, from 0 to 0.5."),
         "test_share": say("Share of the training data held out for the final scores, 0 to 0.5."),
     }

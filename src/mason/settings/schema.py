@@ -56,8 +56,9 @@ class DataSettings(_Group):
     pair: Text | None = None
     label: Text | None = None
     group: Text | None = None
-    format: Literal["auto", "csv", "tsv", "jsonl", "json", "parquet", "conll", "text"] = "auto"
+    format: Literal["auto", "csv", "tsv", "jsonl", "json", "parquet", "txt"] = "auto"
     encoding: Text = "auto"
+    columns: Text | None = None
     valid_share: Share | None = None
     test_share: Share | None = None
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from mason.runtime import pick_precision
 from mason.training.batches import Indices, epoch_batches, passes
 from mason.training.interruption import Interruption
-from mason.training.optimizers import build_optimizer
+from mason.training.optimizers import build_optimizer, set_rates
 from mason.training.recipe import Recipe
 from mason.training.schedules import factor
 
@@ -110,8 +110,7 @@ def fit(
                 schedule=recipe.schedule,
                 warmup_share=recipe.warmup_share,
             )
-            for group in optimizer.param_groups:
-                group["lr"] = group["peak"] * share
+            set_rates(optimizer, share)
             loss = _accumulate(model, objective, batch, recipe.tokens_per_pass, dtype)
             norm = nn.utils.clip_grad_norm_(parameters, recipe.clip_norm)
             optimizer.step()
@@ -178,7 +177,7 @@ def _assess(model: nn.Module, evaluate: Evaluate, history: History, every: int) 
 
 
 def _reason_to_stop(history: History, recipe: Recipe, interruption: Interruption) -> str:
-    """ "finished" while there is none."""
+    """Why to stop after this step; "finished" while there is no reason."""
     if interruption.asked:
         return "interrupted"
     if recipe.patience is None or history.best is None:

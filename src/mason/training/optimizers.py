@@ -37,6 +37,12 @@ def build_optimizer(
     )
 
 
+def set_rates(optimizer: torch.optim.Optimizer, share: float) -> None:
+    """Set every group's learning rate to a share of its peak."""
+    for group in optimizer.param_groups:
+        group["lr"] = group["peak"] * share
+
+
 def _below_top(name: str, depth: int) -> int:
     """How many layers above this parameter: 0 in the top layer and the heads."""
     found = re.search(r"\.layers\.(\d+)\.", name)

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from mason import language
 from mason.errors import SettingsError
 from mason.evaluation import baselines, judge
 from mason.metrics import fit_temperature, overfitting_verdict, scores
@@ -83,6 +84,8 @@ def train(
     named["output.folder"] = None if output is None else str(output)
     named["model.source"] = model if isinstance(model, str) else None
     resolved = load_settings(Path(config) if config else None, {**options, **named})
+    if resolved.settings.language != "auto":
+        language.use(resolved.settings.language)
     for sentence in resolved.notices:
         notice(sentence)
     ready = model if isinstance(model, Model) else None

@@ -68,7 +68,8 @@ def _locate(name: str, settings: DataSettings) -> tuple[Path, DataSettings]:
 def _read(path: Path, settings: DataSettings) -> dict[str, Table]:
     kind = None if settings.format == "auto" else settings.format
     encoding = None if settings.encoding == "auto" else settings.encoding
-    return read_splits(path, format=kind, encoding=encoding)
+    columns = settings.columns.split(",") if settings.columns else None
+    return read_splits(path, format=kind, encoding=encoding, columns=columns)
 
 
 def _by_column(tables: dict[str, Table], settings: DataSettings) -> dict[str, Table]:
@@ -133,7 +134,7 @@ def refuse(findings: Sequence[Finding]) -> None:
     if errors:
         worst = errors[0]
         raise DataError(
-            "{file}{place}: {reason} {fix}",
+            "{file}{place} cannot be used: {reason} {fix}",
             file=worst.file,
             place=_place(worst),
             reason=worst.reason,

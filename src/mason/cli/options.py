@@ -1,0 +1,48 @@
+"""Options that several commands share, each said once, in the language in use."""
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from mason.language import say
+
+Setting = Annotated[
+    str,
+    Parameter(
+        allow_leading_hyphen=True,
+        help=say("Any setting by its name, such as --training.epochs 3; see docs/settings.md."),
+    ),
+]
+Text = Annotated[str | None, Parameter(help=say("The column of the text."))]
+Label = Annotated[str | None, Parameter(help=say("The column of the label."))]
+Pair = Annotated[str | None, Parameter(help=say("The column of a second text."))]
+Group = Annotated[
+    str | None, Parameter(help=say("A column whose equal values must stay in one split."))
+]
+Columns = Annotated[
+    str | None, Parameter(help=say("Names of the columns, a,b, of a csv without a header."))
+]
+Encoding = Annotated[
+    str | None, Parameter(help=say("The encoding of the file, such as gb18030; found if left out."))
+]
+Format = Annotated[
+    str | None,
+    Parameter(help=say("csv, tsv, jsonl, json, parquet or txt; else by its name.")),
+]
+Data = Annotated[
+    str | None,
+    Parameter(help=say("A file, a folder with a file a split, a hub id, or catalog:NAME.")),
+]
+NamedModel = Annotated[
+    str | None,
+    Parameter(help=say("A folder, .gguf file, hub id, modelscope:owner/name or short name.")),
+]
+Trained = Annotated[str, Parameter(help=say("The folder of a trained model."))]
+Held = Annotated[
+    str | None,
+    Parameter(help=say("A file to hold out; a tenth of the rows if left out.")),
+]
+Folder = Annotated[str | None, Parameter(help=say("The folder to write."))]
+Config = Annotated[str | None, Parameter(help=say("A YAML file of settings; options win over it."))]
+Task = Annotated[str | None, Parameter(help=say("What to train for: classification."))]
+JsonLines = Annotated[bool, Parameter(help=say("Print one JSON object a line."))]
