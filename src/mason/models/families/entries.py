@@ -51,11 +51,11 @@ class Rope:
         """Write the newer spelling, and the older theta for readers that want it."""
         rotary = read(spec, self.path)
         told = {"rope_type": rotary.scaling, "rope_theta": rotary.theta, **(rotary.options or {})}
+        config[self.old_theta] = rotary.theta
         if self.kind:
             config.setdefault("rope_parameters", {})[self.kind] = told
             return
         config["rope_parameters"] = told
-        config[self.old_theta] = rotary.theta
         if rotary.scaling != "default":
             config["rope_scaling"] = {k: v for k, v in told.items() if k != "rope_theta"}
 

@@ -24,7 +24,9 @@ KEYS = {
     "rope.freq_base": "rope_theta",
     "vocab_size": "vocab_size",
 }
-HARMLESS = frozenset({"rope.dimension_count", "attention.value_length"})
+NEEDED = ("embedding_length", "block_count", "feed_forward_length", "attention.head_count")
+HEAD_WIDTHS = ("rope.dimension_count", "attention.value_length")
+"""Keys that may only repeat the width of a head: rotary turns all of it, values are as wide."""
 SPECIAL = {"bos": "bos_token_id", "eos": "eos_token_id", "padding": "pad_token_id"}
 NAMES = {
     "token_embd.weight": "model.embed_tokens.weight",
@@ -63,7 +65,8 @@ def from_gguf(weights: Weights, path: Path) -> tuple[Config, Weights]:
             lazy = LazyTensor(lazy.shape, lazy.dtype, lazy.source, read)
         tensors[theirs] = lazy
     config["tie_word_embeddings"] = "lm_head.weight" not in tensors
-    config.setdefault("vocab_size", tensors["model.embed_tokens.weight"].shape[0])
+    if (tokens := tensors.get("model.embed_tokens.weight")) is not None:
+        config.setdefault("vocab_size", tokens.shape[0])
     return config, Weights(tensors)
 
 
@@ -76,22 +79,39 @@ def _config(weights: Weights, path: Path) -> Config:
             path=path,
             name=architecture,
         )
-    config: Config = {"model_type": "llama", "architectures": ["LlamaForCausalLM"]}
-    for key, value in _under(metadata, f"{architecture}.").items():
-        if key in KEYS:
-            config[KEYS[key]] = value
-        elif key not in HARMLESS:
+    said = _under(metadata, f"{architecture}.")
+    for key in NEEDED:
+        if key not in said:
             raise CheckpointError(
-                "{path}: {key} = {value!r} is not known and may change the computation; "
-                "load the model's original folder instead.",
+                "{path}: {key} is not said; the file is not whole, fetch it again.",
                 path=path,
-                key=key,
-                value=value,
+                key=f"{architecture}.{key}",
             )
+    config: Config = {"model_type": "llama", "architectures": ["LlamaForCausalLM"]}
+    for key, value in said.items():
+        if key in KEYS and isinstance(value, int | float):
+            config[KEYS[key]] = value
+        elif key not in HEAD_WIDTHS:
+            _refuse(key, value, path)
+    config.setdefault("num_key_value_heads", config["num_attention_heads"])
+    width = config.get("head_dim") or config["hidden_size"] // config["num_attention_heads"]
+    for key in HEAD_WIDTHS:
+        if said.get(key, width) != width:
+            _refuse(key, said[key], path)
     for name, key in SPECIAL.items():
         if (token := metadata.get(f"tokenizer.ggml.{name}_token_id")) is not None:
             config[key] = token
     return config
+
+
+def _refuse(key: str, value: Any, path: Path) -> None:
+    raise CheckpointError(
+        "{path}: {key} = {value!r} is not known and may change the computation; "
+        "load the model's original folder instead.",
+        path=path,
+        key=key,
+        value=value,
+    )
 
 
 def _under(metadata: Mapping[str, Any], prefix: str) -> dict[str, Any]:
@@ -114,6 +134,7 @@ def _pattern(name: str, path: Path) -> tuple[str, dict[str, str]]:
 def _rotate_half(lazy: LazyTensor, num_heads: int) -> Tensor:
     """Rows of interleaved rotary pairs put in halves, as Hugging Face and Mason have them."""
     tensor = lazy.read()
-    rows, columns = tensor.shape
-    pairs = tensor.view(num_heads, rows // num_heads // 2, 2, columns)
-    return pairs.transpose(1, 2).reshape(rows, columns)
+    if tensor.ndim != 2 or tensor.shape[0] % (2 * num_heads):
+        return tensor  # of a shape that whoever asked for it refuses
+    pairs = tensor.view(num_heads, -1, 2, tensor.shape[1])
+    return pairs.transpose(1, 2).reshape(tensor.shape)
