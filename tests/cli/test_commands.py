@@ -1,0 +1,73 @@
+"""The commands as a person types them: what they print, and how mistakes end."""
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from mason.cli.main import run as mason
+from mason.workflows import Run
+from tests.workflows.conftest import run as run
+from tests.workflows.conftest import write_reviews
+
+Capture = pytest.CaptureFixture[str]
+
+
+def test_predict_a_text_a_file_and_standard_input(
+    run: Run, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = str(run.folder)
+    assert mason(["predict", folder, "--text", "The pen: never again."]) == 0
+    label, probability, text = capsys.readouterr().out.rstrip("\n").split("\t")
+    assert (label, text) == ("bad", "The pen: never again.") and 0.5 <= float(probability) <= 1
+    reviews, made = write_reviews(tmp_path / "r.csv"), tmp_path / "made.csv"
+    assert mason(["predict", folder, "--data", str(reviews), "--output", str(made)]) == 0
+    assert made.read_text(encoding="utf-8").count("\n") == 71
+    monkeypatch.setattr("sys.stdin", io.StringIO("works well\nwaste of money\n"))
+    assert mason(["predict", folder, "--json-lines"]) == 0
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [t["text"] for t in told] == ["works well", "waste of money"]
+    assert all(set(t["probabilities"]) == {"bad", "good"} for t in told)
+
+
+def test_show_counts_every_parameter(capsys: Capture) -> None:
+    assert mason(["show", "all-MiniLM-L6-v2"]) == 0
+    out = capsys.readouterr().out
+    assert "22,713,216" in out and "query 384 + key 384 + value 384" in out
+
+
+def test_data_check_says_where_and_fails_on_errors(tmp_path: Path, capsys: Capture) -> None:
+    good = write_reviews(tmp_path / "good.csv")
+    assert mason(["data", "check", str(good)]) == 0
+    bad = tmp_path / "bad.csv"
+    bad.write_text("text,label\n" + "same,yes\n" * 30, encoding="utf-8")
+    assert mason(["data", "check", str(bad), "--json-lines"]) == 2
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line[:1] == "{"]
+    assert any(f["severity"] == "error" for f in found)
+
+
+MISTAKES = [
+    (["train", "--model", "m", "--data", "d", "--modle", "x"], "model"),
+    (["train", "--model", "m", "--data", "d", "--training.lerning-rate", "1"], "learning_rate"),
+    (["train", "--model", "m", "--data", "d", "--training.epochs", "many"], "epochs"),
+    (["train", "--model", "m", "--data", "d", "--training.epochs"], "needs a value"),
+    (["train", "stray"], "stray"),
+    (["train", "--data", "d"], "--model"),
+    (["predict", "/no/such/model", "--text", "a"], "/no/such/model"),
+    (["evaluate"], "model"),
+    (["tarin"], "train"),
+    (["--lang", "fr", "show", "m"], "fr"),
+    (["data", "check", "/no/such/file.csv"], "/no/such/file.csv"),
+]
+
+
+@pytest.mark.parametrize(("words", "named"), MISTAKES, ids=lambda x: " ".join(x)[:30])
+def test_a_mistake_is_one_sentence_and_exit_code_2(
+    words: list[str], named: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mason.language._chosen", None)
+    assert mason(words) == 2
+    error = capsys.readouterr().err
+    assert named in error and error.startswith("Error: ") and "Traceback" not in error
+    assert error.strip().count("\n") == 0
