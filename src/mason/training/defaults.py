@@ -20,7 +20,7 @@ def recipe_for(settings: TrainingSettings, *, num_parameters: int, num_examples:
     recipe = Recipe(
         epochs=few,
         batch_size=(settings.batch_size or 16) * (settings.accumulation or 1),
-        learning_rate=1.5e-4 if small else 5e-5,
+        learning_rate=8e-5 if small else 5e-5,
         label_smoothing=0.1,
     )
     given = settings.model_dump(
