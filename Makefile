@@ -48,7 +48,7 @@ lint: $(VENV)/.installed-dev ## style, types and the order of the rooms
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy --no-error-summary
-	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/lint-imports --no-logo --no-cache
 
 test: lint ## the whole test suite
 	@$(BIN)/python -m pytest -n 2 --dist worksteal -q $(PYTEST_OPTIONS)
