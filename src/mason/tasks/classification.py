@@ -1,5 +1,6 @@
 """Classification: one label for each text, or each pair of texts."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -42,7 +43,11 @@ class Examples:
 
 
 class ClassificationObjective:
-    """Cross-entropy of the right label, perhaps smoothed (Szegedy et al. 2016)."""
+    """Cross-entropy of the right label, perhaps smoothed (Szegedy et al. 2016).
+
+    With smoothing, the entropy of the smoothed target is taken off: the gradient is the
+    same, and a perfect fit has the loss 0, so that training and validation compare.
+    """
 
     def __init__(self, examples: Examples, *, label_smoothing: float = 0.0) -> None:
         assert examples.targets is not None, "training needs targets"
@@ -58,9 +63,17 @@ class ClassificationObjective:
         """The summed cross-entropy, in fp32."""
         logits = class_logits(model, self.examples.pack(run, device_of(model)))
         targets = self.targets[list(run)].to(logits.device)
-        return F.cross_entropy(
+        loss = F.cross_entropy(
             logits.float(), targets, reduction="sum", label_smoothing=self.label_smoothing
         )
+        return loss - len(run) * smoothed_entropy(self.label_smoothing, logits.shape[1])
+
+
+def smoothed_entropy(smoothing: float, num_classes: int) -> float:
+    """Entropy in nats of a target that shares ``smoothing`` among all classes."""
+    shared = smoothing / num_classes
+    weights = [1 - smoothing + shared, *[shared] * (num_classes - 1)]
+    return -sum(w * math.log(w) for w in weights if w > 0)
 
 
 def class_logits(model: Transformer, packed: Packed) -> Tensor:
