@@ -32,5 +32,5 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """The finished run; its folder is a fresh one."""
     folder = tmp_path_factory.mktemp("run")
     data = write_reviews(folder / "reviews.csv")
-    options = {"training.max_steps": 12, "training.epochs": 6}
+    options = {"training.max_steps": 12, "training.epochs": 6, "training.learning_rate": 3e-4}
     return mason.train("all-MiniLM-L6-v2", data, output=folder / "out", **options)

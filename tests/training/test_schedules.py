@@ -1,0 +1,34 @@
+"""Learning-rate schedules, by hand."""
+
+import pytest
+
+from mason.training.schedules import SHAPES, factor
+
+
+def _whole(schedule: str, num_steps: int, warmup_share: float) -> list[float]:
+    return [
+        factor(step, num_steps, schedule=schedule, warmup_share=warmup_share)
+        for step in range(num_steps)
+    ]
+
+
+def test_linear_rises_to_its_peak_and_falls_by_equal_steps() -> None:
+    wanted = [1 / 2, 1, 1, 7 / 8, 6 / 8, 5 / 8, 4 / 8, 3 / 8, 2 / 8, 1 / 8]
+    assert _whole("linear", 10, 0.2) == pytest.approx(wanted)
+
+
+def test_cosine_is_half_way_down_in_the_middle() -> None:
+    wanted = [1, 0.5 + 0.5 * 0.5**0.5, 0.5, 0.5 - 0.5 * 0.5**0.5]
+    assert _whole("cosine", 4, 0) == pytest.approx(wanted)
+
+
+def test_constant_stays_at_its_peak_after_the_warm_up() -> None:
+    assert _whole("constant", 5, 0.4) == pytest.approx([1 / 2, 1, 1, 1, 1])
+
+
+@pytest.mark.parametrize("warmup_share", [0.0, 0.1, 0.99])
+@pytest.mark.parametrize("schedule", SHAPES)
+@pytest.mark.parametrize("num_steps", [1, 2, 7])
+def test_no_step_is_wasted(schedule: str, num_steps: int, warmup_share: float) -> None:
+    """Every step of a run moves the weights, and none by more than the peak rate."""
+    assert all(0 < share <= 1 for share in _whole(schedule, num_steps, warmup_share))
