@@ -26,7 +26,7 @@ from mason.layers import (
 from mason.models import ModelSpec, Packed, Transformer, num_parameters
 
 MASK, VOCABULARY, HIDDEN_SHARE = 256, 257, 0.15
-STEPS, TOKENS_PER_STEP, LONGEST = 100, 1024, 64
+STEPS, TOKENS_PER_STEP, LONGEST = 60, 1024, 64
 
 Task = Callable[[Packed], tuple[Packed, Tensor, Tensor]]
 """What is read, the rows to answer for, and the right answers."""

@@ -61,7 +61,7 @@ class PaddedModel(nn.Module):
             )
             model.transformer.initialise(fresh)
             model.classifier = fresh
-        return model
+        return model.eval()
 
     @property
     def config(self) -> SimpleNamespace:
@@ -79,12 +79,13 @@ class PaddedModel(nn.Module):
         return cast(nn.Linear, self._head.output)
 
     @classifier.setter
-    def classifier(self, classifier: nn.Linear) -> None:
+    def classifier(self, classifier: nn.Module) -> None:
         old = self.classifier
-        fits = isinstance(classifier, nn.Linear) and (
-            (classifier.in_features, classifier.bias is None) == (old.in_features, old.bias is None)
-        )
-        if not fits:
+        wanted = (old.in_features, old.bias is None)
+        if (
+            not isinstance(classifier, nn.Linear)
+            or (classifier.in_features, classifier.bias is None) != wanted
+        ):
             raise SettingsError(
                 "The classifier of this {family} model is nn.Linear({width}, num_labels, "
                 "bias={bias}), or it could not be saved as one; {given} is not.",
