@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -113,6 +113,7 @@ def test_cross_attention(shared: int) -> None:
     assert _apart(mine, theirs) < EXACT
 
 
+@settings(max_examples=20)
 @given(
     lengths=st.lists(st.integers(1, 23), min_size=1, max_size=7),
     causal=st.booleans(),

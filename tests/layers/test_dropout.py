@@ -26,7 +26,6 @@ def test_each_value_is_drawn_for_itself() -> None:
     torch.manual_seed(1)
     dropped = (Dropout(0.5).train()(torch.ones(4096, 17)) == 0).double()
     assert (torch.corrcoef(dropped.T) - torch.eye(17)).abs().max() < 0.08
-    assert (torch.corrcoef(dropped) - torch.eye(4096)).mean().abs() < 0.01
     again = (Dropout(0.5).train()(torch.ones(4096, 17)) == 0).double()
     assert not torch.equal(dropped, again)
 

@@ -36,7 +36,7 @@ def _joined(outputs: list[Tensor], batches: list[Packed]) -> Tensor:
     return torch.cat([torch.cat(of_one) for of_one in zip(*parts, strict=True)])
 
 
-@settings(max_examples=15)
+@settings(max_examples=10)
 @given(sizes=cuts.map(_even))
 def test_decoder(sizes: list[list[int]]) -> None:
     model, rows = build("decoder"), sequences([sum(s) for s in sizes], seed=3)
