@@ -15,7 +15,7 @@ from jaxtyping import install_import_hook
 
 # The shapes in signatures are checked while tests run; here, because the first import of a
 # module decides. As in Python's own rules for types, an int is a float.
-TENSOR_MODULES = ["heads", "packed", "stack", "transformer"]
+TENSOR_MODULES = ["heads", "packed", "padded", "stack", "transformer"]
 install_import_hook(
     ["mason.layers", *(f"mason.models.{name}" for name in TENSOR_MODULES)],
     "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))",
