@@ -68,6 +68,20 @@ def test_encoder_decoder(sizes: list[list[int]]) -> None:
     assert (_joined(outputs, batches) - whole).abs().max() < 1e-12 * whole.abs().max()
 
 
+def test_finished_sequences_are_let_go_of() -> None:
+    """The others go on, in the order given, as if the finished had never been there."""
+    model, rows = build("decoder"), sequences([11, 3, 7], seed=3)
+    cache = Cache(3, 3, capacity=13)
+    with torch.no_grad():
+        model(Packed.of([rows[0][:5], rows[1], rows[2][:6]]), cache=cache)
+        cache.keep([2, 0])
+        rest = model(Packed.of([rows[2][6:], rows[0][5:]]), cache=cache).split([1, 6])
+        for mine, row in zip(rest, (rows[2], rows[0]), strict=True):
+            whole = model(Packed.of([row]))
+            assert torch.allclose(mine, whole[-len(mine) :], atol=1e-12)
+    assert cache.lengths == [7, 11]
+
+
 def test_a_full_cache_is_our_own_bug() -> None:
     model = build("decoder")
     with pytest.raises(AssertionError, match="the cache is full"), torch.no_grad():

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from mason.errors import SettingsError
-from mason.layers import AttentionSpec, RelativeSpec, StackSpec
+from mason.layers import AttentionSpec, RelativeSpec, Rotary, RotarySpec, StackSpec
 from mason.models.packed import Packed
 from mason.models.spec import ModelSpec
 from mason.models.stack import Stack
@@ -43,10 +43,19 @@ def test_gpt3_alternates_dense_and_banded_layers() -> None:
 
 
 def test_local_layers_may_turn_by_another_base() -> None:
-    local = replace(DECODER.attention.rotary, theta=11.0)
-    stack = Stack(replace(DECODER, local_rotary=local), WIDTH)
-    assert stack.rotary["full"].spec.theta == 101.0
-    assert stack.rotary["local"].spec.theta == 11.0
+    """ModernBERT and Gemma 3: each layer gets the angles of its own kind."""
+    attention = DECODER.attention
+    local = replace(attention.rotary, theta=11.0)
+    stack, met = Stack(replace(DECODER, local_rotary=local), WIDTH), []
+    for layer in stack.layers:
+        layer.attention.block.register_forward_hook(
+            lambda block, given, named, out: met.append(named["angles"]), with_kwargs=True
+        )
+    packed = Packed.of(sequences(LENGTHS, 1))
+    stack(packed)
+    for theta, (cosine, sine) in zip([101.0, 11.0, 101.0], met, strict=True):
+        expected = Rotary(RotarySpec(theta), attention.head_width)(packed.layout)
+        assert torch.equal(cosine, expected[0]) and torch.equal(sine, expected[1])
 
 
 def test_a_shared_layer_runs_depth_times() -> None:
