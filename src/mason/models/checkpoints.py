@@ -1,7 +1,7 @@
 """Models from Hugging Face folders and back: every key and every tensor is accounted for."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, is_dataclass, replace
 from difflib import get_close_matches
 from fnmatch import fnmatch
 from pathlib import Path
@@ -13,6 +13,7 @@ from torch import Tensor
 from mason.errors import CheckpointError
 from mason.layers import FusedLinear
 from mason.models.families import Family, find_family, from_gguf
+from mason.models.families.paths import read
 from mason.models.families.weights import Verb
 from mason.models.files import Weights, open_weights, read_config, write_json, write_weights
 from mason.models.spec import ModelSpec
@@ -73,9 +74,37 @@ def save_model(model: Transformer, family: Family, folder: Path) -> None:
         CheckpointError: The family's format cannot say what this model is.
     """
     config = family.write_config(model.spec)
+    _check_config(config, family, model.spec)
     config["dtype"] = str(next(model.parameters()).dtype).removeprefix("torch.")
     write_json(folder / "config.json", config)
     write_weights(folder, export_tensors(model, family))
+
+
+def _check_config(config: dict[str, Any], family: Family, spec: ModelSpec) -> None:
+    """Refuse a config that would be read as another model than the one it is written for."""
+    again = family.read_config(config, spec.heads)
+    for path, ours, told in _differences(spec, again):
+        raise CheckpointError(
+            "This model has {path} = {ours}, but config.json of the family {family} can only say "
+            "{told}; save its weights with safetensors, not as a Hugging Face folder.",
+            path=path,
+            ours=ours,
+            family=family.name,
+            told=told,
+        )
+
+
+def _differences(ours: Any, theirs: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Where two specs differ: dotted path and both values."""
+    if ours == theirs:
+        return
+    nested = isinstance(ours, Mapping) or is_dataclass(ours)
+    if not nested or type(ours) is not type(theirs):
+        yield path, ours, theirs
+        return
+    for name in ours if isinstance(ours, Mapping) else ours.__dataclass_fields__:
+        mine, other = read(ours, name), read(theirs, name)
+        yield from _differences(mine, other, f"{path}.{name}" if path else name)
 
 
 def export_tensors(model: Transformer, family: Family) -> dict[str, Tensor]:
