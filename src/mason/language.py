@@ -24,6 +24,11 @@ def use(language: str | None) -> None:
     _chosen = language
 
 
+def chosen() -> str | None:
+    """The language ``use`` was last told; None if nobody has chosen."""
+    return _chosen
+
+
 def current() -> str:
     """The language in use: the one chosen, else ``MASON_LANG``, else the locale's."""
     return _chosen or _from_environment()

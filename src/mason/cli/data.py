@@ -24,6 +24,8 @@ def check(
     pair: options.Pair = None,
     group: options.Group = None,
     columns: options.Columns = None,
+    encoding: options.Encoding = None,
+    format: options.Format = None,
     model: Lengths = None,
     max_tokens: Cut = None,
     json_lines: options.JsonLines = False,
@@ -32,6 +34,7 @@ def check(
     from mason.workflows import check as examine
 
     given = {"text": text, "label": label, "pair": pair, "group": group, "columns": columns}
+    given |= {"encoding": encoding, "format": format}
     found = examine(file, model=model, max_tokens=max_tokens, **given)
     if json_lines:
         for finding in found:

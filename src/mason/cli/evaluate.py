@@ -21,14 +21,17 @@ def evaluate(
     text: options.Text = None,
     label: options.Label = None,
     pair: options.Pair = None,
+    columns: options.Columns = None,
+    encoding: options.Encoding = None,
+    format: options.Format = None,
     output: options.Folder = None,
 ) -> int:
     """Measure a trained model on a table it has not seen."""
     from mason.workflows import evaluate as measure
 
+    given = {"text": text, "label": label, "pair": pair, "columns": columns}
+    given |= {"encoding": encoding, "format": format}
     command = shlex.join(["mason", *sys.argv[1:]])
-    results = measure(
-        model, data, output=output, command=command, text=text, label=label, pair=pair
-    )
+    results = measure(model, data, output=output, command=command, **given)
     announce(results, Path(output) / "report.html" if output else None)
     return 0

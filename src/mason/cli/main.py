@@ -1,11 +1,13 @@
 """``mason``: its commands, its language, and how mistakes end."""
 
+import io
 import os
 import sys
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Group, Parameter
 
 from mason import language
+from mason.cli.mistakes import explain
 from mason.errors import MasonError, SettingsError
 from mason.language import say
 
@@ -19,7 +21,13 @@ def build_app() -> App:
         version_flags=["--version"],
         version=_version,
         result_action="return_value",
+        group_commands=Group(say("Commands")),
+        group_arguments=Group(say("Arguments")),
+        group_parameters=Group(say("Options")),
+        default_parameter=Parameter(negative=(), show_default=False),
     )
+    app["--help"].help = say("Show this page.")
+    app["--version"].help = say("Show the version.")
     data = App(name="data", help=say("check a table before training"), help_format="plaintext")
     for name, help_text in (
         ("train", say("fine-tune a model on a table and write its report")),
@@ -41,6 +49,10 @@ def _version() -> str:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command and leave with its exit code: 0, 2 for a user's mistake, 130 for Ctrl-C."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal that cannot show a character shows its number, and the run goes on.
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
 
@@ -53,7 +65,7 @@ def run(arguments: list[str]) -> int:
     except MasonError as error:
         return _fail(str(error))
     except CycloptsError as error:
-        return _fail(" ".join(str(error).split()))
+        return _fail(str(explain(error)))
     except KeyboardInterrupt:
         print(file=sys.stderr)
         return 130

@@ -10,60 +10,72 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from mason.cli import options
+from mason.errors import DataError, RunError
 from mason.language import say
 
 if TYPE_CHECKING:
     from mason.workflows import Model, Prediction
 
 BATCH = 256
-OneText = Annotated[str | None, Parameter(help=say("One text."))]
+OneText = Annotated[str | None, Parameter(help=say("A text; with --data, the texts' column."))]
+Second = Annotated[str | None, Parameter(help=say("The second text of a pair, or its column."))]
 Rows = Annotated[str | None, Parameter(help=say("A file of texts."))]
 Csv = Annotated[str | None, Parameter(help=say("A csv file to write: text, label, probability."))]
+Labelled = Iterator[tuple[str, "Prediction"]]
 
 
 def predict(
     model: options.Trained,
     *,
     text: OneText = None,
+    pair: Second = None,
     data: Rows = None,
-    column: options.Text = None,
+    columns: options.Columns = None,
+    encoding: options.Encoding = None,
+    format: options.Format = None,
     output: Csv = None,
     json_lines: options.JsonLines = False,
 ) -> int:
     """Label a text, every row of a file, every line of standard input, or what you type."""
     from mason.workflows import load
+    from mason.workflows.reading import read_texts
 
     ready = load(model)
-    if text is not None:
-        _print(zip([text], ready.predict([text]), strict=True), json_lines)
-    elif data is not None:
-        texts = _texts(data, column)
-        labelled = zip(texts, ready.predict(texts), strict=True)
-        _write(labelled, Path(output)) if output else _print(labelled, json_lines)
+    if data is not None:
+        given = {"columns": columns, "encoding": encoding, "format": format}
+        labelled = _label(ready, *read_texts(data, text=text, pair=pair, **given))
+    elif text is not None:
+        labelled = _label(ready, [text], None if pair is None else [pair])
     elif sys.stdin.isatty():
-        _converse(ready, json_lines)
+        labelled = _label(ready, _typed(), batch=1)
     else:
-        _print(_stream(ready, (line.rstrip("\n") for line in sys.stdin)), json_lines)
+        labelled = _label(ready, _lines())
+    _write(labelled, Path(output)) if output else _print(labelled, json_lines)
     return 0
 
 
-def _texts(data: str, column: str | None) -> list[str]:
-    from mason.data.columns import find_columns
-    from mason.data.tables import read
-    from mason.sources import find_data
-
-    table = read(find_data(data))
-    found = find_columns(table, text=column, need_label=False)
-    return [text or "" for text in table.texts(found.text)]
-
-
-def _stream(model: "Model", lines: Iterable[str]) -> "Iterator[tuple[str, Prediction]]":
-    rest = iter(lines)
-    while batch := list(islice(rest, BATCH)):
-        yield from zip(batch, model.predict(batch), strict=True)
+def _label(
+    model: "Model", texts: Iterable[str], pairs: Iterable[str] | None = None, batch: int = BATCH
+) -> Labelled:
+    rest, seconds = iter(texts), None if pairs is None else iter(pairs)
+    while some := list(islice(rest, batch)):
+        others = None if seconds is None else list(islice(seconds, batch))
+        yield from zip(some, model.predict(some, others), strict=True)
 
 
-def _converse(model: "Model", json_lines: bool) -> None:
+def _lines() -> Iterator[str]:
+    try:
+        for line in sys.stdin:
+            yield line.rstrip("\n")
+    except UnicodeDecodeError:
+        raise DataError(
+            "Standard input is not {encoding}; give the file with --data, then its encoding is "
+            "found.",
+            encoding=sys.stdin.encoding,
+        ) from None
+
+
+def _typed() -> Iterator[str]:
     print(say("Type a text and press Enter; an empty line ends."), file=sys.stderr)
     while True:
         try:
@@ -72,10 +84,10 @@ def _converse(model: "Model", json_lines: bool) -> None:
             return
         if not line.strip():
             return
-        _print([(line, model.predict(line))], json_lines)
+        yield line
 
 
-def _print(labelled: "Iterable[tuple[str, Prediction]]", json_lines: bool) -> None:
+def _print(labelled: Labelled, json_lines: bool) -> None:
     for text, prediction in labelled:
         if json_lines:
             told = {"text": text, "label": prediction.label} | {
@@ -87,7 +99,7 @@ def _print(labelled: "Iterable[tuple[str, Prediction]]", json_lines: bool) -> No
             print(f"{prediction.label}\t{prediction.probability:.3f}\t{text}", flush=True)
 
 
-def _write(labelled: "Iterable[tuple[str, Prediction]]", file: Path) -> None:
+def _write(labelled: Labelled, file: Path) -> None:
     import polars as pl
 
     rows: Sequence[tuple[str, str, float]] = [
@@ -95,5 +107,13 @@ def _write(labelled: "Iterable[tuple[str, Prediction]]", file: Path) -> None:
     ]
     frame = pl.DataFrame(rows, schema=["text", "label", "probability"], orient="row")
     draft = file.with_name(f".{file.name}.writing")
-    frame.write_csv(draft)
-    draft.replace(file)
+    try:
+        frame.write_csv(draft)
+        draft.replace(file)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise RunError(
+            "{path} cannot be written ({reason}); choose another place.",
+            path=file,
+            reason=error.strerror or error,
+        ) from error

@@ -33,6 +33,7 @@ class Progress:
     def __init__(self) -> None:
         self._display: Any = None
         self._task: Any = None
+        self._stopping = False
 
     def __enter__(self) -> "Progress":
         return self
@@ -48,6 +49,9 @@ class Progress:
 
     def __call__(self, history: "History") -> None:
         """Show where the run is."""
+        if history.stopped == "interrupted" and not self._stopping:
+            self._stopping = True
+            notice(say("Stopping: what was learned is kept. Ctrl-C again leaves at once."))
         if not sys.stderr.isatty():
             return
         if self._display is None:

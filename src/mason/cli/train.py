@@ -3,6 +3,7 @@
 import shlex
 import sys
 
+from mason import language
 from mason.cli import options
 from mason.cli.overrides import read_overrides
 from mason.cli.terminal import Progress, announce, notice
@@ -30,7 +31,8 @@ def train(
 
     given = {"text": text, "label": label, "pair": pair, "group": group, "columns": columns}
     given |= {"valid": valid, "test": test, "encoding": encoding, "format": format}
-    named = {f"data.{name}": value for name, value in given.items()} | {"task": task}
+    named = {f"data.{name}": value for name, value in given.items()}
+    named |= {"task": task, "language": language.chosen()}
     with Progress() as progress:
         run = start(
             model,
@@ -40,7 +42,7 @@ def train(
             watch=progress,
             notice=notice,
             command=shlex.join(["mason", *sys.argv[1:]]),
-            **read_overrides(settings) | named,
+            **read_overrides(settings) | {k: v for k, v in named.items() if v is not None},
         )
     announce(run.results, run.report)
     return 0

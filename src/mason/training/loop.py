@@ -1,5 +1,6 @@
 """The training loop, on one page."""
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -8,12 +9,12 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from mason.errors import RunError
 from mason.runtime import pick_precision
 from mason.training.batches import Indices, epoch_batches, passes
 from mason.training.interruption import Interruption
 from mason.training.optimizers import build_optimizer, set_rates
 from mason.training.recipe import Recipe
-from mason.training.schedules import factor
 
 
 class Objective(Protocol):
@@ -104,20 +105,17 @@ def fit(
     with Interruption() as interruption:
         for step, batch in enumerate(_batches(objective, recipe, history.num_steps), start=1):
             start = time.monotonic()
-            share = factor(
-                step - 1,
-                history.num_steps,
-                schedule=recipe.schedule,
-                warmup_share=recipe.warmup_share,
-            )
+            share = recipe.rate_share(step - 1, history.num_steps)
             set_rates(optimizer, share)
             loss = _accumulate(model, objective, batch, recipe.tokens_per_pass, dtype)
+            _check_finite(loss, step)
             norm = nn.utils.clip_grad_norm_(parameters, recipe.clip_norm)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
             epoch, rate = step / steps_per_epoch, recipe.learning_rate * share
             tokens, seconds = _tokens(objective, batch), time.monotonic() - start
             history.steps.append(Step(step, epoch, loss, rate, float(norm), tokens, seconds))
+            history.stopped = "interrupted" if interruption.asked else "finished"
             watch(history)
             last = interruption.asked or step == history.num_steps
             if evaluate and (last or step % every == 0):
@@ -146,6 +144,16 @@ def _accumulate(
         (summed / count).backward()
         loss += float(summed.detach())
     return loss / count
+
+
+def _check_finite(loss: float, step: int) -> None:
+    if not math.isfinite(loss):
+        raise RunError(
+            "The loss of step {step} is {loss}: training has broken down; lower "
+            "--training.learning-rate, or choose --training.precision fp32.",
+            step=step,
+            loss=loss,
+        )
 
 
 def _tokens(objective: Objective, batch: Indices) -> int:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from mason.training.schedules import factor
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -36,3 +38,7 @@ class Recipe:
         """Optimiser steps of the whole run."""
         steps = max(1, round(self.epochs * steps_per_epoch))
         return min(steps, self.max_steps) if self.max_steps else steps
+
+    def rate_share(self, step: int, num_steps: int) -> float:
+        """Share of the peak learning rate at ``step`` (from 0) of ``num_steps``."""
+        return factor(step, num_steps, schedule=self.schedule, warmup_share=self.warmup_share)

@@ -2,13 +2,11 @@
 
 from pathlib import Path
 
-from mason.data.columns import find_columns
 from mason.data.doctor import examine
 from mason.data.findings import Finding
-from mason.settings import DataSettings
 from mason.sources import find_model
 from mason.text import load_tokenizer
-from mason.workflows.preparing import read_tables
+from mason.workflows.preparing import columns_of, data_settings, read_tables
 
 
 def check(
@@ -29,15 +27,8 @@ def check(
     Raises:
         MasonError: The data cannot be read.
     """
-    tables, settings = read_tables(DataSettings(train=str(data), **options))  # type: ignore[arg-type]
-    columns = find_columns(
-        next(iter(tables.values())),
-        text=settings.text,
-        label=settings.label,
-        pair=settings.pair,
-        group=settings.group,
-        need_label=False,
-    )
+    tables, settings = read_tables(data_settings(data, options))
+    columns = columns_of(tables, settings, need_label=False)
     if model is None:
         return examine(tables, columns)
     tokenizer = load_tokenizer(find_model(model))

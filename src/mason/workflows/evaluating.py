@@ -1,7 +1,6 @@
 """Evaluation: a trained model on rows it has not seen."""
 
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +10,12 @@ from mason.errors import DataError
 from mason.evaluation import judge
 from mason.models.files import write_json, writing_folder
 from mason.reports import write_report
-from mason.settings import DataSettings
 from mason.tasks.classification import predict_logits
 from mason.workflows import results as blocks
-from mason.workflows.examples import examples_of
+from mason.workflows.examples import examples_of, num_tokens
 from mason.workflows.loading import load
 from mason.workflows.model import Model
-from mason.workflows.preparing import prepare, restrict
+from mason.workflows.preparing import data_settings, prepare_test, restrict
 
 
 def evaluate(
@@ -26,7 +24,7 @@ def evaluate(
     *,
     output: str | Path | None = None,
     command: str | None = None,
-    **options: Any,
+    **options: str | None,
 ) -> dict[str, Any]:
     """Measure a model on every row of a table, or on its test split where it has one.
 
@@ -45,23 +43,21 @@ def evaluate(
     """
     start = time.monotonic()
     ready = model if isinstance(model, Model) else load(model)
-    settings = DataSettings(train=str(data), **options)
-    found = restrict(prepare(settings, seed=0, divide=False), ready.labels)
-    table = found.tables["test" if "test" in found.tables else next(iter(found.tables))]
-    prepared = replace(found, tables={"test": table})
+    prepared = restrict(prepare_test(data_settings(data, options)), ready.labels)
+    table = prepared.tables["test"]
     if not len(table):
         raise DataError("{file} holds no rows with a text and a label.", file=prepared.file)
     examples = examples_of(ready, table, prepared.columns)
     logits = predict_logits(ready.network, examples)
     judgement = judge(logits, np.asarray(examples.targets), temperature=ready.temperature)
     results = blocks.header("evaluate", prepared.columns, ready, command)
-    results["data"] = blocks.data_block(prepared, examples.lengths, ready.max_tokens)
+    lengths = num_tokens(ready, table, prepared.columns, examples)
+    results["data"] = blocks.data_block(prepared, lengths, ready.max_tokens)
     results["evaluation"] = blocks.evaluation_block(
         judgement, table, prepared.columns, ready.labels, split="test"
     )
     seconds = {"evaluate": time.monotonic() - start}
-    texts = [str(t) for t in table.texts(prepared.columns.text)]
-    results["cost"] = blocks.cost_block(ready, seconds, texts)
+    results["cost"] = blocks.cost_block(ready, seconds, table, prepared.columns)
     if output is not None:
         with writing_folder(Path(output), kind="evaluation") as draft:
             write_json(draft / "results.json", results)

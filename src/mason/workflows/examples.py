@@ -26,6 +26,20 @@ def examples_of(model: Model, table: Table, columns: Columns) -> Examples:
     return Examples([ids.tolist() for ids in tokens], None, targets)
 
 
+def num_tokens(model: Model, table: Table, columns: Columns, examples: Examples) -> list[int]:
+    """Tokens of each row before it is cut; only those at the limit are counted again."""
+    lengths = examples.lengths
+    full = [i for i, length in enumerate(lengths) if length == model.max_tokens]
+    if full:
+        rows = table.take(full)
+        seconds = texts_of(rows, columns.pair) if columns.pair else None
+        counts = model.num_tokens(texts_of(rows, columns.text), seconds)
+        lengths = list(lengths)
+        for i, count in zip(full, counts, strict=True):
+            lengths[i] = count
+    return lengths
+
+
 def texts_of(table: Table, column: str) -> list[str]:
     """A column's texts, missing ones empty."""
     return [text or "" for text in table.texts(column)]

@@ -30,7 +30,7 @@ from mason.training.defaults import recipe_for
 from mason.training.loop import History, Watch, fit
 from mason.training.recipe import Recipe
 from mason.workflows import results as blocks
-from mason.workflows.examples import examples_of, targets_of, texts_of
+from mason.workflows.examples import examples_of, num_tokens, targets_of, texts_of
 from mason.workflows.loading import load
 from mason.workflows.model import Model
 from mason.workflows.preparing import Prepared, prepare, restrict
@@ -55,7 +55,7 @@ class Run:
 
 
 def train(
-    model: Model | str | None = None,
+    model: Model | str | Path | None = None,
     data: str | Path | None = None,
     *,
     output: str | Path | None = None,
@@ -80,9 +80,9 @@ def train(
     Raises:
         MasonError: Settings, data or model do not allow the run.
     """
-    named = {"data.train": None if data is None else str(data)}
-    named["output.folder"] = None if output is None else str(output)
-    named["model.source"] = model if isinstance(model, str) else None
+    given = {"data.train": data, "output.folder": output}
+    given["model.source"] = None if isinstance(model, Model) else model
+    named = {name: str(value) for name, value in given.items() if value is not None}
     resolved = load_settings(Path(config) if config else None, {**options, **named})
     if resolved.settings.language != "auto":
         language.use(resolved.settings.language)
@@ -135,6 +135,7 @@ class _Session:
         prepared = self._prepare()
         model = self.ready or self._load(prepared)
         prepared = restrict(prepared, model.labels)
+        model.pairs = prepared.columns.pair is not None
         examples = {
             name: examples_of(model, table, prepared.columns)
             for name, table in prepared.tables.items()
@@ -230,7 +231,12 @@ class _Session:
             targets = np.asarray(held.targets)
             model.temperature = fit_temperature(predict_logits(model.network, held), targets)
         results = blocks.header("train", prepared.columns, model, self.command)
-        lengths = [n for part in examples.values() for n in part.lengths]
+        tables, columns = prepared.tables, prepared.columns
+        lengths = [
+            n
+            for name, part in examples.items()
+            for n in num_tokens(model, tables[name], columns, part)
+        ]
         results["data"] = blocks.data_block(prepared, lengths, model.max_tokens)
         verdict = overfitting_verdict(
             [asdict(e) for e in history.evaluations], chance_loss=math.log(len(model.labels))
@@ -241,13 +247,8 @@ class _Session:
         self._lap("evaluate")
         tokens = sum(step.tokens for step in history.steps)
         busy = sum(step.seconds for step in history.steps)
-        texts = [
-            str(t)
-            for t in prepared.tables[split if split in examples else "train"].texts(
-                prepared.columns.text
-            )
-        ]
-        results["cost"] = blocks.cost_block(model, self.seconds, texts, tokens / busy)
+        sample = tables[split if split in examples else "train"]
+        results["cost"] = blocks.cost_block(model, self.seconds, sample, columns, tokens / busy)
         results["recipe"] = {
             "settings": self.settings.model_dump(exclude_none=True),
             "resolved": asdict(recipe),

@@ -1,8 +1,9 @@
 """From a name to a model ready to predict or to train."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from mason.errors import CheckpointError, SettingsError
 from mason.models.checkpoints import load_model
@@ -61,16 +62,17 @@ def load(
     limit = _limit(cut, spec, tokenizer)
     if contract and labels is None and max_tokens is None:
         contract.check(InputContract.of(tokenizer, max_tokens=limit, labels=spec.labels))
-    temperature = _temperature(folder) if labels is None else 1.0
+    facts = _Facts.of(folder) if labels is None else _Facts()
     return Model(
         found.model,
         tokenizer,
         found.family,
         str(source),
         limit,
-        temperature,
+        facts.temperature,
         found.fresh,
         found.dropped,
+        facts.pairs,
     )
 
 
@@ -112,9 +114,30 @@ def _limit(cut: int | None, spec: ModelSpec, tokenizer: Tokenizer) -> int:
     return min(n for n in (hard, tokenizer.max_tokens, DEFAULT_MAX_TOKENS) if n)
 
 
-def _temperature(folder: Path) -> float:
-    file = folder / FACTS_FILE
-    if not file.is_file():
-        return 1.0
-    facts: Mapping[str, Any] = read_json(file).get("calibration") or {}
-    return float(facts.get("temperature", 1.0))
+@dataclass(frozen=True)
+class _Facts:
+    """What training learned of a model beside its weights."""
+
+    temperature: float = 1.0
+    pairs: bool | None = None
+
+    @classmethod
+    def of(cls, folder: Path) -> "_Facts":
+        """Those a folder of Mason's holds, else none."""
+        file = folder / FACTS_FILE
+        told = read_json(file) if file.is_file() else {}
+        calibration, pairs = told.get("calibration", {}), told.get("pairs")
+        if not isinstance(calibration, dict) or not isinstance(pairs, bool | None):
+            raise _damaged(file)
+        temperature = calibration.get("temperature", 1.0)
+        if type(temperature) not in (int, float) or not 0 < temperature < math.inf:
+            raise _damaged(file)
+        return cls(float(temperature), pairs)
+
+
+def _damaged(file: Path) -> CheckpointError:
+    return CheckpointError(
+        "{file}: its calibration is no temperature above 0, or pairs is neither true nor false; "
+        "fetch the model again.",
+        file=file,
+    )

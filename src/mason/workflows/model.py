@@ -8,6 +8,7 @@ from typing import overload
 import numpy as np
 from scipy.special import softmax
 
+from mason.errors import DataError
 from mason.models.checkpoints import save_model
 from mason.models.families import Family
 from mason.models.files import write_json
@@ -44,6 +45,7 @@ class Model:
             (Guo et al. 2017).
         fresh: Parameters that started from random weights.
         dropped: Tensors of the source this task has no use for.
+        pairs: Whether it was trained on pairs of texts; None: nobody says.
     """
 
     network: Transformer
@@ -54,6 +56,7 @@ class Model:
     temperature: float = 1.0
     fresh: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
+    pairs: bool | None = None
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -61,11 +64,35 @@ class Model:
         return self.network.spec.labels
 
     def encode(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> Examples:
-        """Texts, or pairs of texts, as the network reads them."""
+        """Texts, or pairs of texts, as the network reads them.
+
+        Raises:
+            DataError: The model was trained on pairs and gets single texts, or the other way
+                round.
+        """
+        self._check_pairs(pairs is not None)
         encodings = self.tokenizer.encode(texts, pairs, max_tokens=self.max_tokens)
         typed = self.network.spec.input_stack.embedding.num_token_types > 1
         types = [e.type_ids for e in encodings] if typed and pairs is not None else None
         return Examples([e.ids for e in encodings], types)
+
+    def _check_pairs(self, given: bool) -> None:
+        if self.pairs and not given:
+            raise DataError(
+                "This model was trained on pairs of texts and is given one; name the second one "
+                "with --pair."
+            )
+        if self.pairs is False and given:
+            raise DataError(
+                "This model was trained on single texts and is given pairs; name the one column "
+                "it shall read with --text."
+            )
+
+    def num_tokens(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> list[int]:
+        """Tokens of each text, or pair of texts, before it is cut."""
+        if pairs is None:
+            return [len(ids) for ids in self.tokenizer.encode_ids(texts)]
+        return [len(e.ids) for e in self.tokenizer.encode(texts, pairs)]
 
     def logits(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> np.ndarray:
         """Raw outputs [texts, classes] in fp32."""
@@ -104,7 +131,11 @@ class Model:
         self._settle_padding()
         save_model(self.network, self.family, folder)
         self.tokenizer.save(folder)
-        facts = {"task": "classification", "calibration": {"temperature": self.temperature}}
+        facts = {
+            "task": "classification",
+            "pairs": self.pairs,
+            "calibration": {"temperature": self.temperature},
+        }
         write_json(folder / FACTS_FILE, facts)
         contract = InputContract.of(self.tokenizer, max_tokens=self.max_tokens, labels=self.labels)
         save_contract(folder, contract)

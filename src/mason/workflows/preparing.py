@@ -14,7 +14,7 @@ from mason.data.splits import link, split
 from mason.data.tables import Table, read_splits
 from mason.errors import DataError
 from mason.language import say
-from mason.settings import DataSettings
+from mason.settings import DataSettings, load_settings
 from mason.sources import find_data
 
 CATALOG = "catalog:"
@@ -33,9 +33,19 @@ class Prepared:
     """"train", "valid" and "test", each only where there are rows for it."""
     columns: Columns
     findings: list[Finding]
-    split: str
+    split: str = ""
     """In words, how the rows were divided."""
     labels: tuple[str, ...] = field(default=())
+
+
+def data_settings(data: str | Path, options: Mapping[str, str | None]) -> DataSettings:
+    """The settings of a verb that reads one table or folder; ``options`` are their fields.
+
+    Raises:
+        SettingsError: An option is unknown, or its value is wrong.
+    """
+    named = {f"data.{name}": value for name, value in options.items()}
+    return load_settings(overrides={**named, "data.train": str(data)}).settings.data
 
 
 def read_tables(settings: DataSettings) -> tuple[dict[str, Table], DataSettings]:
@@ -93,35 +103,64 @@ def prepare(
     seed: int,
     token_counts: TokenCounts | None = None,
     max_tokens: int | None = None,
-    divide: bool = True,
 ) -> Prepared:
     """Read, find the columns, examine, clean and divide.
 
     Args:
         settings: Which data, and how to read them.
-        seed: Decides which rows are held out.
+        seed: Decides which rows are held out where no file gives them.
         token_counts: Tokens of each of some texts, for the check of lengths.
         max_tokens: Where the model cuts texts.
-        divide: Hold out rows for validation and testing where no file gives them.
 
     Raises:
         DataError: The data cannot be read, or the doctor finds an error.
     """
     tables, settings = read_tables(settings)
-    first = next(iter(tables.values()))
-    columns = find_columns(
-        first,
+    columns = columns_of(tables, settings)
+    findings = examine(tables, columns, token_counts=token_counts, max_tokens=max_tokens)
+    found = _cleaned(tables, columns, findings)
+    divided, words = _divide(found.tables, columns, settings, seed)
+    return replace(found, tables=divided, split=words)
+
+
+def prepare_test(settings: DataSettings) -> Prepared:
+    """Read the rows to measure on, examine and clean them: the test split, or all there is.
+
+    Raises:
+        DataError: As for ``prepare``.
+    """
+    tables, settings = read_tables(settings)
+    tables = {"test": tables["test" if "test" in tables else next(iter(tables))]}
+    columns = columns_of(tables, settings)
+    return _cleaned(tables, columns, examine(tables, columns))
+
+
+def columns_of(
+    tables: Mapping[str, Table], settings: DataSettings, *, need_label: bool = True
+) -> Columns:
+    """The columns the settings name, the others found.
+
+    Raises:
+        DataError: See ``find_columns``.
+    """
+    return find_columns(
+        next(iter(tables.values())),
         text=settings.text,
         label=settings.label,
         pair=settings.pair,
         group=settings.group,
+        need_label=need_label,
     )
-    findings = examine(tables, columns, token_counts=token_counts, max_tokens=max_tokens)
+
+
+def _cleaned(
+    tables: Mapping[str, Table], columns: Columns, findings: Sequence[Finding]
+) -> Prepared:
     refuse(findings)
-    tables, dropped = clean(tables, columns)
-    labels = tuple(sorted({str(label) for t in tables.values() for label in _labels(t, columns)}))
-    divided, words = _divide(tables, columns, settings, seed) if divide else (tables, "")
-    return Prepared(str(first.path), divided, columns, findings + dropped, words, labels)
+    cleaned, dropped = clean(tables, columns)
+    labels = {str(label) for table in cleaned.values() for label in _labels(table, columns)}
+    file = str(next(iter(tables.values())).path)
+    return Prepared(file, cleaned, columns, [*findings, *dropped], labels=tuple(sorted(labels)))
 
 
 def refuse(findings: Sequence[Finding]) -> None:

@@ -19,6 +19,7 @@ from mason.evaluation import Baseline, Judgement
 from mason.models.transformer import num_parameters
 from mason.runtime import machine, peak_memory_bytes
 from mason.training.loop import History
+from mason.workflows.examples import texts_of
 from mason.workflows.model import Model
 from mason.workflows.preparing import Prepared
 
@@ -166,7 +167,11 @@ def evaluation_block(
 
 
 def cost_block(
-    model: Model, seconds: Mapping[str, float], texts: Sequence[str], speed: float | None = None
+    model: Model,
+    seconds: Mapping[str, float],
+    table: Table,
+    columns: Columns,
+    speed: float | None = None,
 ) -> Block:
     """Time, memory and size; latency is measured here, one text at a time."""
     weights = sum(p.numel() * p.element_size() for p in model.network.parameters())
@@ -175,16 +180,18 @@ def cost_block(
         "tokens_per_second": speed,
         "peak_memory_bytes": peak_memory_bytes(),
         "model_bytes": weights,
-        "latency_ms": _latency(model, texts),
+        "latency_ms": _latency(model, table, columns),
     }
 
 
-def _latency(model: Model, texts: Sequence[str], num_runs: int = 50) -> Block:
-    chosen = [texts[i % len(texts)] for i in range(num_runs)]
-    model.predict(chosen[0])
+def _latency(model: Model, table: Table, columns: Columns, num_runs: int = 50) -> Block:
+    chosen = table.take([i % len(table) for i in range(num_runs)])
+    texts: list[str] = texts_of(chosen, columns.text)
+    seconds = texts_of(chosen, columns.pair) if columns.pair else [None] * num_runs
+    model.predict(texts[0], seconds[0])
     times = []
-    for text in chosen:
+    for text, second in zip(texts, seconds, strict=True):
         start = time.perf_counter()
-        model.predict(text)
+        model.predict(text, second)
         times.append((time.perf_counter() - start) * 1000)
     return {"p50": statistics.median(times), "p99": float(np.percentile(times, 99))}

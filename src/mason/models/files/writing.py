@@ -36,14 +36,22 @@ def writing_folder(
         The folder to write into.
 
     Raises:
-        CheckpointError: ``path`` is a file, or a folder that somebody else filled.
+        CheckpointError: ``path`` is a file, a folder that somebody else filled, or lies where
+            nothing can be written.
     """
     path = Path(os.path.abspath(path))
     _check_target(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _remove_leftovers(path)
     draft = path.with_name(f".{path.name}.writing-{uuid.uuid4().hex[:8]}")
-    draft.mkdir()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_leftovers(path)
+        draft.mkdir()
+    except OSError as error:
+        raise CheckpointError(
+            "{path} cannot be written ({reason}); choose another place.",
+            path=path,
+            reason=error.strerror or error,
+        ) from error
     lock = os.open(draft, os.O_RDONLY)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -1,0 +1,23 @@
+"""Texts to predict from a table."""
+
+from pathlib import Path
+
+from mason.workflows.examples import texts_of
+from mason.workflows.preparing import columns_of, data_settings, read_tables
+
+
+def read_texts(data: str | Path, **options: str | None) -> tuple[list[str], list[str] | None]:
+    """The texts of every row, and the second ones where the rows are pairs.
+
+    Args:
+        data: As for ``mason.train``; of a folder, its first split.
+        options: Fields of the ``data`` settings, such as ``text`` and ``encoding``.
+
+    Raises:
+        MasonError: The data cannot be read, or have no column of texts.
+    """
+    tables, settings = read_tables(data_settings(data, options))
+    columns = columns_of(tables, settings, need_label=False)
+    table = next(iter(tables.values()))
+    seconds = texts_of(table, columns.pair) if columns.pair else None
+    return texts_of(table, columns.text), seconds
