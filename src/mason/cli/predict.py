@@ -1,5 +1,6 @@
 """``mason predict``: a text, a file, standard input, or a conversation."""
 
+import io
 import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -64,6 +65,8 @@ def _label(
 
 
 def _lines() -> Iterator[str]:
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="strict")  # the locale C lets anything through
     try:
         for line in sys.stdin:
             yield line.rstrip("\n")
@@ -108,7 +111,8 @@ def _write(labelled: Labelled, file: Path) -> None:
     frame = pl.DataFrame(rows, schema=["text", "label", "probability"], orient="row")
     draft = file.with_name(f".{file.name}.writing")
     try:
-        frame.write_csv(draft)
+        with draft.open("wb") as stream:
+            frame.write_csv(stream)
         draft.replace(file)
     except OSError as error:
         draft.unlink(missing_ok=True)

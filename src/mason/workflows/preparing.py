@@ -119,7 +119,9 @@ def prepare(
     columns = columns_of(tables, settings)
     findings = examine(tables, columns, token_counts=token_counts, max_tokens=max_tokens)
     found = _cleaned(tables, columns, findings)
+    _check_labels(next(iter(found.tables.values())), columns)
     divided, words = _divide(found.tables, columns, settings, seed)
+    _check_labels(divided["train"], columns)
     return replace(found, tables=divided, split=words)
 
 
@@ -161,6 +163,19 @@ def _cleaned(
     labels = {str(label) for table in cleaned.values() for label in _labels(table, columns)}
     file = str(next(iter(tables.values())).path)
     return Prepared(file, cleaned, columns, [*findings, *dropped], labels=tuple(sorted(labels)))
+
+
+def _check_labels(train: Table, columns: Columns) -> None:
+    """Refuse to learn from one label: the others may have been left out, or held out."""
+    labels = sorted({str(label) for label in _labels(train, columns)})
+    if len(labels) < 2:
+        raise DataError(
+            "{file} has {count} rows to train on, with the labels {labels}, once incomplete rows, "
+            "copies and rows that are tested on are left out; add rows until two labels are left.",
+            file=train.path,
+            count=len(train),
+            labels=labels,
+        )
 
 
 def refuse(findings: Sequence[Finding]) -> None:
