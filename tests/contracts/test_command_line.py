@@ -25,7 +25,7 @@ from tests.contracts.tiny import write_model, write_tables
 MODEL_NAME = "all-MiniLM-L6-v2"
 ROW = re.compile(r"^\| `mason (?P<name>[a-z]+)` \|", re.MULTILINE)
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z.-]*[a-z]")
-OTHER_PROGRAMS = {"--merge"}  # llama-gguf-split
+NOT_OURS = {"--merge", "--help"}  # llama-gguf-split; cyclopts adds --help to every command
 
 RUNNING = [page for page in PAGES if any(block.run for block in blocks_of(page))]
 RUNNING = [page for page in RUNNING if page.name != "README.zh-CN.md" and "zh" not in page.parts]
@@ -55,7 +55,7 @@ def test_commands_exist(page: Path) -> None:
 
 def test_messages_name_options_that_exist() -> None:
     settings = {f"--{name.replace('_', '-')}" for name in (*ALIASES, *paths())}
-    known = settings | set(OPTION.findall(listing())) | OTHER_PROGRAMS
+    known = settings | set(OPTION.findall(listing())) | NOT_OURS
     wrong = {
         template: ", ".join(sorted(surplus))
         for template in merged()
