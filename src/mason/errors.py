@@ -48,3 +48,14 @@ class TokenizerError(MasonError):
 
 class RunError(MasonError):
     """A run cannot start or go on: no room, no memory, a folder in use."""
+
+
+class RunStopped(MasonError):  # noqa: N818 - nobody made a mistake
+    """Somebody asked a run to stop; it is kept and can go on.
+
+    ``values["signal"]`` is the number of the signal that asked.
+    """
+
+    def __init__(self, template: str, /, **values: object) -> None:
+        super().__init__(template, **values)
+        self.exit_code = 128 + int(str(values["signal"]))

@@ -8,7 +8,7 @@ from cyclopts import App, CycloptsError, Group, Parameter
 
 from mason import language
 from mason.cli.mistakes import explain
-from mason.errors import MasonError, SettingsError
+from mason.errors import MasonError, RunStopped, SettingsError
 from mason.language import say
 
 
@@ -31,6 +31,7 @@ def build_app() -> App:
     data = App(name="data", help=say("check a table before training"), help_format="plaintext")
     for name, help_text in (
         ("train", say("fine-tune a model on a table and write its report")),
+        ("resume", say("go on with a run that was stopped or killed")),
         ("evaluate", say("measure a model on a table it has not seen")),
         ("predict", say("label a text, a file, or standard input")),
         ("show", say("print a model's blocks with their sizes")),
@@ -62,6 +63,9 @@ def run(arguments: list[str]) -> int:
         rest = _choose_language(arguments)
         code = build_app()(rest, exit_on_error=False, print_error=False)
         return code if isinstance(code, int) else 0
+    except RunStopped as stopped:
+        print(stopped, file=sys.stderr)
+        return stopped.exit_code
     except MasonError as error:
         return _fail(str(error))
     except CycloptsError as error:

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,8 @@ from mason.language import say
 
 if TYPE_CHECKING:
     from mason.data.findings import Finding
-    from mason.training.loop import History
+    from mason.training.history import History
+    from mason.workflows.resuming import Checked
 
 SHADES = {"error": "bold red", "warning": "yellow", "note": "dim"}
 
@@ -23,8 +25,9 @@ def console() -> Console:
 
 
 def notice(sentence: str) -> None:
-    """A sentence beside the output, on standard error."""
-    print(sentence, file=sys.stderr)
+    """A sentence beside the output, on standard error; if nobody listens, nothing stops."""
+    with suppress(OSError, ValueError):
+        print(sentence, file=sys.stderr)
 
 
 class Progress:
@@ -34,6 +37,7 @@ class Progress:
         self._display: Any = None
         self._task: Any = None
         self._stopping = False
+        self._told = 0
 
     def __enter__(self) -> "Progress":
         return self
@@ -52,6 +56,9 @@ class Progress:
         if history.stopped == "interrupted" and not self._stopping:
             self._stopping = True
             notice(say("Stopping: what was learned is kept. Ctrl-C again leaves at once."))
+        for sentence in history.notices[self._told :]:
+            notice(sentence)
+        self._told = len(history.notices)
         if not sys.stderr.isatty():
             return
         if self._display is None:
@@ -111,6 +118,18 @@ def findings_table(findings: "Sequence[Finding]") -> None:
         table.add_row(
             severity[finding.severity], where, f"{finding.reason} {finding.fix}", style=shade
         )
+    console().print(table)
+
+
+def checkpoints_table(found: "Sequence[Checked]") -> None:
+    """Each checkpoint, and whether it is whole."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for heading in (say("checkpoint"), say("state")):
+        table.add_column(heading, overflow="fold")
+    for checked in found:
+        table.add_row(checked.name, checked.problem or say("whole"))
     console().print(table)
 
 

@@ -135,6 +135,8 @@ class Step(_Block):
     gradient_norm: float | None = None
     tokens: int | None = None
     seconds: float | None = None
+    refused: str | None = None
+    """Why the step changed no weight."""
 
 
 class Evaluation(_Block):

@@ -54,6 +54,8 @@ _NAMES = {
     "training.dropout": "hidden_dropout_prob hidden_dropout",
     "training.patience": "early_stopping_patience",
     "output.folder": "output_dir out_dir",
+    "output.checkpoint_steps": "save_steps",
+    "output.checkpoints": "save_total_limit",
 }
 
 ALIASES = {

@@ -76,4 +76,16 @@ def _output() -> dict[str, str]:
     return {
         "folder": say("Folder to write the model, its results and its report to."),
         "report": say("Whether to write the HTML report."),
+        "checkpoints": say(
+            "How many of the last checkpoints to keep, the best besides; 0 keeps none, and then "
+            "a killed run is lost."
+        ),
+        "checkpoint_minutes": say(
+            "Minutes from one checkpoint to the next; more where writing took over 2 % of them."
+        ),
+        "checkpoint_steps": say("Steps from one checkpoint to the next, instead of minutes."),
+        "checkpoint_in_background": say(
+            "Write checkpoints while training goes on, at the price of a copy in memory; left out, "
+            "on an accelerator only."
+        ),
     }

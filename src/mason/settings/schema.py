@@ -92,6 +92,10 @@ class OutputSettings(_Group):
 
     folder: Text | None = None
     report: bool = True
+    checkpoints: Annotated[int, Field(ge=0, le=1000)] = 2
+    checkpoint_minutes: Annotated[Real, Field(gt=0, le=100_000)] = 5.0
+    checkpoint_steps: Annotated[int, Field(ge=1, le=10**9)] | None = None
+    checkpoint_in_background: bool | None = None
 
 
 class Settings(_Group):

@@ -35,6 +35,32 @@ def _full(lengths: npt.NDArray[np.int64], budget: int) -> list[int]:
     return cuts
 
 
+class Cursor:
+    """A place in the order of the examples: all that a run must remember of its data.
+
+    Args:
+        lengths: Tokens of each example.
+        recipe: Seed and size of the batches.
+        epoch: The epoch it stands in, from 0.
+        place: Batches of that epoch that were taken.
+    """
+
+    def __init__(
+        self, lengths: Sequence[int], recipe: Recipe, epoch: int = 0, place: int = 0
+    ) -> None:
+        self.lengths, self.recipe = lengths, recipe
+        self.epoch, self.place = epoch, place
+        self._batches = epoch_batches(lengths, recipe, epoch)
+
+    def next(self) -> Indices:
+        """The next batch; the cursor moves past it."""
+        if self.place >= len(self._batches):
+            self.epoch, self.place = self.epoch + 1, 0
+            self._batches = epoch_batches(self.lengths, self.recipe, self.epoch)
+        self.place += 1
+        return self._batches[self.place - 1]
+
+
 def passes(
     batch: Sequence[int] | Indices, lengths: Sequence[int], budget: int
 ) -> Iterator[list[int]]:

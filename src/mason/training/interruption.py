@@ -1,4 +1,4 @@
-"""Ctrl-C as a request: finish the step, keep what was learned, leave."""
+"""Ctrl-C and a polite kill as requests: finish the step, keep what was learned, leave."""
 
 import signal
 import threading
@@ -6,18 +6,30 @@ from types import FrameType, TracebackType
 
 
 class Interruption:
-    """While it is entered, the first SIGINT is noted in ``asked``; a second one ends at once.
+    """While it is entered, the first SIGINT, SIGTERM or SIGHUP is noted; a second one ends at once.
 
     Outside the main thread, where Python takes no signals, nothing changes.
+
+    Attributes:
+        signal: The number of the signal that asked to stop; None: none did.
     """
 
+    _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
     def __init__(self) -> None:
-        self.asked = False
-        self._before: signal._HANDLER = None
+        self.signal: int | None = None
+        self._before: dict[signal.Signals, signal._HANDLER] = {}
+
+    @property
+    def asked(self) -> bool:
+        """Whether somebody asked to stop."""
+        return self.signal is not None
 
     def __enter__(self) -> "Interruption":
         if threading.current_thread() is threading.main_thread():
-            self._before = signal.signal(signal.SIGINT, self._note)
+            # Under nohup a closed terminal is to be ignored.
+            heard = [s for s in self._SIGNALS if not (s == signal.SIGHUP and _ignored(s))]
+            self._before = {s: signal.signal(s, self._note) for s in heard}
         return self
 
     def __exit__(
@@ -26,10 +38,15 @@ class Interruption:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        self.asked = True
-        # Not the handler from before: a process started in the background ignores SIGINT.
+        self.signal = number
+        # Not the handlers from before: a process started in the background ignores SIGINT.
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _ignored(number: signal.Signals) -> bool:
+    return signal.getsignal(number) is signal.SIG_IGN

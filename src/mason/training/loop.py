@@ -1,77 +1,80 @@
 """The training loop, on one page."""
 
-import math
-import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Protocol
 
-import torch
 from torch import Tensor, nn
 
 from mason.errors import RunError
-from mason.runtime import pick_precision
-from mason.training.batches import Indices, epoch_batches, passes
+from mason.language import say
+from mason.training.diagnosis import Explainer
+from mason.training.history import Evaluation, History, Step
 from mason.training.interruption import Interruption
-from mason.training.optimizers import build_optimizer, set_rates
 from mason.training.recipe import Recipe
-
-
-class Objective(Protocol):
-    """What is learned from: examples by number, and a loss that is a sum and a count."""
-
-    @property
-    def lengths(self) -> Sequence[int]:
-        """Tokens of each example."""
-
-    def count(self, batch: Indices) -> int:
-        """How many targets the batch has."""
-
-    def loss(self, model: nn.Module, run: Sequence[int]) -> Tensor:
-        """The summed loss over the targets of a run of examples."""
-
-
-@dataclass(frozen=True)
-class Step:
-    """One optimiser step, after it was taken."""
-
-    step: int
-    epoch: float
-    loss: float
-    learning_rate: float
-    gradient_norm: float
-    tokens: int
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """What the validation examples said after a step; a lower ``valid_loss`` is better."""
-
-    step: int
-    epoch: float
-    train_loss: float
-    valid_loss: float
-    valid_accuracy: float | None = None
-    valid_macro_f1: float | None = None
-
-
-@dataclass
-class History:
-    """Everything that happened."""
-
-    num_steps: int = 0
-    steps: list[Step] = field(default_factory=list)
-    evaluations: list[Evaluation] = field(default_factory=list)
-    best: Evaluation | None = None
-    stopped: str = "finished"
-
+from mason.training.state import Objective, State
+from mason.training.step import take_step
 
 Scores = dict[str, float]
 Evaluate = Callable[[nn.Module], Scores]
 """Validation scores: ``valid_loss`` and, where there are any, the other fields."""
 Watch = Callable[[History], None]
 """Called after every step and evaluation."""
+
+_FAILURES, _ROLLBACKS = 3, 3
+"""Refused steps in a row before the run goes back; how often it may go back."""
+
+
+class Keeper(Protocol):
+    """Who remembers a run: memory alone, or checkpoints on the disk."""
+
+    resumable: bool
+    capsules: Path | None
+
+    def restore(self, state: State) -> bool:
+        """Bring a run to where it was kept last; False if it was not."""
+
+    def after_step(self, state: State) -> None:
+        """Keep the run if it is time."""
+
+    def keep(self, state: State) -> None:
+        """Keep the run now."""
+
+    def keep_best(self, state: State) -> None:
+        """Keep these weights as the best so far."""
+
+    def restore_best(self, state: State) -> None:
+        """Bring the best weights back."""
+
+
+class Memory:
+    """Keeps the best weights beside the model, and nothing of the run."""
+
+    resumable = False
+    capsules: Path | None = None
+
+    def __init__(self) -> None:
+        self._best: dict[str, Tensor] = {}
+
+    def restore(self, state: State) -> bool:
+        """Nothing is kept."""
+        return False
+
+    def after_step(self, state: State) -> None:
+        """Nothing to do."""
+
+    def keep(self, state: State) -> None:
+        """Nothing to do."""
+
+    def keep_best(self, state: State) -> None:
+        """Copy the weights."""
+        self._best = {name: w.detach().clone() for name, w in state.weights().items()}
+
+    def restore_best(self, state: State) -> None:
+        """Copy them back."""
+        for name, weight in state.weights().items():
+            if name in self._best:
+                weight.data.copy_(self._best[name])
 
 
 def fit(
@@ -82,6 +85,7 @@ def fit(
     evaluate: Evaluate | None = None,
     fresh: Sequence[str] = (),
     watch: Watch = lambda history: None,
+    keeper: Keeper | None = None,
 ) -> History:
     """Train, and leave the model as it was at its best evaluation.
 
@@ -92,103 +96,82 @@ def fit(
         evaluate: Called ``evaluations_per_epoch`` times an epoch, and at the end.
         fresh: Names of parameters that start from random weights.
         watch: Called after every step and evaluation.
+        keeper: Keeps the run, and continues one it kept; None: nothing outlives the process.
+
+    Raises:
+        RunError: Training broke down for good, or one example alone does not fit the memory.
     """
-    device = next(model.parameters()).device
-    dtype = pick_precision(recipe.precision, device)
-    optimizer = build_optimizer(model, recipe, fresh)
-    steps_per_epoch = len(epoch_batches(objective.lengths, recipe, epoch=0))
-    history = History(recipe.num_steps(steps_per_epoch))
-    every = max(1, round(steps_per_epoch / recipe.evaluations_per_epoch))
-    best: dict[str, Tensor] = {}
-    parameters = [p for p in model.parameters() if p.requires_grad]
+    state = State.fresh(model, objective, recipe, fresh)
+    kept: Keeper = keeper or Memory()
+    kept.restore(state)
+    history, explain = state.history, Explainer(kept.capsules)
     model.train()
     with Interruption() as interruption:
-        for step, batch in enumerate(_batches(objective, recipe, history.num_steps), start=1):
-            start = time.monotonic()
-            share = recipe.rate_share(step - 1, history.num_steps)
-            set_rates(optimizer, share)
-            loss = _accumulate(model, objective, batch, recipe.tokens_per_pass, dtype)
-            _check_finite(loss, step)
-            norm = nn.utils.clip_grad_norm_(parameters, recipe.clip_norm)
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
-            epoch, rate = step / steps_per_epoch, recipe.learning_rate * share
-            tokens, seconds = _tokens(objective, batch), time.monotonic() - start
-            history.steps.append(Step(step, epoch, loss, rate, float(norm), tokens, seconds))
-            history.stopped = "interrupted" if interruption.asked else "finished"
+        _look(state, evaluate, kept, watch)
+        while not history.ended:
+            history.steps.append(take_step(state, objective, explain))
             watch(history)
-            last = interruption.asked or step == history.num_steps
-            if evaluate and (last or step % every == 0):
-                if _assess(model, evaluate, history, every):
-                    best = {n: p.detach().clone() for n, p in model.named_parameters()}
+            if interruption.asked:
+                history.stopped, history.signal = "interrupted", interruption.signal
                 watch(history)
-            history.stopped = _reason_to_stop(history, recipe, interruption)
-            if history.stopped != "finished":
-                break
+                if kept.resumable:
+                    break
+            if state.guard.failures >= _FAILURES:
+                _go_back(state, kept)
+            _look(state, evaluate, kept, watch)
+            kept.after_step(state)
+        kept.keep(state)
     model.eval()
-    if best:
-        with torch.no_grad():
-            for name, parameter in model.named_parameters():
-                parameter.copy_(best[name])
+    if not (history.stopped == "interrupted" and kept.resumable):
+        kept.restore_best(state)
     return history
 
 
-def _accumulate(
-    model: nn.Module, objective: Objective, batch: Indices, budget: int, dtype: torch.dtype
-) -> float:
-    """Add the gradient of the batch's mean loss, pass by pass; return that loss."""
-    device, count, loss = next(model.parameters()).device.type, objective.count(batch), 0.0
-    for run in passes(batch, objective.lengths, budget):
-        with torch.autocast(device, dtype, enabled=dtype != torch.float32):
-            summed = objective.loss(model, run)
-        (summed / count).backward()
-        loss += float(summed.detach())
-    return loss / count
+def _look(state: State, evaluate: Evaluate | None, keeper: Keeper, watch: Watch) -> None:
+    """Evaluate where it is due; keep the weights if they are the best so far."""
+    if evaluate is None or not state.evaluation_due:
+        return
+    history, recent = state.history, state.history.steps[-state.evaluate_every :]
+    last: Step = history.steps[-1]
+    losses = [s.loss for s in recent if s.refused is None] or [last.loss]
+    train_loss = sum(losses) / len(losses)
+    state.model.eval()
+    scores = evaluate(state.model)
+    state.model.train()
+    if history.add(Evaluation(last.step, last.epoch, train_loss, **scores)):
+        keeper.keep_best(state)
+    elif _out_of_patience(history, state.recipe.patience):
+        history.stopped = "early"
+    watch(history)
 
 
-def _check_finite(loss: float, step: int) -> None:
-    if not math.isfinite(loss):
+def _out_of_patience(history: History, patience: int | None) -> bool:
+    if patience is None or history.best is None or history.stopped != "finished":
+        return False
+    since = [e for e in history.evaluations if e.step > history.best.step]
+    return len(since) >= patience
+
+
+def _go_back(state: State, keeper: Keeper) -> None:
+    """Return to the last checkpoint with half the learning rate, or give up."""
+    reason, step = state.history.steps[-1].refused, state.history.step
+    rollbacks, scale = state.rollbacks + 1, state.rate_scale / 2
+    if rollbacks > _ROLLBACKS or not keeper.restore(state):
         raise RunError(
-            "The loss of step {step} is {loss}: training has broken down; lower "
+            "Training has broken down at step {step}: {reason}, {times} steps in a row; lower "
             "--training.learning-rate, or choose --training.precision fp32.",
             step=step,
-            loss=loss,
+            reason=reason,
+            times=_FAILURES,
         )
-
-
-def _tokens(objective: Objective, batch: Indices) -> int:
-    return sum(objective.lengths[int(i)] for i in batch)
-
-
-def _batches(objective: Objective, recipe: Recipe, num_steps: int) -> Iterator[Indices]:
-    step, epoch = 0, 0
-    while step < num_steps:
-        for batch in epoch_batches(objective.lengths, recipe, epoch)[: num_steps - step]:
-            step += 1
-            yield batch
-        epoch += 1
-
-
-def _assess(model: nn.Module, evaluate: Evaluate, history: History, every: int) -> bool:
-    """Evaluate; True if it is the best so far."""
-    model.eval()
-    last, recent = history.steps[-1], history.steps[-every:]
-    scores = evaluate(model)
-    train_loss = sum(s.loss for s in recent) / len(recent)
-    evaluation = Evaluation(last.step, last.epoch, train_loss, **scores)
-    model.train()
-    history.evaluations.append(evaluation)
-    better = history.best is None or evaluation.valid_loss < history.best.valid_loss
-    if better:
-        history.best = evaluation
-    return better
-
-
-def _reason_to_stop(history: History, recipe: Recipe, interruption: Interruption) -> str:
-    """Why to stop after this step; "finished" while there is no reason."""
-    if interruption.asked:
-        return "interrupted"
-    if recipe.patience is None or history.best is None:
-        return "finished"
-    since = [e for e in history.evaluations if e.step > history.best.step]
-    return "early" if len(since) >= recipe.patience else "finished"
+    state.rollbacks, state.rate_scale = rollbacks, scale
+    state.history.notices.append(
+        say(
+            "After {times} refused steps the run went back from step {step} to step {kept} and "
+            "goes on with {scale:.2g} of the learning rate.",
+            times=_FAILURES,
+            step=step,
+            kept=state.history.step,
+            scale=scale,
+        )
+    )

@@ -5,5 +5,17 @@ from mason.workflows.evaluating import evaluate
 from mason.workflows.fine_tuning import Run, train
 from mason.workflows.loading import load
 from mason.workflows.model import Model, Prediction
+from mason.workflows.resuming import Checked, resume, verify_run
 
-__all__ = ["Model", "Prediction", "Run", "check", "evaluate", "load", "train"]
+__all__ = [
+    "Checked",
+    "Model",
+    "Prediction",
+    "Run",
+    "check",
+    "evaluate",
+    "load",
+    "resume",
+    "train",
+    "verify_run",
+]

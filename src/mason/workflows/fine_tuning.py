@@ -1,6 +1,5 @@
 """Training: look first, then train, measure, and leave a model with its papers."""
 
-import json
 import math
 import shlex
 import sys
@@ -13,9 +12,10 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
+from safetensors import SafetensorError
 
 from mason import language
-from mason.errors import SettingsError
+from mason.errors import RunError, RunStopped, SettingsError
 from mason.evaluation import baselines, judge
 from mason.metrics import fit_temperature, overfitting_verdict, scores
 from mason.models.files import write_json, writing_folder
@@ -27,10 +27,14 @@ from mason.sources import find_model
 from mason.tasks.classification import ClassificationObjective, Examples, predict_logits
 from mason.text import load_tokenizer
 from mason.training.defaults import recipe_for
-from mason.training.loop import History, Watch, fit
+from mason.training.history import History
+from mason.training.loop import Watch, fit
 from mason.training.recipe import Recipe
+from mason.training.run_folder import Begun, RunFolder
+from mason.training.watchdog import Watchdog
 from mason.workflows import results as blocks
 from mason.workflows.examples import examples_of, num_tokens, targets_of, texts_of
+from mason.workflows.keeping import Kept, data_fingerprint, keep_run, model_fingerprint
 from mason.workflows.loading import load
 from mason.workflows.model import Model
 from mason.workflows.preparing import Prepared, prepare, restrict
@@ -89,7 +93,7 @@ def train(
     for sentence in resolved.notices:
         notice(sentence)
     ready = model if isinstance(model, Model) else None
-    return _Session(resolved.settings, ready, watch, notice, command or _command()).run()
+    return Session(resolved.settings, ready, watch, notice, command or _command()).run()
 
 
 def _command() -> str:
@@ -97,14 +101,21 @@ def _command() -> str:
     return shlex.join([Path(program).name, *rest])
 
 
-class _Session:
-    """One call of ``train``: its settings and what it has made so far."""
+class Session:
+    """One call of ``train`` or ``resume``: its settings and what it has made so far."""
 
     def __init__(
-        self, settings: Settings, ready: Model | None, watch: Watch, notice: Say, command: str
+        self,
+        settings: Settings,
+        ready: Model | None,
+        watch: Watch,
+        notice: Say,
+        command: str,
+        *,
+        resuming: bool = False,
     ) -> None:
         self.settings, self.ready, self.watch, self.notice = settings, ready, watch, notice
-        self.command = command
+        self.command, self.resuming = command, resuming
         self.seconds: dict[str, float] = {}
         self.clock = time.monotonic()
 
@@ -118,8 +129,8 @@ class _Session:
         folder = self.settings.output.folder
         if folder is None:
             return self._train(None)
-        with writing_folder(Path(folder), kind="model") as draft:
-            made = self._train(draft)
+        with RunFolder(Path(folder)) as place:
+            made = self._train(place)
         return replace(made, folder=Path(folder))
 
     def _check_given(self) -> None:
@@ -131,7 +142,7 @@ class _Session:
         if self.settings.data.train is None:
             raise SettingsError("No data are named; give a file with --data, such as reviews.csv.")
 
-    def _train(self, draft: Path | None) -> Run:
+    def _train(self, place: RunFolder | None) -> Run:
         prepared = self._prepare()
         model = self.ready or self._load(prepared)
         prepared = restrict(prepared, model.labels)
@@ -142,12 +153,31 @@ class _Session:
         }
         recipe = self._recipe(model, examples["train"])
         self._lap("prepare")
-        history = self._fit(model, examples, recipe, draft)
+        kept = self._keep(place, model, examples) if place else None
+        history = self._fit(model, examples, recipe, kept)
+        if kept and kept.keeper and history.stopped == "interrupted":
+            raise RunStopped(
+                "Stopped by signal {signal} after step {step} of {num_steps}; to go on: "
+                "mason resume {folder}",
+                signal=history.signal or 0,
+                step=history.step,
+                num_steps=history.num_steps,
+                folder=shlex.quote(str(self.settings.output.folder)),
+            )
         self._lap("train")
         results = self._measure(model, prepared, examples, history, recipe)
-        if draft is not None:
-            self._write(model, results, draft)
+        if place:
+            self._write(model, results, place)
         return Run(model, results, None)
+
+    def _keep(self, place: RunFolder, model: Model, examples: Mapping[str, Examples]) -> Kept:
+        now = Begun(
+            self.settings.model_dump(mode="json", exclude_none=True),
+            self.command,
+            data_fingerprint(examples),
+            model_fingerprint(model.network.spec),
+        )
+        return keep_run(place, now, resuming=self.resuming, notice=self.notice)
 
     def _prepare(self) -> Prepared:
         chosen = self.settings.model
@@ -188,13 +218,13 @@ class _Session:
         )
 
     def _fit(
-        self, model: Model, examples: Mapping[str, Examples], recipe: Recipe, draft: Path | None
+        self, model: Model, examples: Mapping[str, Examples], recipe: Recipe, kept: Kept | None
     ) -> History:
         device = pick_device(self.settings.training.device)
         model.network.to(device)
         held = examples.get("valid")
         dtype = pick_precision(recipe.precision, device)
-        log = _Log(draft / "log.jsonl") if draft else None
+        watchdog = Watchdog(kept.place.inner / "hang.txt") if kept else None
 
         def evaluate(network: Any) -> dict[str, float]:
             assert held is not None
@@ -202,21 +232,27 @@ class _Session:
                 return _validation_scores(predict_logits(network, held), held, len(model.labels))
 
         def watch(history: History) -> None:
-            if log:
-                log(history)
+            if kept and watchdog:
+                kept.log(history)
+                watchdog.tick()
             self.watch(history)
 
         objective = ClassificationObjective(
             examples["train"], label_smoothing=recipe.label_smoothing
         )
-        return fit(
-            model.network,
-            objective,
-            recipe,
-            evaluate=evaluate if held is not None else None,
-            fresh=model.fresh,
-            watch=watch,
-        )
+        try:
+            return fit(
+                model.network,
+                objective,
+                recipe,
+                evaluate=evaluate if held is not None else None,
+                fresh=model.fresh,
+                watch=watch,
+                keeper=kept.keeper if kept else None,
+            )
+        finally:
+            if watchdog:
+                watchdog.stop()
 
     def _measure(
         self,
@@ -273,13 +309,23 @@ class _Session:
             judgement, tables[split], columns, model.labels, split=split, rivals=rivals
         )
 
-    def _write(self, model: Model, results: dict[str, Any], draft: Path) -> None:
-        model.write(draft)
-        write_json(draft / "results.json", results)
-        named = {**results, "name": Path(self.settings.output.folder or "").name}
-        write_card(named, draft)
-        if self.settings.output.report:
-            write_report(named, draft)
+    def _write(self, model: Model, results: dict[str, Any], place: RunFolder) -> None:
+        try:
+            with writing_folder(place.folder, kind="model") as draft:
+                place.hand_over(draft)
+                model.write(draft)
+                write_json(draft / "results.json", results)
+                named = {**results, "name": place.folder.name}
+                write_card(named, draft)
+                if self.settings.output.report:
+                    write_report(named, draft)
+        except (OSError, SafetensorError) as error:
+            raise RunError(
+                "The finished model could not be written to {folder} ({reason}); training is kept: "
+                "make room, then type mason resume {folder}",
+                folder=place.folder,
+                reason=error,
+            ) from error
 
     def _lap(self, stage: str) -> None:
         now = time.monotonic()
@@ -295,18 +341,3 @@ def _validation_scores(logits: Any, held: Examples, num_classes: int) -> dict[st
         "valid_accuracy": told["accuracy"].value,
         "valid_macro_f1": told["macro_f1"].value,
     }
-
-
-class _Log:
-    """``log.jsonl``: one line a step and an evaluation, as they happen."""
-
-    def __init__(self, file: Path) -> None:
-        self.file, self.num_steps, self.num_evaluations = file, 0, 0
-
-    def __call__(self, history: History) -> None:
-        lines = [{"kind": "step", **asdict(s)} for s in history.steps[self.num_steps :]]
-        new = history.evaluations[self.num_evaluations :]
-        lines += [{"kind": "evaluation", **asdict(e)} for e in new]
-        self.num_steps, self.num_evaluations = len(history.steps), len(history.evaluations)
-        with self.file.open("a", encoding="utf-8") as stream:
-            stream.writelines(json.dumps(line) + "\n" for line in lines)

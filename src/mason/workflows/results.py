@@ -18,7 +18,7 @@ from mason.data.tables import Table
 from mason.evaluation import Baseline, Judgement
 from mason.models.transformer import num_parameters
 from mason.runtime import machine, peak_memory_bytes
-from mason.training.loop import History
+from mason.training.history import History
 from mason.workflows.examples import texts_of
 from mason.workflows.model import Model
 from mason.workflows.preparing import Prepared
@@ -118,7 +118,7 @@ def _lengths(lengths: Sequence[int], limit: int | None) -> Block:
 def training_block(history: History, verdict: Mapping[str, Any]) -> Block:
     """How the run went."""
     return {
-        "steps": [asdict(step) for step in history.steps],
+        "steps": [step.plain() for step in history.steps],
         "evaluations": [asdict(evaluation) for evaluation in history.evaluations],
         "best_step": history.best.step if history.best else None,
         "last_step": history.steps[-1].step if history.steps else None,

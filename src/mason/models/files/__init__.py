@@ -3,17 +3,27 @@
 from mason.models.files.config import read_config, write_json
 from mason.models.files.manifest import read_manifest, verify_manifest
 from mason.models.files.shards import write_weights
+from mason.models.files.strict_json import read_json
 from mason.models.files.weights import LazyTensor, Weights, open_weights
-from mason.models.files.writing import writing_folder
+from mason.models.files.writing import (
+    claim_folder,
+    release_folder,
+    write_json_durably,
+    writing_folder,
+)
 
 __all__ = [
     "LazyTensor",
     "Weights",
+    "claim_folder",
     "open_weights",
     "read_config",
+    "read_json",
     "read_manifest",
+    "release_folder",
     "verify_manifest",
     "write_json",
+    "write_json_durably",
     "write_weights",
     "writing_folder",
 ]

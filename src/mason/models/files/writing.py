@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mason.errors import CheckpointError
-from mason.models.files.manifest import is_ours, write_manifest
+from mason.models.files.config import write_json
+from mason.models.files.manifest import MANIFEST, is_ours, read_manifest, write_manifest
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
@@ -65,6 +66,37 @@ def writing_folder(
         # After the exchange the draft's name holds the folder that was replaced.
         shutil.rmtree(draft, ignore_errors=True)
         os.close(lock)
+
+
+def claim_folder(path: Path, *, kind: str) -> None:
+    """Make ``path`` a folder of Mason's, empty but for its manifest, unless it is one already.
+
+    Raises:
+        CheckpointError: it is a file, or holds files that Mason did not write.
+        OSError: it cannot be made.
+    """
+    _check_target(path)
+    path.mkdir(parents=True, exist_ok=True)
+    if not any(path.iterdir()):
+        write_manifest(path, kind, {})
+
+
+def release_folder(path: Path) -> None:
+    """Undo `claim_folder`: remove ``path`` if nothing but an empty manifest is in it."""
+    try:
+        if [p.name for p in path.iterdir()] == [MANIFEST] and not read_manifest(path)["files"]:
+            shutil.rmtree(path)
+    except (OSError, CheckpointError):
+        return
+
+
+def write_json_durably(path: Path, value: object) -> None:
+    """Write ``value`` so that ``path`` holds all of it or what was there before."""
+    draft = path.with_name(f".{path.name}.writing")
+    write_json(draft, value)
+    _sync(draft)
+    draft.rename(path)
+    _sync(path.parent)
 
 
 def _check_target(path: Path) -> None:

@@ -1,0 +1,63 @@
+"""What may change in a run that goes on, and what may not."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from mason.settings.schema import GROUPS
+
+FREE = frozenset(
+    "language output.folder output.report output.checkpoints output.checkpoint_minutes "
+    "output.checkpoint_steps output.checkpoint_in_background training.device training.threads "
+    "training.patience training.evaluations_per_epoch".split()
+)
+"""Settings that do not touch what is learned."""
+
+JUDGED_BY_CONTENT = frozenset(
+    "model.source model.revision data.train data.valid data.test data.text data.pair data.label "
+    "data.group data.format data.encoding data.columns data.valid_share data.test_share".split()
+)
+"""Settings that may change as long as the model's shape and every example stay the same."""
+
+FELT = frozenset(
+    "training.epochs training.max_steps training.learning_rate training.head_learning_rate "
+    "training.weight_decay training.warmup_share training.schedule training.clip_norm "
+    "training.label_smoothing training.dropout".split()
+)
+"""Settings a person may want to change on the way; the run is then no longer the same."""
+
+FIXED = frozenset(
+    "task model.max_tokens training.seed training.batch_size training.tokens_per_batch "
+    "training.accumulation training.precision".split()
+)
+"""Settings that decide the order of the examples or the numbers of every step."""
+
+
+@dataclass
+class Changes:
+    """``SETTING: before → now`` for each setting that changed and matters."""
+
+    felt: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+
+
+def compare(before: Mapping[str, Any], now: Mapping[str, Any]) -> Changes:
+    """The differences between two trees of settings, those left out counted as such."""
+    old, new = _flat(before), _flat(now)
+    found = Changes()
+    for path in sorted(old.keys() | new.keys()):
+        if old.get(path) == new.get(path) or path in FREE | JUDGED_BY_CONTENT:
+            continue
+        told = f"{path}: {old.get(path, '-')} → {new.get(path, '-')}"
+        (found.felt if path in FELT else found.refused).append(told)
+    return found
+
+
+def _flat(tree: Mapping[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in tree.items():
+        if name in GROUPS and isinstance(value, Mapping):
+            flat |= {f"{name}.{leaf}": inner for leaf, inner in value.items()}
+        else:
+            flat[name] = value
+    return flat

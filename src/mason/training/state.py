@@ -1,0 +1,130 @@
+"""All that a run is at a step: what a checkpoint holds."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from mason.runtime import pick_precision
+from mason.training.batches import Cursor, Indices, epoch_batches
+from mason.training.guard import Guard
+from mason.training.history import Evaluation, History
+from mason.training.optimizers import build_optimizer
+from mason.training.recipe import Recipe
+
+
+class Objective(Protocol):
+    """What is learned from: examples by number, and a loss that is a sum and a count."""
+
+    @property
+    def lengths(self) -> Sequence[int]:
+        """Tokens of each example."""
+
+    def count(self, batch: Indices) -> int:
+        """How many targets the batch has."""
+
+    def loss(self, model: nn.Module, run: Sequence[int]) -> Tensor:
+        """The summed loss over the targets of a run of examples."""
+
+
+@dataclass
+class State:
+    """A run between two steps.
+
+    Attributes:
+        tokens_per_pass: Most tokens in memory at once; falls where memory ran out.
+        rate_scale: Share of the recipe's learning rate; falls with each return to a
+            checkpoint.
+        rollbacks: Returns to a checkpoint so far.
+    """
+
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    recipe: Recipe
+    history: History
+    cursor: Cursor
+    guard: Guard
+    steps_per_epoch: int
+    tokens_per_pass: int
+    rate_scale: float = 1.0
+    rollbacks: int = 0
+
+    @classmethod
+    def fresh(
+        cls, model: nn.Module, objective: Objective, recipe: Recipe, new: Sequence[str]
+    ) -> "State":
+        """Before the first step; ``new`` are the parameters that start from random weights."""
+        steps_per_epoch = len(epoch_batches(objective.lengths, recipe, epoch=0))
+        return cls(
+            model,
+            build_optimizer(model, recipe, new),
+            recipe,
+            History(recipe.num_steps(steps_per_epoch)),
+            Cursor(objective.lengths, recipe),
+            Guard(),
+            steps_per_epoch,
+            recipe.tokens_per_pass,
+        )
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the matrix products."""
+        return pick_precision(self.recipe.precision, self.device)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return next(self.model.parameters()).device
+
+    @property
+    def evaluation_due(self) -> bool:
+        """Whether the last step asks for an evaluation that has not been made."""
+        step, history = self.history.step, self.history
+        if not step or (history.evaluations and history.evaluations[-1].step == step):
+            return False
+        return history.ended or step % self.evaluate_every == 0
+
+    @property
+    def evaluate_every(self) -> int:
+        """Steps from one evaluation to the next."""
+        return max(1, round(self.steps_per_epoch / self.recipe.evaluations_per_epoch))
+
+    def weights(self) -> dict[str, Tensor]:
+        """Parameters and lasting buffers by name, each once."""
+        names = {name for name, _ in self.model.named_parameters()}
+        buffers = {n: b for n, b in self.model.named_buffers() if n in self.model.state_dict()}
+        return dict(self.model.named_parameters()) | {
+            n: b for n, b in buffers.items() if n not in names
+        }
+
+    def facts(self) -> dict[str, Any]:
+        """What is not a tensor."""
+        history = self.history
+        return {
+            "step": history.step,
+            "epoch": self.cursor.epoch,
+            "place": self.cursor.place,
+            "seed": self.recipe.seed,
+            "stopped": history.stopped,
+            "evaluations": [asdict(e) for e in history.evaluations],
+            "best": history.best.step if history.best else None,
+            "tokens_per_pass": self.tokens_per_pass,
+            "rate_scale": self.rate_scale,
+            "rollbacks": self.rollbacks,
+            "guard": self.guard.facts(),
+            "threads": torch.get_num_threads(),
+        }
+
+    def load_facts(self, facts: Mapping[str, Any]) -> None:
+        """The inverse of ``facts``; the steps themselves come from the log."""
+        history, lengths = self.history, self.cursor.lengths
+        history.evaluations = [Evaluation(**e) for e in facts["evaluations"]]
+        history.best = next((e for e in history.evaluations if e.step == facts["best"]), None)
+        stopped = facts["stopped"]
+        history.stopped = "finished" if stopped == "interrupted" else stopped
+        self.cursor = Cursor(lengths, self.recipe, facts["epoch"], facts["place"])
+        self.tokens_per_pass = facts["tokens_per_pass"]
+        self.rate_scale, self.rollbacks = facts["rate_scale"], facts["rollbacks"]
+        self.guard.load(facts["guard"])

@@ -1,0 +1,111 @@
+"""One optimiser step: forward, backward, look, update."""
+
+import hashlib
+import time
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+from mason.errors import RunError
+from mason.language import say
+from mason.training.batches import Indices, passes
+from mason.training.history import Step
+from mason.training.optimizers import set_rates
+from mason.training.state import Objective, State
+
+Refused = Callable[[State, Objective, Indices, Step], None]
+"""Called with a step that was refused, while its gradients are still there."""
+
+
+def take_step(state: State, objective: Objective, refused: Refused) -> Step:
+    """Take the next step of a run, or refuse it and change no parameter."""
+    start, recipe, history = time.monotonic(), state.recipe, state.history
+    number, batch = history.step + 1, state.cursor.next()
+    share = recipe.rate_share(number - 1, history.num_steps) * state.rate_scale
+    set_rates(state.optimizer, share)
+    loss = _accumulate_within_memory(state, objective, batch, number)
+    parameters = [p for p in state.model.parameters() if p.grad is not None]
+    norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+    reason = state.guard.judge(loss, float(norm))
+    if reason is None:
+        nn.utils.clip_grads_with_norm_(parameters, recipe.clip_norm, norm)
+        state.optimizer.step()
+    step = Step(
+        number,
+        number / state.steps_per_epoch,
+        loss,
+        recipe.learning_rate * share,
+        float(norm),
+        sum(objective.lengths[int(i)] for i in batch),
+        time.monotonic() - start,
+        reason,
+    )
+    if reason is not None:
+        refused(state, objective, batch, step)
+    state.optimizer.zero_grad(set_to_none=True)
+    return step
+
+
+def seed_step(seed: int, step: int) -> None:
+    """Make what is random in a step a pure function of the run's seed and the step.
+
+    So a checkpoint holds no generator's state, and a resumed run drops the same values.
+    """
+    digest = hashlib.blake2b(f"{seed}/{step}".encode(), digest_size=7).digest()
+    torch.manual_seed(int.from_bytes(digest, "big"))
+
+
+def accumulate(state: State, objective: Objective, batch: Indices, step: int) -> float:
+    """Add the gradient of the batch's mean loss, pass by pass; return that loss."""
+    seed_step(state.recipe.seed, step)
+    device, dtype = state.device.type, state.dtype
+    count, loss = objective.count(batch), 0.0
+    for run in passes(batch, objective.lengths, state.tokens_per_pass):
+        with torch.autocast(device, dtype, enabled=dtype != torch.float32):
+            summed = objective.loss(state.model, run)
+        (summed / count).backward()
+        loss += float(summed.detach())
+    return loss / count
+
+
+def _accumulate_within_memory(
+    state: State, objective: Objective, batch: Indices, step: int
+) -> float:
+    """``accumulate``, in ever smaller passes where memory runs out: the same batch."""
+    while True:
+        try:
+            return accumulate(state, objective, batch, step)
+        except (RuntimeError, MemoryError) as error:
+            if not _is_out_of_memory(error):
+                raise
+        # Outside the handler: the error's traceback holds the activations.
+        state.optimizer.zero_grad(set_to_none=True)
+        _shrink(state, objective, batch)
+
+
+def _shrink(state: State, objective: Objective, batch: Indices) -> None:
+    lengths = [objective.lengths[int(i)] for i in batch]
+    longest, now = max(lengths), min(state.tokens_per_pass, sum(lengths))
+    if now <= longest:
+        raise RunError(
+            "Memory ran out on a single example of {tokens} tokens; lower --model.max-tokens, "
+            "or choose a smaller model.",
+            tokens=longest,
+        )
+    state.tokens_per_pass = max(longest, now // 2)
+    if state.device.type == "cuda":
+        torch.cuda.empty_cache()
+    state.history.notices.append(
+        say(
+            "Memory ran out: from here on at most {tokens} tokens at once; the batches stay "
+            "the same.",
+            tokens=state.tokens_per_pass,
+        )
+    )
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return "can't allocate memory" in str(error) or "out of memory" in str(error)
