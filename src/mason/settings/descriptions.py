@@ -26,6 +26,11 @@ def _model() -> dict[str, str]:
         "source": say("The model to start from: a folder, a .gguf file, a hub id or a package."),
         "revision": say("Branch, tag or commit of the model on its hub."),
         "max_tokens": say("Longest sequence in tokens; longer texts are cut, and counted."),
+        "shape": say("Published shape to pretrain from random weights, such as bert-mini."),
+        "tokenizer": say(
+            "Tokenizer to pretrain with: a folder or a model; left out, one is learned."
+        ),
+        "vocab_size": say("Pieces of the tokenizer that is learned; left out, from the corpus."),
     }
 
 
@@ -67,6 +72,11 @@ def _training() -> dict[str, str]:
         "precision": say("Number format of the products; weights and sums stay in fp32."),
         "patience": say("Evaluations without improvement after which training stops."),
         "evaluations_per_epoch": say("Evaluations on the validation data in each epoch."),
+        "evaluate_steps": say("Steps from one evaluation to the next, instead of epochs."),
+        "budget": say(
+            "What pretraining may cost: a time (30m), tokens (5e6 tokens) or flops (1e15 flops)."
+        ),
+        "mask_rate": say("Share of the tokens a masked objective hides; left out, its paper's."),
         "device": say("Where to compute; auto takes the first accelerator there is."),
         "threads": say("Processor threads to compute with; left out, one for each core."),
     }

@@ -22,6 +22,10 @@ Real: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
 Text: TypeAlias = Annotated[str, StringConstraints(max_length=4096, pattern=_ONE_LINE)]
 Texts: TypeAlias = Text | Annotated[tuple[Text, ...], Field(min_length=1)]
 Share: TypeAlias = Annotated[Real, Field(ge=0, lt=0.5)]
+Budget: TypeAlias = Annotated[
+    str,
+    StringConstraints(pattern=r"^\d+(\.\d+)?(e\d+)? ?(s|m|h|d|tokens|flops)$"),
+]
 Probability: TypeAlias = Annotated[Real, Field(ge=0, lt=1)]
 
 
@@ -44,6 +48,9 @@ class ModelSettings(_Group):
     source: Text | None = None
     revision: Text | None = None
     max_tokens: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    shape: Text | None = None
+    tokenizer: Text | None = None
+    vocab_size: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
 
 
 class DataSettings(_Group):
@@ -83,6 +90,9 @@ class TrainingSettings(_Group):
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     patience: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     evaluations_per_epoch: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    evaluate_steps: Annotated[int, Field(ge=1, le=10**9)] | None = None
+    budget: Budget | None = None
+    mask_rate: Probability | None = None
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     threads: Annotated[int, Field(ge=1, le=4096)] | None = None
 

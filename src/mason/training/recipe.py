@@ -32,6 +32,8 @@ class Recipe:
     patience: int | None = None
     """Stop after this many evaluations without a better one; None: never."""
     evaluations_per_epoch: int = 1
+    evaluate_steps: int | None = None
+    """Evaluate after this many steps instead."""
     seed: int = 1
 
     def num_steps(self, steps_per_epoch: int) -> int:

@@ -89,7 +89,8 @@ class State:
     @property
     def evaluate_every(self) -> int:
         """Steps from one evaluation to the next."""
-        return max(1, round(self.steps_per_epoch / self.recipe.evaluations_per_epoch))
+        given = self.recipe.evaluate_steps
+        return given or max(1, round(self.steps_per_epoch / self.recipe.evaluations_per_epoch))
 
     def weights(self) -> dict[str, Tensor]:
         """Parameters and lasting buffers by name, each once."""
