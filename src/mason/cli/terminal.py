@@ -194,6 +194,11 @@ def summary(results: Mapping[str, Any]) -> str:
                 unigram=learned["unigram_loss"],
             )
         )
+    if learned and learned.get("question_accuracy") is not None:
+        accuracy = learned["question_accuracy"]
+        lines.append(
+            say("Right about the pair on {accuracy:.1%} of held-out passages.", accuracy=accuracy)
+        )
     if learned and learned.get("bits_per_byte") is not None:
         lines.append(say("Bits a byte: {bits:.3f}.", bits=learned["bits_per_byte"]))
     training = results.get("training")

@@ -1,5 +1,6 @@
 """A language model's answers on held-out text, beside the simplest rival."""
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -7,6 +8,7 @@ import torch
 from torch import nn
 
 from mason.data.token_store import TokenStore
+from mason.tasks.pretraining import MaskedLanguage
 from mason.text import Tokenizer
 from mason.training.step import seed_step
 
@@ -19,15 +21,28 @@ def held_loss(model: nn.Module, held: Any) -> float:
     """Mean loss of a target on held-out text; the same holes are drawn every time."""
     seed_step(0, 0)
     total = num = 0.0
-    read = 0
-    for start in range(0, len(held.lengths), 16):
-        run = list(range(start, min(start + 16, len(held.lengths))))
+    for run in _runs(held.lengths):
         num += held.count(run)
         total += float(held.loss(model, run))
-        read += sum(held.lengths[i] for i in run)
-        if read >= _HELD_TOKENS:
-            break
     return total / num
+
+
+@torch.no_grad()
+def question_accuracy(model: nn.Module, held: MaskedLanguage) -> float:
+    """Share of held-out pairs whose question is answered right."""
+    seed_step(0, 0)
+    runs = list(_runs(held.lengths))
+    return sum(held.right(model, run) for run in runs) / sum(map(len, runs))
+
+
+def _runs(lengths: Sequence[int]) -> Iterator[list[int]]:
+    read = 0
+    for start in range(0, len(lengths), 16):
+        run = list(range(start, min(start + 16, len(lengths))))
+        yield run
+        read += sum(lengths[i] for i in run)
+        if read >= _HELD_TOKENS:
+            return
 
 
 def unigram_loss(store: TokenStore) -> float:

@@ -2,7 +2,7 @@
 
 from mason.language import say
 from mason.reports.markup import Part, facts
-from mason.reports.numbers import count, decimal
+from mason.reports.numbers import count, decimal, percent
 from mason.reports.schema import Results
 
 
@@ -22,6 +22,9 @@ def pretraining(results: Results) -> Part | None:
         (say("Copies left out"), count(corpus.num_copies)),
         (say("Pieces of the vocabulary"), count(found.vocabulary)),
     ]
+    if found.question_accuracy is not None:
+        asked = percent(found.question_accuracy)
+        rows.insert(2, (say("Right about pairs of held-out passages"), asked))
     if found.bits_per_byte is not None:
         rows.insert(2, (say("Bits a byte"), decimal(found.bits_per_byte, 3)))
     explanation = say(

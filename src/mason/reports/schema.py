@@ -265,6 +265,8 @@ class Pretraining(_Block):
     unigram_loss: float
     """Of the held-out tokens under the training tokens' frequencies: what knows no context."""
     bits_per_byte: float | None = None
+    question_accuracy: float | None = None
+    """Share of held-out pairs whose next-sentence or order question was answered right."""
     corpus: Corpus
     vocabulary: int
     tokens_seen: int

@@ -153,6 +153,11 @@ class Checkpoints:
             return
         _load_weights(place, state)
 
+    def close(self) -> None:
+        """Wait for what is being written, so that whoever comes next finds it whole."""
+        if self._writing is not None:
+            self._writing[1].exception()
+
     def places(self) -> list[Path]:
         """The checkpoints, oldest first; by number, for clocks jump."""
         if not self.folder.is_dir():

@@ -1,6 +1,7 @@
 """The training loop, on one page."""
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Protocol
 
@@ -46,6 +47,9 @@ class Keeper(Protocol):
     def restore_best(self, state: State) -> None:
         """Bring the best weights back."""
 
+    def close(self) -> None:
+        """Finish what is being written."""
+
 
 class Memory:
     """Keeps the best weights beside the model, and nothing of the run."""
@@ -75,6 +79,9 @@ class Memory:
         for name, weight in state.weights().items():
             if name in self._best:
                 weight.data.copy_(self._best[name])
+
+    def close(self) -> None:
+        """Nothing to do."""
 
 
 def fit(
@@ -106,7 +113,7 @@ def fit(
     kept.restore(state)
     history, explain = state.history, Explainer(kept.capsules)
     model.train()
-    with Interruption() as interruption:
+    with Interruption() as interruption, closing(kept):
         _look(state, evaluate, kept, watch)
         while not history.ended:
             history.steps.append(take_step(state, objective, explain))

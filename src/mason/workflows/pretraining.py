@@ -20,7 +20,12 @@ from mason import language
 from mason.data.corpus import documents, find_files
 from mason.data.token_store import TokenStore, write_store
 from mason.errors import RunError, RunStopped, SettingsError
-from mason.evaluation.language import bytes_per_token, held_loss, unigram_loss
+from mason.evaluation.language import (
+    bytes_per_token,
+    held_loss,
+    question_accuracy,
+    unigram_loss,
+)
 from mason.language import say
 from mason.models.checkpoints import load_model, save_model
 from mason.models.families import Family
@@ -38,6 +43,7 @@ from mason.runtime import (
 )
 from mason.settings import Settings, load_settings
 from mason.sources import cache_folder, find_model
+from mason.tasks.pretraining import MaskedLanguage
 from mason.text import InputContract, Tokenizer, load_tokenizer, save_contract
 from mason.text.trainers import train_tokenizer
 from mason.training.history import History
@@ -269,18 +275,7 @@ class PretrainingSession:
         history: History,
         recipe: Recipe,
     ) -> dict[str, Any]:
-        loss = history.best.valid_loss if history.best else held_loss(network, held)
-        told: dict[str, Any] = {
-            "objective": self.settings.task,
-            "paper": self.goal.paper,
-            "held_loss": loss,
-            "unigram_loss": unigram_loss(store),
-            "corpus": asdict(store.counts),
-            "vocabulary": tokenizer.num_tokens,
-            "tokens_seen": sum(step.tokens for step in history.steps),
-        }
-        if self.settings.task in ("causal", "infilling"):
-            told["bits_per_byte"] = loss / math.log(2) / bytes_per_token(tokenizer, store)
+        told = self._learned(network, tokenizer, store, held, history)
         busy = sum(step.seconds for step in history.steps)
         self._lap("evaluate")
         return {
@@ -317,6 +312,33 @@ class PretrainingSession:
             "machine": machine() | {"device": str(next(network.parameters()).device)},
             "versions": {"python": platform.python_version(), "torch": version("torch")},
         }
+
+    def _learned(
+        self,
+        network: Transformer,
+        tokenizer: Tokenizer,
+        store: TokenStore,
+        held: Any,
+        history: History,
+    ) -> dict[str, Any]:
+        """What the model does on held-out text, and what it read."""
+        accuracy = None
+        if isinstance(held, MaskedLanguage) and len(self.goal.heads) > 1:
+            accuracy, held.question = question_accuracy(network, held), 0.0
+        loss = held_loss(network, held)
+        told: dict[str, Any] = {
+            "objective": self.settings.task,
+            "paper": self.goal.paper,
+            "held_loss": loss,
+            "unigram_loss": unigram_loss(store),
+            "question_accuracy": accuracy,
+            "corpus": asdict(store.counts),
+            "vocabulary": tokenizer.num_tokens,
+            "tokens_seen": sum(step.tokens for step in history.steps),
+        }
+        if self.settings.task in ("causal", "infilling"):
+            told["bits_per_byte"] = loss / math.log(2) / bytes_per_token(tokenizer, store)
+        return told
 
     def _write(
         self,

@@ -77,12 +77,18 @@ class MaskedLanguage:
         hidden = model(packed)
         head = model.heads["language"]
         loss = F.cross_entropy(head(hidden.index_select(0, at)).float(), wanted, reduction="sum")
-        if labels is None:
+        if labels is None or not self.question:
             return loss
         asked = model.heads[self.asked]
         answers = asked(asked.pool(hidden, packed.layout)).float()
         asked_loss = F.cross_entropy(answers, labels, reduction="sum")
         return loss + self.question * self._ratio * asked_loss
+
+    def right(self, model: Any, run: Sequence[int]) -> int:
+        """How many of the pairs' questions the model answers right."""
+        packed, _, _, labels = self.read(run, device_of(model))
+        assert labels is not None, "only pairs have a question"
+        return int((model.logits(self.asked, packed).argmax(1) == labels).sum())
 
     def read(
         self, run: Sequence[int], device: torch.device | str = "cpu"
