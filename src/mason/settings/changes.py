@@ -22,14 +22,14 @@ JUDGED_BY_CONTENT = frozenset(
 
 FELT = frozenset(
     "training.epochs training.max_steps training.learning_rate training.head_learning_rate "
-    "training.weight_decay training.warmup_share training.schedule training.clip_norm "
-    "training.label_smoothing training.dropout training.budget".split()
+    "training.weight_decay training.warmup_share training.schedule training.decay_share "
+    "training.clip_norm training.label_smoothing training.dropout training.budget".split()
 )
 """Settings a person may want to change on the way; the run is then no longer the same."""
 
 FIXED = frozenset(
     "task model.max_tokens training.seed training.batch_size training.tokens_per_batch "
-    "training.accumulation training.precision training.mask_rate".split()
+    "training.accumulation training.optimizer training.precision training.mask_rate".split()
 )
 """Settings that decide the order of the examples or the numbers of every step."""
 

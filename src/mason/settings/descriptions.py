@@ -61,11 +61,16 @@ def _training() -> dict[str, str]:
         "batch_size": say("Sequences in one pass through the model."),
         "tokens_per_batch": say("Tokens in one pass through the model."),
         "accumulation": say("Passes whose gradients are added up for one optimiser step."),
+        "optimizer": say(
+            "What turns gradients into steps; adamw8bit needs the extra lowbit, schedule_free "
+            "wants a constant schedule."
+        ),
         "learning_rate": say("Highest learning rate, reached at the end of the warm-up."),
         "head_learning_rate": say("Highest learning rate of the new head alone."),
         "weight_decay": say("Decoupled weight decay (Loshchilov and Hutter, 2019)."),
         "warmup_share": say("Share of the steps in which the learning rate rises from 0."),
         "schedule": say("How the learning rate falls after the warm-up."),
+        "decay_share": say("Share of the steps, the last ones, in which wsd falls to 0."),
         "clip_norm": say("Largest gradient norm of a step; larger gradients are scaled down."),
         "label_smoothing": say("Probability taken from the right label and spread over all."),
         "dropout": say("Probability of dropping a hidden value; left out, the model's own."),

@@ -79,11 +79,13 @@ class TrainingSettings(_Group):
     batch_size: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     tokens_per_batch: Annotated[int, Field(ge=1, le=10**9)] | None = None
     accumulation: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    optimizer: Literal["adamw", "muon", "adafactor", "adamw8bit", "schedule_free"] | None = None
     learning_rate: Annotated[Real, Field(gt=0, le=10)] | None = None
     head_learning_rate: Annotated[Real, Field(gt=0, le=10)] | None = None
     weight_decay: Annotated[Real, Field(ge=0, le=10)] | None = None
     warmup_share: Probability | None = None
-    schedule: Literal["linear", "cosine", "constant"] | None = None
+    schedule: Literal["linear", "cosine", "wsd", "constant"] | None = None
+    decay_share: Annotated[Real, Field(gt=0, le=1)] | None = None
     clip_norm: Annotated[Real, Field(gt=0, le=1e6)] | None = None
     label_smoothing: Probability | None = None
     dropout: Probability | None = None
