@@ -153,7 +153,7 @@ class PretrainingSession:
     def _run(self, place: RunFolder) -> Pretrained:
         train = self.settings.data.train
         files = find_files([train] if isinstance(train, str) else list(train or ()))
-        tokenizer = self._tokenizer(files)
+        tokenizer = self._tokenizer(files, place)
         store = self._store(files, tokenizer)
         self._lap("prepare")
         network, family = self._network(tokenizer, store)
@@ -183,21 +183,28 @@ class PretrainingSession:
         self._write(network, family, tokenizer, results, place)
         return Pretrained(network, tokenizer, results, place.folder)
 
-    def _tokenizer(self, files: Sequence[Path]) -> Tokenizer:
+    def _tokenizer(self, files: Sequence[Path], place: RunFolder) -> Tokenizer:
         chosen = self.settings.model
         named = chosen.tokenizer or chosen.source
         if named is not None:
             return load_tokenizer(find_model(named, revision=chosen.revision))
+        # Learning breaks ties as the library's hash tables fall, so it is done once a run.
+        learned = place.inner / "tokenizer"
+        if learned.is_dir():
+            return load_tokenizer(learned)
         size = chosen.vocab_size or _vocabulary_for(sum(f.stat().st_size for f in files))
         self.notice(
             say("Learning a tokenizer of {size} pieces ({kind}).", size=size, kind=self.goal.kind)
         )
-        return train_tokenizer(
+        tokenizer = train_tokenizer(
             documents(files, text=self.settings.data.text),
             kind=self.goal.kind,
             vocab_size=size,
             max_tokens=512,
         )
+        with writing_folder(learned, kind="tokenizer") as draft:
+            tokenizer.save(draft)
+        return tokenizer
 
     def _store(self, files: Sequence[Path], tokenizer: Tokenizer) -> TokenStore:
         digest = hashlib.sha256(f"{tokenizer.fingerprint} {self.settings.data.text}".encode())
