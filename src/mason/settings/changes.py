@@ -28,7 +28,7 @@ FELT = frozenset(
 
 FIXED = frozenset(
     "task model.max_tokens training.seed training.batch_size training.tokens_per_batch "
-    "training.accumulation training.optimizer training.precision".split()
+    "training.accumulation training.optimizer training.ema_decay training.precision".split()
 )
 """Settings that decide the order of the examples or the numbers of every step."""
 
