@@ -36,10 +36,10 @@ def test_the_runs_weights_come_back_even_after_a_failure() -> None:
     layer = _line()
     average = Average(layer.named_parameters(), 0.9)
     _set(layer, 0.1)
-    with average.swapped():
+    with swapped(average.averages()):
         assert not layer.weight.any()
     assert torch.equal(layer.weight, torch.full((2, 3), 0.1))
-    with pytest.raises(ZeroDivisionError), average.swapped():
+    with pytest.raises(ZeroDivisionError), swapped(average.averages()):
         raise ZeroDivisionError
     assert torch.equal(layer.weight, torch.full((2, 3), 0.1))
 

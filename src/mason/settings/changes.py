@@ -29,7 +29,8 @@ FELT = frozenset(
 
 FIXED = frozenset(
     "task model.max_tokens training.seed training.batch_size training.tokens_per_batch "
-    "training.accumulation training.optimizer training.precision training.mask_rate".split()
+    "training.accumulation training.optimizer training.ema_decay training.precision "
+    "training.mask_rate".split()
 )
 """Settings that decide the order of the examples or the numbers of every step."""
 

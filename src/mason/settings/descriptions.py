@@ -71,6 +71,10 @@ def _training() -> dict[str, str]:
         "warmup_share": say("Share of the steps in which the learning rate rises from 0."),
         "schedule": say("How the learning rate falls after the warm-up."),
         "decay_share": say("Share of the steps, the last ones, in which wsd falls to 0."),
+        "ema_decay": say(
+            "Share of the weights' moving average that stays at each step; the average is then "
+            "evaluated and kept."
+        ),
         "clip_norm": say("Largest gradient norm of a step; larger gradients are scaled down."),
         "label_smoothing": say("Probability taken from the right label and spread over all."),
         "dropout": say("Probability of dropping a hidden value; left out, the model's own."),

@@ -86,6 +86,7 @@ class TrainingSettings(_Group):
     warmup_share: Probability | None = None
     schedule: Literal["linear", "cosine", "wsd", "constant"] | None = None
     decay_share: Annotated[Real, Field(gt=0, le=1)] | None = None
+    ema_decay: Probability | None = None
     clip_norm: Annotated[Real, Field(gt=0, le=1e6)] | None = None
     label_smoothing: Probability | None = None
     dropout: Probability | None = None

@@ -50,12 +50,6 @@ class Average:
         for name, average in self._tensors.items():
             average.copy_(tensors[name])
 
-    @contextmanager
-    def swapped(self) -> Iterator[None]:
-        """The model with its averaged weights, as long as the block runs."""
-        with swapped(self.averages()):
-            yield
-
 
 @contextmanager
 def swapped(averages: Iterable[tuple[Tensor, Tensor]]) -> Iterator[None]:

@@ -72,7 +72,8 @@ class Memory:
 
     def keep_best(self, state: State) -> None:
         """Copy the weights."""
-        self._best = {name: w.detach().clone() for name, w in state.weights().items()}
+        best = state.weights() | state.averages()
+        self._best = {name: w.detach().clone() for name, w in best.items()}
 
     def restore_best(self, state: State) -> None:
         """Copy them back."""
@@ -130,6 +131,7 @@ def fit(
         kept.keep(state)
     model.eval()
     if not (history.stopped == "interrupted" and kept.resumable):
+        state.settle()
         kept.restore_best(state)
     return history
 
@@ -143,7 +145,8 @@ def _look(state: State, evaluate: Evaluate | None, keeper: Keeper, watch: Watch)
     losses = [s.loss for s in recent if s.refused is None] or [last.loss]
     train_loss = sum(losses) / len(losses)
     state.model.eval()
-    scores = evaluate(state.model)
+    with state.averaged():
+        scores = evaluate(state.model)
     state.model.train()
     if history.add(Evaluation(last.step, last.epoch, train_loss, **scores)):
         keeper.keep_best(state)

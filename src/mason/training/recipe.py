@@ -29,6 +29,8 @@ class Recipe:
     schedule: Literal["linear", "cosine", "wsd", "constant"] = "linear"
     decay_share: float = 0.2
     """The last part of the run, in which the schedule wsd falls."""
+    ema_decay: float | None = None
+    """Evaluate and keep the weights' moving average; None: the weights themselves."""
     clip_norm: float = 1.0
     label_smoothing: float = 0.0
     precision: Literal["auto", "fp32", "bf16"] = "auto"

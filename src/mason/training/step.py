@@ -32,6 +32,8 @@ def take_step(state: State, objective: Objective, refused: Refused) -> Step:
         if norm > recipe.clip_norm:  # else a pass over all gradients, times 1
             nn.utils.clip_grads_with_norm_(parameters, recipe.clip_norm, norm)
         state.optimizer.step()
+        if state.average is not None:
+            state.average.update()
     step = Step(
         number,
         number / state.steps_per_epoch,
