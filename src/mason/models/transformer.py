@@ -167,3 +167,10 @@ def set_dropout(model: nn.Module, rate: float) -> None:
             module.rate = rate
         elif isinstance(module, Attention):
             module.dropout = rate
+
+
+def set_recompute(model: nn.Module, on: bool) -> None:
+    """Let the backward pass compute activations again, layer by layer, or remember them."""
+    for module in model.modules():
+        if isinstance(module, Stack):
+            module.recompute = on
