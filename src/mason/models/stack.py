@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
@@ -65,14 +65,21 @@ class Layer(nn.Module):
         self.feed_forward = residual(inner)
 
     def forward(
-        self, x: Float[Tensor, "T D"], attend: Mapping[str, Any], cross: Mapping[str, Any]
-    ) -> Float[Tensor, "T D"]:
-        """One layer on; ``attend`` and ``cross`` are what the two attentions take."""
+        self,
+        x: Float[Tensor, "T D"],
+        attend: Mapping[str, Any],
+        cross: Mapping[str, Any],
+        at: Int[Tensor, "R"] | None = None,
+    ) -> Float[Tensor, "R D"]:
+        """One layer on; ``attend`` and ``cross`` are what the two attentions take.
+
+        Rows meet in attention alone, so after it only those ``at`` are computed on.
+        """
         x = self.attention(x, **attend)
         if self.cross_attention is not None:
             assert cross["plan"] is not None, "a stack that crosses needs a source"
             x = self.cross_attention(x, **cross)
-        out: Tensor = self.feed_forward(x)
+        out: Tensor = self.feed_forward(x if at is None else x.index_select(0, at))
         return out
 
 
@@ -112,8 +119,9 @@ class Stack(nn.Module):
         cache: Cache | None = None,
         cross_cache: Cache | None = None,
         look: Look | None = None,
-    ) -> Float[Tensor, "T D"]:
-        """Hidden states of every token.
+        at: Int[Tensor, "R"] | None = None,
+    ) -> Float[Tensor, "R D"]:
+        """Hidden states of every token, or of those asked for.
 
         Args:
             packed: The tokens.
@@ -124,6 +132,7 @@ class Stack(nn.Module):
             cross_cache: Keys and values of the source.
             look: Called with 0 and the embedded rows, then with each layer's number
                 from 1 and its rows.
+            at: Rows to give; None: all. The last layer's feed-forward is spared the others.
         """
         layout, keys = packed.layout, packed.layout
         if cache is not None:
@@ -151,10 +160,11 @@ class Stack(nn.Module):
                 "source": source,
                 "cache": cross_cache.layers[i] if cross_cache else None,
             }
+            rows = at if i + 1 == len(self.kinds) else None
             if self.recompute and torch.is_grad_enabled():
-                x = checkpoint(layer, x, attend, cross, use_reentrant=False)
+                x = checkpoint(layer, x, attend, cross, rows, use_reentrant=False)
             else:
-                x = layer(x, attend, cross)
+                x = layer(x, attend, cross, rows)
             if look:
                 look(i + 1, x)
         out: Tensor = self.dropout(self.norm(x))
