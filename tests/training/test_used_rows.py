@@ -51,7 +51,7 @@ def test_weights_norms_and_unseen_texts_are_those_of_the_whole_table() -> None:
     table = "encoder.embedding.tokens.weight"
     unused = torch.tensor(sorted(set(range(len(start[table]))) - {*chain(*_few().tokens)}))
     decayed = ours.state_dict()[table][unused]
-    assert torch.allclose(decayed, theirs[table][unused], atol=1e-7, rtol=0)
+    assert torch.allclose(decayed, theirs[table][unused], atol=1e-7, rtol=5e-7)
     assert not torch.allclose(decayed, start[table][unused], atol=1e-4)
 
 

@@ -61,8 +61,11 @@ class Slots:
 
 
 class _Lay(torch.autograd.Function):
-    """``rows[chosen]``. The gradient of an empty slot is zero, and is not looked at: no
-    pair with its key has weight, and nobody picks its query up."""
+    """``rows[chosen]``.
+
+    The gradient of an empty slot is zero, and is not looked at: no pair with its key has
+    weight, and nobody picks its query up.
+    """
 
     @staticmethod
     def forward(ctx: Any, rows: Tensor, chosen: Tensor, own: Tensor) -> Tensor:
@@ -70,7 +73,7 @@ class _Lay(torch.autograd.Function):
         return rows.index_select(0, chosen)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         (own,) = ctx.saved_tensors
         return grad.index_select(0, own), None, None
 
@@ -84,7 +87,7 @@ class _PickUp(torch.autograd.Function):
         return laid.index_select(0, own)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
         chosen, empty = ctx.saved_tensors
         return grad.index_select(0, chosen).index_fill(0, empty, 0), None, None, None
 
