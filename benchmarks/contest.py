@@ -29,6 +29,8 @@ class Took(NamedTuple):
     seconds: float
     loss: float
     peak_bytes: int
+    busy: float
+    """Seconds of processor time: what is left where other work runs beside."""
 
 
 @dataclass(frozen=True)
@@ -69,14 +71,15 @@ class Turn:
     """A contestant's side: tells what the last step took, and waits for its turn."""
 
     def __init__(self, wire: Connection) -> None:
-        self.wire, self.start = wire, time.perf_counter()
+        self.wire, self.start, self.worked = wire, time.perf_counter(), time.process_time()
 
     def done(self, loss: float) -> None:
         from mason.runtime import peak_memory_bytes
 
-        self.wire.send(Took(time.perf_counter() - self.start, loss, peak_memory_bytes()))
+        seconds, busy = time.perf_counter() - self.start, time.process_time() - self.worked
+        self.wire.send(Took(seconds, loss, peak_memory_bytes(), busy))
         self.wire.recv()
-        self.start = time.perf_counter()
+        self.start, self.worked = time.perf_counter(), time.process_time()
 
 
 def ours(job: Job, turn: Turn) -> None:
@@ -269,7 +272,8 @@ def contest(jobs: dict[str, tuple[str, Job]], rounds: int) -> dict[str, list[Too
         for number in range(rounds):
             for name in names[number % len(names) :] + names[: number % len(names)]:
                 there[name].step()
-            told = "  ".join(f"{name} {there[name].steps[-1].seconds:.2f}s" for name in names)
+            last = {name: there[name].steps[-1] for name in names}
+            told = "  ".join(f"{n} {t.seconds:.2f}s (busy {t.busy:.2f}s)" for n, t in last.items())
             print(f"round {number + 1}: {told}", flush=True)
         return {name: one.steps for name, one in there.items()}
 
@@ -298,7 +302,13 @@ def middle(values: Sequence[float]) -> Middle:
     return Middle(float(np.median(ordered)), ordered[k - 1], ordered[-k])
 
 
-def ratios(slow: Sequence[Took], fast: Sequence[Took]) -> Middle:
-    """How many times longer the first took, step by step, without the step to warm up."""
+def ratios(slow: Sequence[Took], fast: Sequence[Took], *, busy: bool = False) -> Middle:
+    """How many times longer the first took, step by step, without the step to warm up.
+
+    Args:
+        slow: One contestant's steps.
+        fast: The other's.
+        busy: Compare processor time instead of the clock's.
+    """
     pairs = zip(slow[1:], fast[1:], strict=True)
-    return middle([s.seconds / f.seconds for s, f in pairs])
+    return middle([s.busy / f.busy if busy else s.seconds / f.seconds for s, f in pairs])

@@ -7,10 +7,12 @@ weights and a BERT-base (12 x 768) with random ones. The loops take steps in tur
 """
 
 import argparse
+import json
 import math
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -81,7 +83,8 @@ class Bench:
     def __init__(self, rounds: int, threads: int, place: Path) -> None:
         self.rounds, self.threads, self.place = rounds, threads, place
         self.rows: list[Row] = []
-        self.tables: list[Table] = []
+        self.falls: list[list[str]] = []
+        """The waterfall's lines."""
 
     def folder(self, model: str) -> Path:
         """The model on the disk, made once."""
@@ -104,6 +107,7 @@ class Bench:
             self.rounds,
         )
         ratio = ratios(found[peer], found["ours"])
+        busy = ratios(found[peer], found["ours"], busy=True)
         tokens = sum(job.num_tokens(i) for i in range(1, job.num_steps))
         mine, theirs = (tokens / sum(s.seconds for s in found[n][1:]) for n in ("ours", peer))
         name = f"{model} over Trainer ({peer})"
@@ -112,6 +116,8 @@ class Bench:
             Row(f"{name}: ratio by pair, median", ratio.value),
             Row(f"{name}: ratio by pair, lower end", ratio.low, None, Goal("≥", goal)),
             Row(f"{name}: ratio by pair, upper end", ratio.high),
+            Row(f"{name}: ratio of processor time, median", busy.value),
+            Row(f"{name}: ratio of processor time, lower end", busy.low),
         ]
 
     def equal(self) -> None:
@@ -154,30 +160,33 @@ class Bench:
             ),
         ]
 
-    def waterfall(self) -> None:
-        """Each ingredient alone on a plain packed loop, and taken alone from ours."""
+    def packing(self) -> None:
+        """A plain loop of packed batches, and ours, over the Trainer."""
         job = self.job("MiniLM")
-        nothing, everything = frozenset[str](), frozenset(INGREDIENTS)
-        jobs = {"trainer": ("trainer", job), "plain": ("ours", replace(job, ingredients=nothing))}
-        jobs["ours"] = ("ours", job)
-        for name in INGREDIENTS:
-            jobs[f"+{name}"] = ("ours", replace(job, ingredients=frozenset({name})))
-            jobs[f"-{name}"] = ("ours", replace(job, ingredients=everything - {name}))
+        plain = replace(job, ingredients=frozenset[str]())
+        jobs = {"trainer": ("trainer", job), "plain": ("ours", plain), "ours": ("ours", job)}
         found = contest(jobs, self.rounds)
-        packing, all_of = (ratios(found["trainer"], found[n]) for n in ("plain", "ours"))
-        lines = [
-            ["Trainer, padded", "1.00", ""],
-            ["packed linear layers, nothing else", str(packing), ""],
-        ]
-        for name in INGREDIENTS:
-            added = ratios(found["plain"], found[f"+{name}"])
-            removed = ratios(found[f"-{name}"], found["ours"])
-            lines.append([name, str(added), str(removed)])
-            self.rows.append(Row(f"waterfall, {name} added alone: gain", added.value))
-            self.rows.append(Row(f"waterfall, {name} alone removed: loss", removed.value))
-        lines.append(["ours, all of it", str(all_of), ""])
-        columns = ("ingredient", "times as fast, added alone", "times as slow, removed alone")
-        self.tables.append(Table("Waterfall, MiniLM", columns, lines))
+        for name, told in (("plain", "packed linear layers, nothing else"), ("ours", "all of it")):
+            ratio = ratios(found["trainer"], found[name])
+            self.rows.append(Row(f"waterfall: {told}, over Trainer", ratio.value))
+            self.falls.append([told, str(ratio), ""])
+
+    def ingredient(self, name: str) -> None:
+        """One ingredient alone on a plain packed loop, and taken alone from ours."""
+        job, everything = self.job("MiniLM"), frozenset(INGREDIENTS)
+        kinds = {
+            "plain": frozenset[str](),
+            "added": frozenset({name}),
+            "ours": everything,
+            "removed": everything - {name},
+        }
+        jobs = {kind: ("ours", replace(job, ingredients=these)) for kind, these in kinds.items()}
+        found = contest(jobs, self.rounds)
+        added = ratios(found["plain"], found["added"])
+        removed = ratios(found["removed"], found["ours"])
+        self.falls.append([name, str(added), str(removed)])
+        self.rows.append(Row(f"waterfall: {name} added alone, times as fast", added.value))
+        self.rows.append(Row(f"waterfall: {name} alone removed, times as slow", removed.value))
 
     def peak(self) -> None:
         """Share of the matrix product's own speed that a whole step reaches."""
@@ -274,7 +283,8 @@ PARTS: dict[str, Callable[[Bench], None]] = {
     "bert-bf16": lambda b: b.speed("BERT-base", "bf16=True", 3.6, precision="bf16"),
     "memory": Bench.memory,
     "recipe": Bench.recipe_speed,
-    "waterfall": Bench.waterfall,
+    "packing": Bench.packing,
+    **{name: partial(Bench.ingredient, name=name) for name in INGREDIENTS},
     "peak": Bench.peak,
 }
 
@@ -287,7 +297,7 @@ goals were set on a machine that has bf16.
 
 
 def main() -> None:
-    """Run what was asked for."""
+    """Run what was asked for; each part by itself takes minutes."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", nargs="+", choices=tuple(PARTS), default=list(PARTS))
     parser.add_argument("--rounds", type=int, default=11, help="pairs; at least 9 to publish")
@@ -298,8 +308,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         bench = Bench(chosen.rounds, chosen.threads, Path(place))
         for name in chosen.only:
+            done = len(bench.rows)
             PARTS[name](bench)
-    tables = [Table.of("finetune", bench.rows), *bench.tables]
+            for row in bench.rows[done:]:  # a run that is cut off has said this much
+                print(json.dumps(row.as_json()), flush=True)
+    tables = [Table.of("finetune", bench.rows)]
+    if bench.falls:
+        columns = ("ingredient", "times as fast, added alone", "times as slow, removed alone")
+        tables.append(Table("Waterfall, MiniLM", columns, bench.falls))
     notes = NOTES + (f"\n{chosen.note}\n" if chosen.note else "")
     publish("finetune", bench.rows, tables=tables, notes=notes, save=chosen.save)
 
