@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-INGREDIENTS = ("allocator", "groups", "slots", "dropout", "fused", "used")
+INGREDIENTS = ("allocator", "groups", "slots", "dropout", "rows", "fused", "used")
 """What ours has over a plain loop of packed batches; see ``_without``."""
 
 
@@ -133,12 +133,16 @@ def _without(missing: set[str]) -> Iterator[None]:
     import torch
 
     from mason.layers import attention, dropout, plan, slots
+    from mason.models.heads import Head
 
     if "groups" in missing:  # attention over the whole batch, padded to its longest
         plan._similar = lambda queries, keys: iter([list(range(len(queries)))])
     if "slots" in missing:  # indexing, with the gradient it comes with
         slots.Slots.lay = _indexed  # type: ignore[method-assign]
         slots._PickUp = _Chosen  # type: ignore[misc,assignment]
+    if "rows" in missing:  # the last layer whole, though the head reads a row a text
+        Head.rows = lambda head, layout: None  # type: ignore[method-assign]
+        Head.pool = lambda head, x, layout: x.index_select(0, layout.first)  # type: ignore[method-assign]
     if "dropout" in missing:  # PyTorch's own
         plain: Callable[..., Any] = torch.nn.functional.dropout
         dropout.drop = attention.drop = plain
