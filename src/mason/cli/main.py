@@ -36,6 +36,7 @@ def build_app() -> App:
         ("evaluate", say("measure a model on a table it has not seen")),
         ("predict", say("label a text, a file, or standard input")),
         ("show", say("print a model's blocks with their sizes")),
+        ("selfcheck", say("check that this machine computes what it must")),
     ):
         app.command(f"mason.cli.{name}:{name}", name=name, help=help_text, sort_key=name)
     data.command("mason.cli.data:check", name="check", help=say("find what is wrong with a table"))

@@ -9,7 +9,8 @@ from mason.settings.schema import GROUPS
 FREE = frozenset(
     "language output.folder output.report output.checkpoints output.checkpoint_minutes "
     "output.checkpoint_steps output.checkpoint_in_background training.device training.threads "
-    "training.patience training.evaluations_per_epoch training.evaluate_steps".split()
+    "training.patience training.evaluations_per_epoch training.evaluate_steps "
+    "training.recompute".split()
 )
 """Settings that do not touch what is learned."""
 

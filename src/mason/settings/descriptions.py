@@ -79,6 +79,10 @@ def _training() -> dict[str, str]:
         "label_smoothing": say("Probability taken from the right label and spread over all."),
         "dropout": say("Probability of dropping a hidden value; left out, the model's own."),
         "precision": say("Number format of the products; weights and sums stay in fp32."),
+        "recompute": say(
+            "Compute activations again in the backward pass instead of keeping them: a third more "
+            "work, much less memory."
+        ),
         "patience": say("Evaluations without improvement after which training stops."),
         "evaluations_per_epoch": say("Evaluations on the validation data in each epoch."),
         "evaluate_steps": say("Steps from one evaluation to the next, instead of epochs."),

@@ -91,6 +91,7 @@ class TrainingSettings(_Group):
     label_smoothing: Probability | None = None
     dropout: Probability | None = None
     precision: Literal["auto", "fp32", "bf16"] = "auto"
+    recompute: bool = False
     patience: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     evaluations_per_epoch: Annotated[int, Field(ge=1, le=10_000)] | None = None
     evaluate_steps: Annotated[int, Field(ge=1, le=10**9)] | None = None

@@ -29,6 +29,6 @@ def recipe_for(settings: TrainingSettings, *, num_parameters: int, num_examples:
         recipe = replace(recipe, schedule="constant")
     given = settings.model_dump(
         exclude_none=True,
-        exclude={"batch_size", "accumulation", "dropout", "device", "threads"},
+        exclude={"batch_size", "accumulation", "dropout", "device", "threads", "recompute"},
     )
     return replace(recipe, **given)
