@@ -68,6 +68,13 @@ def _checkpoints(place: RunFolder, log: Log, output: OutputSettings) -> Checkpoi
 
 def _check(place: RunFolder, before: Begun, now: Begun, *, resuming: bool, notice: Say) -> None:
     changes = compare(before.settings, now.settings)
+    if changes.refused:
+        raise SettingsError(
+            "These settings cannot change while the run in {folder} is unfinished: {changes}; "
+            "leave them as they were, or train in another folder with --output.",
+            folder=place.folder,
+            changes="; ".join(changes.refused),
+        )
     if before.data != now.data:
         raise SettingsError(
             "The data are not those the unfinished run in {folder} was started with; bring them "
@@ -79,13 +86,6 @@ def _check(place: RunFolder, before: Begun, now: Begun, *, resuming: bool, notic
             "The model is not the one the unfinished run in {folder} was started with; name that "
             "one, or train in another folder with --output.",
             folder=place.folder,
-        )
-    if changes.refused:
-        raise SettingsError(
-            "These settings cannot change while the run in {folder} is unfinished: {changes}; "
-            "leave them as they were, or train in another folder with --output.",
-            folder=place.folder,
-            changes="; ".join(changes.refused),
         )
     if changes.felt and not resuming:
         raise SettingsError(
