@@ -38,8 +38,6 @@ void chaos_arm(const char *folder, int new_mode, long new_number, int error, int
     mode = new_mode, number = new_number, fault = error, record = log, calls = 0;
 }
 
-long chaos_calls(void) { return calls; }
-
 /* The absolute path of `name` at `directory`; of the descriptor itself where name is NULL. */
 static void find(int directory, const char *name, char *path)
 {
@@ -105,8 +103,8 @@ static void after(int good, const char *what, const char *path, const char *othe
                   const void *data, size_t length)
 {
     int saved = errno;
-    if (good && mode == MODE_RECORD && (inside(path) || (other && inside(other))))
-        note(what, path, other, offset, data, length);
+    if (mode == MODE_RECORD && (inside(path) || (other && inside(other))))
+        note(good ? what : "failed", path, other, offset, data, length);
     pthread_mutex_unlock(&lock);
     errno = saved;
 }

@@ -9,6 +9,7 @@ import ctypes
 import importlib
 import json
 import os
+import signal
 import sys
 from typing import Any
 
@@ -68,6 +69,8 @@ def carry_out(order: dict[str, Any]) -> int:
         os.dup2(writer, 2)
     if order.get("seen"):
         note_batches(order["seen"])
+    if order.get("kill_after"):
+        kill_after(order["kill_after"])
     if order.get("faults"):
         arm(**order["faults"])
     from mason.cli.main import main as command
@@ -90,6 +93,20 @@ def note_batches(file: str) -> None:
         return batch
 
     Cursor.next = noted  # type: ignore[method-assign]
+
+
+def kill_after(steps: int) -> None:
+    """SIGKILL this process when so many batches were taken and the next is asked for."""
+    from mason.training.batches import Cursor
+
+    take, left = Cursor.next, iter(range(steps))
+
+    def counted(self: Any) -> Any:
+        if next(left, None) is None:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return take(self)
+
+    Cursor.next = counted  # type: ignore[method-assign]
 
 
 def arm(folder: str, mode: int, number: int = 0, error: int = 0, log: str | None = None) -> None:

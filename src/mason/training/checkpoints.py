@@ -108,7 +108,7 @@ class Checkpoints:
                 folder=self.folder,
                 reason=damaged[0],
             )
-        self.log.rewind(state.history, 0)
+        self.log.rewind(state.history, None)
         return False
 
     def after_step(self, state: State) -> None:
@@ -168,17 +168,19 @@ class Checkpoints:
     def _save(self, state: State) -> None:
         self._wait(state)
         start = time.monotonic()
-        facts = {"format": _FORMAT, **state.facts(), "log_bytes": self.log.settle()}
+        log = self.log.settle(state.history.steps[-1])
+        facts = {"format": _FORMAT, **state.facts(), "log": log}
         optimizer, told = optimizer_tensors(state.optimizer, state.model.named_parameters())
         shot = _Snapshot(state.history.step, state.weights(), optimizer, facts | {_OPTIMIZER: told})
+        self._last_step = shot.step
         if self._writer is None:
             self._settle(state, shot, lambda: self._write(shot))
         else:
             apart = shot._replace(weights=_copies(shot.weights), optimizer=_copies(optimizer))
             self._writing = (apart, self._writer.submit(self._write, apart))
-        self._last_step = shot.step
         seconds = time.monotonic() - start
-        self._next_time = time.monotonic() + max(self.every_seconds, seconds / _COST_SHARE)
+        if self._last_step:  # else it could not be written, and is tried again sooner
+            self._next_time = time.monotonic() + max(self.every_seconds, seconds / _COST_SHARE)
 
     def _wait(self, state: State) -> None:
         """Until what is being written is written."""
@@ -249,7 +251,7 @@ class Checkpoints:
             facts[_OPTIMIZER],
         )
         state.load_facts(facts)
-        self.log.rewind(state.history, facts["log_bytes"])
+        self.log.rewind(state.history, facts["log"])
         self._last_step = state.history.step
         if facts["threads"] != torch.get_num_threads():
             state.history.notices.append(
