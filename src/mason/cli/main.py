@@ -3,6 +3,8 @@
 import io
 import os
 import sys
+from contextlib import suppress
+from typing import TextIO
 
 from cyclopts import App, CycloptsError, Group, Parameter
 
@@ -66,7 +68,10 @@ def main(arguments: list[str] | None = None) -> None:
         if isinstance(stream, io.TextIOWrapper):
             # A terminal that cannot show a character shows its number, and the run goes on.
             stream.reconfigure(errors="backslashreplace")
-    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+    code = run(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        _let_go(stream)
+    sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:
@@ -76,24 +81,43 @@ def run(arguments: list[str]) -> int:
         code = build_app()(rest, exit_on_error=False, print_error=False)
         return code if isinstance(code, int) else 0
     except RunStopped as stopped:
-        print(stopped, file=sys.stderr)
+        _tell(str(stopped))
         return stopped.exit_code
     except MasonError as error:
         return _fail(str(error))
     except CycloptsError as error:
         return _fail(str(explain(error)))
     except KeyboardInterrupt:
-        print(file=sys.stderr)
+        _tell("")
         return 130
     except BrokenPipeError:
-        # Whoever read our output has left; nothing more can be said to them.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return 0  # whoever read our output has left
 
 
 def _fail(sentence: str) -> int:
-    print(say("Error: {sentence}", sentence=sentence), file=sys.stderr)
+    _tell(say("Error: {sentence}", sentence=sentence))
     return MasonError.exit_code
+
+
+def _tell(sentence: str) -> None:
+    """A last sentence; the exit code stands, whether or not somebody listens."""
+    with suppress(OSError, ValueError):
+        print(sentence, file=sys.stderr)
+
+
+def _let_go(stream: TextIO | None) -> None:
+    """Write what is left to be written; where nobody listens or the disk is full, drop it.
+
+    Else Python would try once more when it ends, and put its own exit code for ours.
+    """
+    if stream is None:
+        return
+    try:
+        stream.flush()
+    except ValueError:  # closed
+        return
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _choose_language(arguments: list[str]) -> list[str]:

@@ -110,7 +110,7 @@ class Checkpoints:
                 folder=self.folder,
                 reason=damaged[0],
             )
-        self.log.rewind(state.history, 0)
+        self.log.rewind(state.history, None)
         return False
 
     def after_step(self, state: State) -> None:
@@ -178,11 +178,13 @@ class Checkpoints:
     def _save(self, state: State) -> None:
         self._wait(state)
         start = time.monotonic()
-        facts = {"format": _FORMAT, **state.facts(), "log_bytes": self.log.settle()}
+        log = self.log.settle(state.history.steps[-1])
+        facts = {"format": _FORMAT, **state.facts(), "log": log}
         optimizer, told = optimizer_tensors(state.optimizer, state.model.named_parameters())
         averages = state.average.tensors() if state.average else state.averages()
         facts[_OPTIMIZER] = told
         shot = _Snapshot(state.history.step, state.weights(), optimizer, averages, facts)
+        self._last_step = shot.step
         if self._writer is None:
             self._settle(state, shot, lambda: self._write(shot))
         else:
@@ -192,9 +194,9 @@ class Checkpoints:
                 averages=_copies(averages),
             )
             self._writing = (apart, self._writer.submit(self._write, apart))
-        self._last_step = shot.step
         seconds = time.monotonic() - start
-        self._next_time = time.monotonic() + max(self.every_seconds, seconds / _COST_SHARE)
+        if self._last_step:  # else it could not be written, and is tried again sooner
+            self._next_time = time.monotonic() + max(self.every_seconds, seconds / _COST_SHARE)
 
     def _wait(self, state: State) -> None:
         """Until what is being written is written."""
@@ -267,7 +269,7 @@ class Checkpoints:
             averages = _tensors(place / _AVERAGES)
             state.average.load({name: lazy.read() for name, lazy in averages.items()})
         state.load_facts(facts)
-        self.log.rewind(state.history, facts["log_bytes"])
+        self.log.rewind(state.history, facts["log"])
         self._last_step = state.history.step
         if facts["threads"] != torch.get_num_threads():
             state.history.notices.append(

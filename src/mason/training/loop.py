@@ -148,11 +148,12 @@ def _look(state: State, evaluate: Evaluate | None, keeper: Keeper, watch: Watch)
     with state.averaged():
         scores = evaluate(state.model)
     state.model.train()
-    if history.add(Evaluation(last.step, last.epoch, train_loss, **scores)):
-        keeper.keep_best(state)
-    elif _out_of_patience(history, state.recipe.patience):
+    better = history.add(Evaluation(last.step, last.epoch, train_loss, **scores))
+    if not better and _out_of_patience(history, state.recipe.patience):
         history.stopped = "early"
-    watch(history)
+    watch(history)  # first: a checkpoint remembers the log up to here
+    if better:
+        keeper.keep_best(state)
 
 
 def _out_of_patience(history: History, patience: int | None) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mason.errors import CheckpointError, SettingsError
 from mason.models.checkpoints import load_model
+from mason.models.files import is_ours, verify_manifest
 from mason.models.files.strict_json import read_json
 from mason.models.spec import ModelSpec
 from mason.models.transformer import set_dropout
@@ -44,6 +45,7 @@ def load(
     """
     _check_task(task)
     path = find_model(str(source), revision=revision)
+    _check_whole(path)
     tokenizer = load_tokenizer(path)
     found = load_model(path, heads=(HEAD,), labels=labels)
     if dropout is not None:
@@ -83,6 +85,12 @@ def _check_task(task: str | None) -> None:
             task=task,
             known=", ".join(TASKS),
         )
+
+
+def _check_whole(path: Path) -> None:
+    """Hold what a model of Mason's is read from against its checksums; its card may be edited."""
+    if path.is_dir() and is_ours(path):
+        verify_manifest(path, lambda name: "/" not in name and name != "README.md")
 
 
 def _check_labels(spec: ModelSpec, fresh: Sequence[str], source: object, *, asked: bool) -> None:

@@ -2,7 +2,7 @@
 
 import hashlib
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -67,14 +67,20 @@ def is_ours(folder: Path) -> bool:
     return True
 
 
-def verify_manifest(folder: Path) -> None:
-    """Compare every file that ``folder``'s manifest lists with what it says of it.
+def verify_manifest(folder: Path, chosen: Callable[[str], bool] = lambda name: True) -> None:
+    """Compare the files that ``folder``'s manifest lists with what it says of them.
+
+    Args:
+        folder: one that Mason wrote.
+        chosen: which of them, by their path under ``folder``; all if left out.
 
     Raises:
         CheckpointError: the manifest is not readable, or it names a file that is missing or
             has changed.
     """
     for name, wanted in read_manifest(folder)["files"].items():
+        if not chosen(name):
+            continue
         *parents, last = name.split("/")
         path = folder
         for parent in parents:

@@ -1,0 +1,123 @@
+"""Starts Mason's command line many times a minute: imports it once, then forks.
+
+Reads a line of JSON for each request, a list of starts; answers with the list of process ids,
+and when all have ended with the list of their exit codes (128 + the signal that killed one).
+Each start is a process of its own that really is killed; what it spares is the import.
+"""
+
+import ctypes
+import importlib
+import json
+import os
+import signal
+import sys
+from typing import Any
+
+# Imported when the first step is taken, or the first score computed.
+LATE = "torch._dynamo torch._inductor.config sklearn.linear_model sklearn.feature_extraction.text"
+
+
+def main() -> None:
+    """Serve until standard input ends."""
+    for name in ("mason.cli.main", "mason.workflows.resuming", *LATE.split()):
+        importlib.import_module(name)
+    answer("ready")
+    for line in sys.stdin:
+        pids = [start(order) for order in json.loads(line)]
+        answer(pids)
+        answer([os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids])
+
+
+def answer(value: object) -> None:
+    """One line of JSON to whoever asks."""
+    print(json.dumps(value), flush=True)
+
+
+def start(order: dict[str, Any]) -> int:
+    """Fork a process that carries out an order; its id."""
+    pid = os.fork()
+    if pid:
+        return pid
+    code = 70
+    try:
+        code = carry_out(order)
+    except SystemExit as left:
+        code = left.code if isinstance(left.code, int) else 70
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                stream.flush()
+            except (OSError, ValueError):
+                pass
+        os._exit(code)
+
+
+def carry_out(order: dict[str, Any]) -> int:
+    """Run a command line in this process."""
+    out = os.open(order["out"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    null = os.open(os.devnull, os.O_RDONLY)
+    for descriptor, stream in ((null, 0), (out, 1), (out, 2)):
+        os.dup2(descriptor, stream)
+    if order.get("unheard"):
+        reader, writer = os.pipe()
+        os.close(reader)
+        os.dup2(writer, 1)
+        os.dup2(writer, 2)
+    if order.get("seen"):
+        note_batches(order["seen"])
+    if order.get("kill_after"):
+        kill_after(order["kill_after"])
+    if order.get("faults"):
+        arm(**order["faults"])
+    from mason.cli.main import main as command
+
+    command(order["words"])
+    return 0
+
+
+def note_batches(file: str) -> None:
+    """Append epoch, place and examples of every batch to a file, before it is learned from."""
+    from mason.training.batches import Cursor
+
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    take = Cursor.next
+
+    def noted(self: Any) -> Any:
+        batch = take(self)
+        found = {"epoch": self.epoch, "place": self.place, "ids": batch.tolist()}
+        os.write(descriptor, json.dumps(found).encode() + b"\n")
+        return batch
+
+    Cursor.next = noted  # type: ignore[method-assign]
+
+
+def kill_after(steps: int) -> None:
+    """SIGKILL this process when so many batches were taken and the next is asked for."""
+    from mason.training.batches import Cursor
+
+    take, left = Cursor.next, iter(range(steps))
+
+    def counted(self: Any) -> Any:
+        if next(left, None) is None:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return take(self)
+
+    Cursor.next = counted  # type: ignore[method-assign]
+
+
+def arm(folder: str, mode: int, number: int = 0, error: int = 0, log: str | None = None) -> None:
+    """Tell the preloaded faults.c what to do."""
+    descriptor = -1
+    if log is not None:
+        descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    faults = ctypes.CDLL(None).chaos_arm
+    faults.argtypes = [ctypes.c_char_p, ctypes.c_int, ctypes.c_long, ctypes.c_int, ctypes.c_int]
+    faults(os.fsencode(folder), mode, number, error, descriptor)
+
+
+if __name__ == "__main__":
+    main()
