@@ -42,7 +42,8 @@ def drop(x: Tensor, rate: float) -> Tensor:
         )
     if x.device.type != "cpu":
         return nn.functional.dropout(x, rate)
-    dropped: Tensor = _Drop.apply(x, min(max(round(rate * 256), 1), 255))
+    limit = min(max(round(rate * 256), 1), 255)
+    dropped: Tensor = _Drop.apply(x, limit)  # type: ignore[no-untyped-call]
     return dropped
 
 
