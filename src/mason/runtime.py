@@ -5,6 +5,7 @@ import platform
 import random
 import resource
 import sys
+import time
 from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -61,6 +62,20 @@ def _cpu_has_bf16() -> bool:
 
     facts: Mapping[str, Any] = torch.cpu.get_capabilities()
     return bool(facts.get("avx512_bf16") or facts.get("amx_bf16") or facts.get("bf16"))
+
+
+def product_rate(device: "torch.device") -> float:
+    """Floating-point operations a second of a matrix product in fp32, measured."""
+    import torch
+
+    size = 1024
+    left, right = torch.randn(size, size, device=device), torch.randn(size, size, device=device)
+    times = []
+    for _ in range(5):
+        start = time.monotonic()
+        float((left @ right)[0, 0])
+        times.append(time.monotonic() - start)
+    return 2 * size**3 / sorted(times)[len(times) // 2]
 
 
 def seed_everything(seed: int) -> None:

@@ -22,6 +22,14 @@ def test_share_scale_and_gradient(rate: float, dtype: torch.dtype) -> None:
     assert out.double().mean().item() == pytest.approx(1, abs=0.05)
 
 
+def test_the_backward_pass_remembers_a_byte_a_value() -> None:
+    x = torch.ones(41, 24, requires_grad=True)
+    saved: list[torch.Tensor] = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: saved.append(t) or t, lambda t: t):
+        Dropout(0.3).train()(x)
+    assert sum(t.nbytes for t in saved) == x.numel()
+
+
 def test_each_value_is_drawn_for_itself() -> None:
     torch.manual_seed(1)
     dropped = (Dropout(0.5).train()(torch.ones(4096, 17)) == 0).double()

@@ -31,10 +31,34 @@ def test_every_row_comes_back_to_its_place(lengths: list[int]) -> None:
     """Groups lay rows out in slots, the plan's slots undo it."""
     layout = Layout(lengths)
     plan = AttentionPlan(layout, layout)
-    x = torch.arange(layout.num_rows)
-    slots = torch.cat([x[group.query_rows].flatten() for group in plan.groups])
-    assert torch.equal(slots[plan.slots], x)
+    x = torch.arange(layout.num_rows).float()[:, None, None]
+    laid = plan.query_slots.lay(x)
+    for group, slots in zip(plan.groups, laid, strict=True):
+        assert torch.equal(slots, x[group.query_rows])
+    assert torch.equal(plan.query_slots.pick_up(laid), x)
     assert sorted(m for group in plan.groups for m in group.members) == list(range(len(lengths)))
+
+
+@given(lengths=lengths_of_some)
+def test_gradients_of_slots_are_those_of_indexing(lengths: list[int]) -> None:
+    """Where empty slots are hidden, as attention hides them."""
+    layout = Layout(lengths)
+    slots = AttentionPlan(layout, layout).query_slots
+    filled = torch.ones(len(slots.rows), 1, 1, dtype=torch.double)
+    filled[slots.empty] = 0
+    x = torch.randn(layout.num_rows, 2, 3, dtype=torch.double)
+
+    def mix(laid: torch.Tensor) -> torch.Tensor:
+        return (laid * filled).sin() * torch.arange(1, len(laid) + 1)[:, None, None]
+
+    ours, plain = x.clone().requires_grad_(), x.clone().requires_grad_()
+    parts = mix(torch.cat([part.flatten(0, 1) for part in slots.lay(ours)]))
+    cut = parts.split([b * n for b, n in slots.shapes])
+    groups = [part.unflatten(0, shape) for part, shape in zip(cut, slots.shapes, strict=True)]
+    (slots.pick_up(groups) * x).sum().backward()
+    (mix(plain[slots.rows])[slots.own] * x).sum().backward()
+    assert ours.grad is not None and plain.grad is not None
+    assert torch.equal(ours.grad, plain.grad)
 
 
 @given(lengths=lengths_of_some)

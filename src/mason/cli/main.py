@@ -33,14 +33,26 @@ def build_app() -> App:
     data = App(name="data", help=say("check a table before training"), help_format="plaintext")
     for name, help_text in (
         ("train", say("fine-tune a model on a table and write its report")),
+        ("pretrain", say("learn a language model from text")),
         ("resume", say("go on with a run that was stopped or killed")),
         ("evaluate", say("measure a model on a table it has not seen")),
         ("predict", say("label a text, a file, or standard input")),
         ("show", say("print a model's blocks with their sizes")),
+        ("selfcheck", say("check that this machine computes what it must")),
     ):
         app.command(f"mason.cli.{name}:{name}", name=name, help=help_text, sort_key=name)
     data.command("mason.cli.data:check", name="check", help=say("find what is wrong with a table"))
+    tokenizer = App(
+        name="tokenizer", help=say("learn a tokenizer, or measure one"), help_format="plaintext"
+    )
+    tokenizer.command(
+        "mason.cli.tokenizer:train", name="train", help=say("learn a vocabulary from text")
+    )
+    tokenizer.command(
+        "mason.cli.tokenizer:report", name="report", help=say("say how well tokenizers fit a text")
+    )
     app.command(data)
+    app.command(tokenizer)
     return app
 
 

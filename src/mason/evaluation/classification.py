@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import softmax
 
 from mason.metrics import calibration, scores
 from mason.metrics.classification import Scores
@@ -37,6 +36,8 @@ def judge(logits: Logits, targets: NDArray[np.int64], *, temperature: float = 1.
         targets: Right class numbers [rows].
         temperature: What logits are divided by; fitted on other rows than these.
     """
+    from scipy.special import softmax
+
     probabilities = softmax(logits / temperature, axis=1)
     predictions = logits.argmax(axis=1)
     confidences = probabilities.max(axis=1)

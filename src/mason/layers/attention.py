@@ -119,14 +119,12 @@ class Attention(nn.Module):
         plan: AttentionPlan,
         biases: Sequence[Tensor | None],
     ) -> Float[Tensor, "T h d"]:
+        laid = plan.query_slots.lay(query), plan.key_slots.lay(key), plan.key_slots.lay(value)
         mixed = []
-        for group, bias in zip(plan.groups, biases, strict=True):
-            q = query[group.query_rows].transpose(1, 2)
-            k = key[group.key_rows].transpose(1, 2)
-            v = value[group.key_rows].transpose(1, 2)
-            out = self.weigh(q, k, v, bias)
-            mixed.append(out.transpose(1, 2).flatten(0, 1))
-        return torch.cat(mixed).index_select(0, plan.slots)
+        for bias, *group in zip(biases, *laid, strict=True):
+            q, k, v = (x.transpose(1, 2) for x in group)
+            mixed.append(self.weigh(q, k, v, bias).transpose(1, 2))
+        return plan.query_slots.pick_up(mixed)
 
     def weigh(
         self,

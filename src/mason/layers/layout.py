@@ -36,6 +36,11 @@ class Layout:
     def __len__(self) -> int:
         return len(self.lengths)
 
+    @property
+    def packed(self) -> bool:
+        """Whether the sequences lie end to end from row 0."""
+        return self._starts is None
+
     @cached_property
     def starts(self) -> list[int]:
         """First row of each sequence."""

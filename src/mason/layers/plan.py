@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from mason.layers.layout import Layout
+from mason.layers.slots import Slots
 
 HIDDEN = -1e30
 """Added to scores of pairs that must not meet: finite, so that a wholly hidden row of an
@@ -68,12 +69,13 @@ class AttentionPlan:
         assert len(queries) == len(keys), "sequence i attends to sequence i"
         self.queries, self.keys = queries, keys
         self.groups = [_group(queries, keys, members) for members in _similar(queries, keys)]
-        rows = torch.cat([group.query_rows.flatten() for group in self.groups])
-        # Empty slots point at row 0; the inverse keeps each row's own slot, never theirs.
-        full = torch.cat([_filled(g, queries) for g in self.groups])
-        self.slots = torch.empty(queries.num_rows, dtype=torch.long, device=queries.device)
-        self.slots[rows[full] - _least(queries)] = full.nonzero().squeeze(1)
-        self.query_slots = rows
+        members = [group.members for group in self.groups]
+        self.query_slots = Slots(queries, members, [group.query_rows for group in self.groups])
+        self.key_slots = (
+            self.query_slots
+            if keys is queries
+            else Slots(keys, members, [group.key_rows for group in self.groups])
+        )
 
     def biases(
         self, sight: Sight, bias: Bias | None, dtype: torch.dtype
@@ -94,16 +96,6 @@ def _bias(group: Group, sight: Sight, bias: Bias | None, dtype: torch.dtype) -> 
         empty = torch.zeros(visible.shape, dtype=dtype, device=visible.device)
         parts.append(empty.masked_fill_(~visible, hidden)[:, None])
     return parts[0] if len(parts) == 1 else parts[0] + parts[1]
-
-
-def _least(layout: Layout) -> int:
-    return min(layout.starts)
-
-
-def _filled(group: Group, queries: Layout) -> Bool[Tensor, "slots"]:
-    lengths = torch.tensor([queries.lengths[i] for i in group.members])
-    slots = torch.arange(group.query_rows.shape[1])
-    return (slots < lengths[:, None]).flatten().to(group.query_rows.device)
 
 
 def _similar(queries: Layout, keys: Layout) -> Iterator[list[int]]:

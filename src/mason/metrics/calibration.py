@@ -4,8 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import minimize_scalar
-from scipy.special import logsumexp
 
 from mason.errors import DataError
 
@@ -98,6 +96,9 @@ def fit_temperature(logits: ArrayLike, targets: ArrayLike) -> float:
     Raises:
         DataError: There are no rows.
     """
+    from scipy.optimize import minimize_scalar
+    from scipy.special import logsumexp
+
     raw, wanted = np.asarray(logits, np.float64), np.asarray(targets, np.int64)
     _check(wanted, raw)
     raw = raw - raw.max(axis=1, keepdims=True)

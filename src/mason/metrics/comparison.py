@@ -5,7 +5,6 @@ from math import ceil, sqrt
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 from mason.errors import DataError
 from mason.language import say
@@ -49,6 +48,8 @@ def mcnemar(correct_a: ArrayLike, correct_b: ArrayLike) -> float:
     only_a, only_b = _disagreements(correct_a, correct_b)
     if only_a + only_b == 0:
         return 1.0
+    from scipy import stats
+
     return float(stats.binomtest(only_a, only_a + only_b).pvalue)
 
 
@@ -100,6 +101,8 @@ def fold_difference(
     gains = _gains(scores_a, scores_b)
     if gains.size < 2:
         raise DataError("One fold shows no spread; compare over at least two folds or seeds.")
+    from scipy import stats
+
     overlap = 0.0 if test_share is None else test_share / (1 - test_share)
     error = sqrt(gains.var(ddof=1) * (1 / gains.size + overlap))
     margin = float(stats.t.ppf((1 + confidence) / 2, gains.size - 1)) * error
@@ -187,6 +190,8 @@ def _sentence(difference: float, p_value: float, disagreement: float, rows: int)
 
 
 def _normal_quantiles(significance: float, power: float) -> tuple[float, float]:
+    from scipy import stats
+
     return float(stats.norm.ppf(1 - significance / 2)), float(stats.norm.ppf(power))
 
 

@@ -1,7 +1,7 @@
 """Heads: from hidden states to what a task asks for."""
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from mason.layers import Dropout, HeadSpec, Layout, build_norm
@@ -35,17 +35,16 @@ class Head(nn.Module):
 
     def pool(self, hidden: Float[Tensor, "T D"], layout: Layout) -> Float[Tensor, "R D"]:
         """The rows the head reads: one a sequence, or all where it does not pool."""
-        match self.spec.pool:
-            case "first":
-                return hidden.index_select(0, layout.first)
-            case "last":
-                return hidden.index_select(0, layout.last)
-            case "mean":
-                sums = hidden.new_zeros(len(layout), hidden.shape[1])
-                sums = sums.index_add(0, layout.sequences, hidden)
-                return sums / torch.tensor(layout.lengths, device=hidden.device)[:, None]
-            case _:
-                return hidden
+        if self.spec.pool == "mean":
+            sums = hidden.new_zeros(len(layout), hidden.shape[1])
+            sums = sums.index_add(0, layout.sequences, hidden)
+            return sums / torch.tensor(layout.lengths, device=hidden.device)[:, None]
+        rows = self.rows(layout)
+        return hidden if rows is None else hidden.index_select(0, rows)
+
+    def rows(self, layout: Layout) -> Int[Tensor, "N"] | None:
+        """The row of each sequence the head reads; None: it reads all."""
+        return {"first": layout.first, "last": layout.last}.get(self.spec.pool or "")
 
     def transform(self, rows: Float[Tensor, "R D"]) -> Float[Tensor, "R I"]:
         """Everything before the output matrix."""

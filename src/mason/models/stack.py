@@ -1,11 +1,12 @@
 """An encoder or a decoder: embedding, layers, last norm."""
 
-from collections.abc import Callable
-from typing import cast
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from mason.layers import (
     Alibi,
@@ -63,6 +64,24 @@ class Layer(nn.Module):
         inner = feed_forwards.build(spec.feed_forward.kind, spec.feed_forward, width)
         self.feed_forward = residual(inner)
 
+    def forward(
+        self,
+        x: Float[Tensor, "T D"],
+        attend: Mapping[str, Any],
+        cross: Mapping[str, Any],
+        at: Int[Tensor, "R"] | None = None,
+    ) -> Float[Tensor, "R D"]:
+        """One layer on; ``attend`` and ``cross`` are what the two attentions take.
+
+        Rows meet in attention alone, so after it only those ``at`` are computed on.
+        """
+        x = self.attention(x, **attend)
+        if self.cross_attention is not None:
+            assert cross["plan"] is not None, "a stack that crosses needs a source"
+            x = self.cross_attention(x, **cross)
+        out: Tensor = self.feed_forward(x if at is None else x.index_select(0, at))
+        return out
+
 
 class Stack(nn.Module):
     """Token ids of flat rows to hidden states [T, D].
@@ -75,6 +94,9 @@ class Stack(nn.Module):
     def __init__(self, spec: StackSpec, width: int) -> None:
         super().__init__()
         self.spec = spec
+        self.recompute = False
+        """Whether the backward pass computes each layer again instead of remembering it
+        (Chen et al. 2016): a third more work, and one layer's activations at a time."""
         self.embedding = embeddings.build(spec.embedding.kind, spec.embedding, width)
         self.kinds = spec.pattern or ("full",) * spec.depth
         distinct = 1 if spec.shared else spec.depth
@@ -97,8 +119,9 @@ class Stack(nn.Module):
         cache: Cache | None = None,
         cross_cache: Cache | None = None,
         look: Look | None = None,
-    ) -> Float[Tensor, "T D"]:
-        """Hidden states of every token.
+        at: Int[Tensor, "R"] | None = None,
+    ) -> Float[Tensor, "R D"]:
+        """Hidden states of every token, or of those asked for.
 
         Args:
             packed: The tokens.
@@ -109,6 +132,7 @@ class Stack(nn.Module):
             cross_cache: Keys and values of the source.
             look: Called with 0 and the embedded rows, then with each layer's number
                 from 1 and its rows.
+            at: Rows to give; None: all. The last layer's feed-forward is spared the others.
         """
         layout, keys = packed.layout, packed.layout
         if cache is not None:
@@ -123,14 +147,24 @@ class Stack(nn.Module):
         crossing = AttentionPlan(layout, source_layout) if source_layout is not None else None
         unhidden = crossing.biases(Sight(), None, dtype) if crossing else []
         for i, kind in enumerate(self.kinds):
-            layer = cast(Layer, self.layers[0 if self.spec.shared else i])
-            kept = cache.layers[i] if cache else None
-            x = layer.attention(x, plan, biases[kind], angles=angles.get(kind), cache=kept)
-            if layer.cross_attention is not None:
-                assert crossing is not None, "a stack that crosses needs a source"
-                kept = cross_cache.layers[i] if cross_cache else None
-                x = layer.cross_attention(x, crossing, unhidden, source=source, cache=kept)
-            x = layer.feed_forward(x)
+            layer = self.layers[0 if self.spec.shared else i]
+            attend = {
+                "plan": plan,
+                "biases": biases[kind],
+                "angles": angles.get(kind),
+                "cache": cache.layers[i] if cache else None,
+            }
+            cross = {
+                "plan": crossing,
+                "biases": unhidden,
+                "source": source,
+                "cache": cross_cache.layers[i] if cross_cache else None,
+            }
+            rows = at if i + 1 == len(self.kinds) else None
+            if self.recompute and torch.is_grad_enabled():
+                x = checkpoint(layer, x, attend, cross, rows, use_reentrant=False)
+            else:
+                x = layer(x, attend, cross, rows)
             if look:
                 look(i + 1, x)
         out: Tensor = self.dropout(self.norm(x))

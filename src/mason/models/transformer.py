@@ -1,7 +1,7 @@
 """The one Transformer: every family and every topology is this module and a spec."""
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from mason.errors import SettingsError
@@ -53,8 +53,9 @@ class Transformer(nn.Module):
         *,
         cache: Cache | None = None,
         look: Look | None = None,
-    ) -> Float[Tensor, "T D"]:
-        """Hidden states of every token of the last stack.
+        at: Int[Tensor, "R"] | None = None,
+    ) -> Float[Tensor, "R D"]:
+        """Hidden states of the last stack: of every token, or of those asked for.
 
         Args:
             source: What is read: the encoder's tokens, or the decoder's if it is alone.
@@ -62,6 +63,7 @@ class Transformer(nn.Module):
                 source and target belong together.
             cache: A lone decoder's earlier keys and values; grows.
             look: Called with the last stack's layers and their rows.
+            at: Rows to give; None: all. Fewer are less work.
 
         Raises:
             SettingsError: The model reads one stream and got two, or the other way round.
@@ -75,11 +77,11 @@ class Transformer(nn.Module):
         hidden: Tensor
         if self.encoder is None:
             assert self.decoder is not None, "a spec has a stack"
-            hidden = self.decoder(source, cache=cache, look=look)
+            hidden = self.decoder(source, cache=cache, look=look, at=at)
         elif target is None:
-            hidden = self.encoder(source, look=look)
+            hidden = self.encoder(source, look=look, at=at)
         else:
-            hidden = self.decode(target, self.encoder(source), source, look=look)
+            hidden = self.decode(target, self.encoder(source), source, look=look, at=at)
         return hidden
 
     def decode(
@@ -91,7 +93,8 @@ class Transformer(nn.Module):
         cache: Cache | None = None,
         cross_cache: Cache | None = None,
         look: Look | None = None,
-    ) -> Float[Tensor, "T D"]:
+        at: Int[Tensor, "R"] | None = None,
+    ) -> Float[Tensor, "R D"]:
         """The decoder's hidden states, given the encoder's.
 
         Args:
@@ -101,6 +104,7 @@ class Transformer(nn.Module):
             cache: Earlier keys and values of the decoder; grows.
             cross_cache: Keys and values of the encoded rows.
             look: Called with the decoder's layers and their rows.
+            at: Rows to give; None: all.
         """
         assert self.decoder is not None, "decoding needs a decoder"
         layout = source.layout
@@ -113,6 +117,7 @@ class Transformer(nn.Module):
             cache=cache,
             cross_cache=cross_cache,
             look=look,
+            at=at,
         )
         return hidden
 
@@ -142,11 +147,11 @@ class Transformer(nn.Module):
                 name=head,
                 known=", ".join(self.heads) or "none",
             )
-        hidden = self(source, target)
         chosen: Head = self.heads[head]  # type: ignore[assignment]
         layout = (target or source).layout
-        rows = chosen.pool(hidden, layout) if at is None else hidden.index_select(0, at)
-        outputs: Tensor = chosen(rows)
+        rows = chosen.rows(layout) if at is None else at
+        hidden = self(source, target, at=rows)
+        outputs: Tensor = chosen(chosen.pool(hidden, layout) if rows is None else hidden)
         return outputs
 
 
@@ -167,3 +172,10 @@ def set_dropout(model: nn.Module, rate: float) -> None:
             module.rate = rate
         elif isinstance(module, Attention):
             module.dropout = rate
+
+
+def set_recompute(model: nn.Module, on: bool) -> None:
+    """Let the backward pass compute activations again, layer by layer, or remember them."""
+    for module in model.modules():
+        if isinstance(module, Stack):
+            module.recompute = on

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from mason.errors import RunError, RunStopped, SettingsError
 from mason.evaluation import baselines, judge
 from mason.metrics import fit_temperature, overfitting_verdict, scores
 from mason.models.files import write_json, writing_folder
-from mason.models.transformer import num_parameters
+from mason.models.transformer import num_parameters, set_recompute
 from mason.reports import write_card, write_report
 from mason.runtime import keep_freed_memory, pick_device, pick_precision, seed_everything
 from mason.settings import Settings, load_settings
@@ -31,6 +32,7 @@ from mason.training.history import History
 from mason.training.loop import Watch, fit
 from mason.training.recipe import Recipe
 from mason.training.run_folder import Begun, RunFolder
+from mason.training.used_rows import training_used_rows
 from mason.training.watchdog import Watchdog
 from mason.workflows import results as blocks
 from mason.workflows.examples import examples_of, num_tokens, targets_of, texts_of
@@ -240,16 +242,18 @@ class Session:
         objective = ClassificationObjective(
             examples["train"], label_smoothing=recipe.label_smoothing
         )
+        set_recompute(model.network, self.settings.training.recompute)
         try:
-            return fit(
-                model.network,
-                objective,
-                recipe,
-                evaluate=evaluate if held is not None else None,
-                fresh=model.fresh,
-                watch=watch,
-                keeper=kept.keeper if kept else None,
-            )
+            with training_used_rows(model.network, chain(*examples["train"].tokens)):
+                return fit(
+                    model.network,
+                    objective,
+                    recipe,
+                    evaluate=evaluate if held is not None else None,
+                    fresh=model.fresh,
+                    watch=watch,
+                    keeper=kept.keeper if kept else None,
+                )
         finally:
             if watchdog:
                 watchdog.stop()

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import overload
 
 import numpy as np
-from scipy.special import softmax
 
 from mason.errors import DataError
 from mason.models.checkpoints import save_model
@@ -100,6 +99,8 @@ class Model:
 
     def probabilities(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> np.ndarray:
         """Calibrated probabilities [texts, classes]."""
+        from scipy.special import softmax  # a run is on its way before it is needed
+
         likely: np.ndarray = softmax(self.logits(texts, pairs) / self.temperature, axis=1)
         return likely
 
