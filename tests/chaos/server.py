@@ -72,6 +72,9 @@ def carry_out(order: dict[str, Any]) -> int:
         os.close(reader)
         os.dup2(writer, 1)
         os.dup2(writer, 2)
+    # Anew, for what they wrote to before may have been of another kind.
+    sys.stdout = open(1, "w", encoding="utf-8", closefd=False)
+    sys.stderr = open(2, "w", encoding="utf-8", closefd=False, buffering=1)
     if order.get("seen"):
         note_batches(order["seen"])
     if "kill_after" in order:
