@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from mason.models.files import claim_folder, read_manifest
+from mason.errors import CheckpointError
+from mason.models.files import claim_folder, read_manifest, verify_manifest
 from mason.training import checkpoints
 from mason.training.checkpoints import Checkpoints
 from mason.training.history import History, Step
@@ -92,3 +93,16 @@ def test_a_claim_that_was_killed_half_way_is_no_obstacle(tmp_path: Path) -> None
     claim_folder(folder, kind="run")
     claim_folder(folder, kind="run")
     assert read_manifest(folder)["kind"] == "run"
+
+
+def test_a_flipped_bit_of_the_manifest_itself_is_found(tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    claim_folder(folder, kind="run")
+    verify_manifest(folder)
+    before = (folder / "manifest.json").read_bytes()
+    for bit in range(0, 8 * len(before), 5):
+        after = bytearray(before)
+        after[bit // 8] ^= 1 << bit % 8
+        (folder / "manifest.json").write_bytes(after)
+        with pytest.raises(CheckpointError):
+            verify_manifest(folder)
