@@ -32,9 +32,6 @@ def faults(server: Server) -> Path:
 
 
 @pytest.fixture(scope="session")
-def findings(request: pytest.FixtureRequest) -> Iterator[Findings]:
+def findings(request: pytest.FixtureRequest) -> Findings:
     """The table of results; the whole suite writes it to docs/results."""
-    findings = Findings()
-    yield findings
-    if "chaos" in (request.config.getoption("-m") or "").replace("not chaos", ""):
-        findings.publish()
+    return Findings(save=request.config.getoption("-m") == "chaos")

@@ -62,6 +62,7 @@ class Disk:
             case "write" | "cut":
                 self._write(self.nodes[self._find(path)].now, call)
             case "sync":
+                self._rename_unseen(path)
                 self._sync(self._find(path))
             case "unlink" | "rmdir":
                 self._change({}, (self._entry(path),))
@@ -108,6 +109,12 @@ class Disk:
             self._change({entry: self._new(is_folder=False)}, ())
         elif empty:
             self.nodes[self.names[entry]].now.clear()
+
+    def _rename_unseen(self, path: Sequence[str]) -> None:
+        """safetensors renames a finished file by a system call that no library can watch."""
+        if path and (entry := self._entry(path)) not in self.names:
+            (draft,) = (n for n in self.names if n[0] == entry[0] and n[1].startswith(".tmp"))
+            self._change({entry: self.names[draft]}, (draft,))
 
     def _write(self, content: bytearray, call: Call) -> None:
         if call.what == "cut":

@@ -12,17 +12,17 @@ from benchmarks.report import RESULTS, machine, versions
 class Findings:
     """Collects a row an experiment, and writes the page."""
 
+    save: bool = False
     rows: list[tuple[str, ...]] = field(default_factory=list)
 
     def add(self, what: str, times: int, result: str) -> None:
         """One experiment: what was done, how often, and what came of it."""
         self.rows.append((what, f"{times:,}", result))
+        if self.save:
+            self._publish()
 
-    def publish(self) -> None:
-        """Write ``docs/results/chaos-YYYY-MM-DD.md``.
-
-        Rows of today that were not made again stay.
-        """
+    def _publish(self) -> None:
+        """Write ``docs/results/chaos-YYYY-MM-DD.md``; rows of today not made again stay."""
         today = f"{datetime.now(UTC):%Y-%m-%d}"
         page = RESULTS / f"chaos-{today}.md"
         rows = {row[0]: row for row in (*_rows(page), *self.rows)}

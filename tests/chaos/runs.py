@@ -61,6 +61,8 @@ class Server:
         assert self.process.stdin is not None
         outs = [{"out": str(self.folder / f"out-{i}.txt"), **o} for i, o in enumerate(orders)]
         self.outs = [Path(o["out"]) for o in outs]
+        for out in self.outs:
+            out.write_bytes(b"")
         self.process.stdin.write(json.dumps(outs) + "\n")
         self.process.stdin.flush()
         pids: list[int] = self._read()
@@ -198,8 +200,14 @@ def end_early(pid: int, number: int, seconds: float) -> None:
         pass
 
 
-def command(words: Sequence[object], **options: Any) -> subprocess.Popen[bytes]:
-    """A start of the command line as users start it, imports and all."""
-    program = "from mason.cli import main; main()"
-    full = [sys.executable, "-c", program, *map(str, words)]
-    return subprocess.Popen(full, env=environment(), cwd=tempfile.gettempdir(), **options)
+def command(words: Sequence[object], shell: str = '"$@"') -> subprocess.Popen[bytes]:
+    """A start of the command line as users start it, imports and all.
+
+    Args:
+        words: The command's.
+        shell: What a shell makes of it: ``"$@"`` is the command.
+    """
+    full = [sys.executable, "-m", "mason", *map(str, words)]
+    return subprocess.Popen(
+        ["sh", "-c", f"exec {shell}", "sh", *full], env=environment(), cwd=tempfile.gettempdir()
+    )

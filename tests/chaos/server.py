@@ -7,10 +7,16 @@ Each start is a process of its own that really is killed; what it spares is the 
 
 import ctypes
 import importlib
+import itertools
 import json
 import os
+import shutil
 import signal
 import sys
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 # Imported when the first step is taken, or the first score computed.
@@ -44,9 +50,8 @@ def start(order: dict[str, Any]) -> int:
     except SystemExit as left:
         code = left.code if isinstance(left.code, int) else 70
     except BaseException:
-        import traceback
-
-        traceback.print_exc()
+        with open(order["out"], "a", encoding="utf-8") as out:
+            traceback.print_exc(file=out)
     finally:
         for stream in (sys.stdout, sys.stderr):
             try:
@@ -67,10 +72,17 @@ def carry_out(order: dict[str, Any]) -> int:
         os.close(reader)
         os.dup2(writer, 1)
         os.dup2(writer, 2)
+    # Anew, for what they wrote to before may have been of another kind.
+    sys.stdout = open(1, "w", encoding="utf-8", closefd=False)
+    sys.stderr = open(2, "w", encoding="utf-8", closefd=False, buffering=1)
     if order.get("seen"):
         note_batches(order["seen"])
-    if order.get("kill_after"):
+    if "kill_after" in order:
         kill_after(order["kill_after"])
+    if "hold" in order:
+        before_batch(lambda number: wait_for(Path(order["hold"])))
+    if order.get("disk"):
+        fill_disk(Path(order["disk"]), order)
     if order.get("faults"):
         arm(**order["faults"])
     from mason.cli.main import main as command
@@ -95,18 +107,41 @@ def note_batches(file: str) -> None:
     Cursor.next = noted  # type: ignore[method-assign]
 
 
-def kill_after(steps: int) -> None:
-    """SIGKILL this process when so many batches were taken and the next is asked for."""
+def before_batch(do: Callable[[int], None]) -> None:
+    """Call ``do`` with the number of each batch that is asked for, from 1."""
     from mason.training.batches import Cursor
 
-    take, left = Cursor.next, iter(range(steps))
+    take, numbers = Cursor.next, itertools.count(1)
 
-    def counted(self: Any) -> Any:
-        if next(left, None) is None:
-            os.kill(os.getpid(), signal.SIGKILL)
+    def watched(self: Any) -> Any:
+        do(next(numbers))
         return take(self)
 
-    Cursor.next = counted  # type: ignore[method-assign]
+    Cursor.next = watched  # type: ignore[method-assign]
+
+
+def kill_after(steps: int) -> None:
+    """SIGKILL this process when so many batches were taken and the next is asked for."""
+    before_batch(lambda number: number > steps and os.kill(os.getpid(), signal.SIGKILL))
+
+
+def wait_for(file: Path) -> None:
+    """Until a file is there."""
+    while not file.exists():
+        time.sleep(0.01)
+
+
+def fill_disk(disk: Path, order: dict[str, Any]) -> None:
+    """Fill a disk when a batch is asked for, and perhaps make room again at another."""
+    ballast = disk / "ballast"
+
+    def look(number: int) -> None:
+        if number == order["fill_after"]:
+            ballast.write_bytes(bytes(max(0, shutil.disk_usage(disk).free - order["leave"])))
+        elif number == order.get("free_after"):
+            ballast.unlink()
+
+    before_batch(look)
 
 
 def arm(folder: str, mode: int, number: int = 0, error: int = 0, log: str | None = None) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mason.errors import CheckpointError, SettingsError
 from mason.models.checkpoints import load_model
-from mason.models.files import is_ours, verify_manifest
+from mason.models.files import MANIFEST, is_ours, verify_manifest
 from mason.models.files.strict_json import read_json
 from mason.models.spec import ModelSpec
 from mason.models.transformer import set_dropout
@@ -89,7 +89,7 @@ def _check_task(task: str | None) -> None:
 
 def _check_whole(path: Path) -> None:
     """Hold what a model of Mason's is read from against its checksums; its card may be edited."""
-    if path.is_dir() and is_ours(path):
+    if (path / MANIFEST).is_file() and (is_ours(path) or (path / FACTS_FILE).is_file()):
         verify_manifest(path, lambda name: "/" not in name and name != "README.md")
 
 

@@ -1,7 +1,7 @@
 """Files of models: safetensors, GGUF and ``config.json``, read with suspicion, written once."""
 
 from mason.models.files.config import read_config, write_json
-from mason.models.files.manifest import is_ours, read_manifest, verify_manifest
+from mason.models.files.manifest import MANIFEST, is_ours, read_manifest, verify_manifest
 from mason.models.files.shards import write_weights
 from mason.models.files.strict_json import read_json
 from mason.models.files.weights import LazyTensor, Weights, open_weights
@@ -15,6 +15,7 @@ from mason.models.files.writing import (
 )
 
 __all__ = [
+    "MANIFEST",
     "LazyTensor",
     "Weights",
     "claim_folder",
