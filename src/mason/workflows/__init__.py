@@ -5,6 +5,7 @@ from mason.workflows.evaluating import evaluate
 from mason.workflows.fine_tuning import Run, train
 from mason.workflows.loading import load
 from mason.workflows.model import Model, Prediction
+from mason.workflows.planning import plan
 from mason.workflows.resuming import Checked, resume, verify_run
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "check",
     "evaluate",
     "load",
+    "plan",
     "resume",
     "train",
     "verify_run",
