@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from benchmarks.report import Goal, Row, Table, publish
@@ -162,7 +161,7 @@ def main() -> int:
     """Every case, or the one given as JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--case", help="one configuration as JSON; for this program's own use")
-    parser.add_argument("--steps", type=int, default=6)
+    parser.add_argument("--steps", type=int, default=3)
     parser.add_argument("--save", action="store_true")
     given = parser.parse_args()
     if given.case:

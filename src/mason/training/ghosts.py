@@ -16,6 +16,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from mason.training.heap import Event
+
+from mason.training.heap import Heap
+
 _aten = torch.ops.aten
 _REAL_VALUES = 1 << 16
 """Tensors made from nothing have no values from this size on: masks, not indices."""
@@ -61,9 +65,11 @@ class Tally(TorchDispatchMode):
         label: What new tensors count as.
         live: Bytes alive, by label.
         peak: ``live`` when its sum was largest.
+        heap: How an allocator would lay the tensors out.
         flops: Operations of matrix products.
         moved: Bytes read and written by everything else.
         operations: How many operations there were; views cost nothing.
+        events: Every block taken and freed since the last restart, for ``Heap``.
     """
 
     def __init__(self) -> None:
@@ -71,14 +77,18 @@ class Tally(TorchDispatchMode):
         self.label = "activations"
         self.live: Counter[str] = Counter()
         self.total, self._highest = 0, -1
+        self.heap = Heap()
         self.peak: dict[str, int] = {}
         self.flops, self.moved, self.operations = 0, 0, 0
+        self.events: list[Event] = []
         self._labels: dict[int, list[Any]] = {}
+        self._number = 0
         self._known: dict[Any, Any] = {}
 
     def restart(self) -> None:
         """Forget peak, products and traffic; what is alive stays."""
         self._highest, self.flops, self.moved, self.operations = -1, 0, 0, 0
+        self.events = []
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
@@ -140,7 +150,7 @@ class Tally(TorchDispatchMode):
         if key in self._labels:
             return
         size = storage.nbytes()
-        entry = self._labels[key] = [self.label, size, None]
+        entry = self._labels[key] = [self.label, size, None, self.heap.take(size)]
         entry[2] = weakref.ref(storage, lambda _: self._forget(key))
         self.live[self.label] += size
         self.total += size
@@ -148,7 +158,8 @@ class Tally(TorchDispatchMode):
             self._highest, self.peak = self.total, dict(self.live)
 
     def _forget(self, key: int) -> None:
-        label, size, _ = self._labels.pop(key)
+        label, size, _, block = self._labels.pop(key)
+        self.heap.give_back(*block)
         self.live[label] -= size
         self.total -= size
 
