@@ -16,8 +16,6 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from mason.training.heap import Event
-
 from mason.training.heap import Heap
 
 _aten = torch.ops.aten
@@ -38,7 +36,7 @@ class Ghost(Tensor):
     @staticmethod
     def __new__(cls, meta: Tensor) -> "Ghost":
         """Of a tensor on the meta device."""
-        make: Callable[..., Ghost] = Tensor._make_wrapper_subclass  # type: ignore[attr-defined]
+        make: Callable[..., Ghost] = Tensor._make_wrapper_subclass
         ghost = make(
             cls,
             meta.size(),
@@ -51,7 +49,7 @@ class Ghost(Tensor):
         return ghost
 
     @classmethod
-    def __torch_dispatch__(
+    def __torch_dispatch__(  # type: ignore[override]
         cls, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         """Ghosts live within a ``Tally``."""
@@ -69,26 +67,22 @@ class Tally(TorchDispatchMode):
         flops: Operations of matrix products.
         moved: Bytes read and written by everything else.
         operations: How many operations there were; views cost nothing.
-        events: Every block taken and freed since the last restart, for ``Heap``.
     """
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.label = "activations"
         self.live: Counter[str] = Counter()
         self.total, self._highest = 0, -1
         self.heap = Heap()
         self.peak: dict[str, int] = {}
         self.flops, self.moved, self.operations = 0, 0, 0
-        self.events: list[Event] = []
         self._labels: dict[int, list[Any]] = {}
-        self._number = 0
         self._known: dict[Any, Any] = {}
 
     def restart(self) -> None:
         """Forget peak, products and traffic; what is alive stays."""
         self._highest, self.flops, self.moved, self.operations = -1, 0, 0, 0
-        self.events = []
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
