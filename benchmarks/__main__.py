@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-NAMES = ("parity", "faulty_inputs", "classification")
+NAMES = ("parity", "faulty_inputs", "classification", "forecast")
 
 
 def main() -> int:

@@ -7,10 +7,10 @@ import subprocess
 import sys
 import time
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from benchmarks.report import Goal, Row, Table, publish
+from mason.training.forecast import RESERVE
 
 
 @dataclass(frozen=True)
@@ -162,7 +162,7 @@ def main() -> int:
     """Every case, or the one given as JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--case", help="one configuration as JSON; for this program's own use")
-    parser.add_argument("--steps", type=int, default=6)
+    parser.add_argument("--steps", type=int, default=3)
     parser.add_argument("--save", action="store_true")
     given = parser.parse_args()
     if given.case:
@@ -204,7 +204,11 @@ def _publish(
     measures = [
         Row("error of the peak, median", statistics.median(sizes), goal=Goal("≤", 0.1)),
         Row("error of the peak, worst", max(sizes), goal=Goal("≤", 0.2)),
-        Row("measured above forecast, worst", max(-min(errors), 0.0)),
+        Row(
+            "runs that needed more than forecast and reserve",
+            sum(1 for error in errors if (1 + error) * (1 + RESERVE) < 1),
+            goal=Goal("≤", 0),
+        ),
         Row("error without the process, median", statistics.median(map(abs, extras))),
         Row("error without the process, worst", max(map(abs, extras))),
         Row("seconds forecast over measured, median", statistics.median(times)),

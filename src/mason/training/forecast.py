@@ -19,6 +19,8 @@ from mason.training.recipe import Recipe
 from mason.training.state import Objective, State
 from mason.training.step import take_step
 
+RESERVE = 0.1
+"""Share of a forecast to keep free besides: what it may be wrong by before a run fails."""
 _MAX_EPOCHS = 20
 """Epochs whose batches are looked through for the costliest."""
 
@@ -52,8 +54,10 @@ class Forecast:
     """What a run will need.
 
     Attributes:
-        memory: Bytes at the fullest moment, by what they are for; the process is not among
-            them.
+        memory: Bytes at the fullest moment, by what they are for: weights, gradients,
+            optimizer, activations, logits, workspace, and the holes between them. The
+            process is not among them.
+        weight_bytes: The weights alone.
         state_bytes: Weights and optimiser state: a checkpoint.
         num_steps: Optimiser steps.
         num_tokens: Tokens all of them read.
@@ -117,6 +121,7 @@ def forecast(
         memory = dict(tally.peak)
         if infer is not None:
             memory = max(memory, _inference(ghost, infer, tally), key=lambda m: sum(m.values()))
+        memory["holes"] = max(tally.heap.top - sum(memory.values()), 0)
         live = dict(tally.live)
     tokens = [sum(int(objective.lengths[int(i)]) for i in b) for b in batches[:num_steps]]
     return Forecast(
@@ -249,7 +254,8 @@ def measure_speed(width: int, dtype: torch.dtype, *, seconds: float = 0.1) -> Sp
 def _time(work: Callable[[], object], seconds: float) -> float:
     """Seconds of one call: the median of as many as there is time for."""
     work()
-    end, taken = time.monotonic() + seconds, []
+    taken: list[float] = []
+    end = time.monotonic() + seconds
     while not taken or time.monotonic() < end:
         start = time.perf_counter()
         work()

@@ -16,6 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from mason.training.heap import Heap
+
 _aten = torch.ops.aten
 _REAL_VALUES = 1 << 16
 """Tensors made from nothing have no values from this size on: masks, not indices."""
@@ -34,7 +36,7 @@ class Ghost(Tensor):
     @staticmethod
     def __new__(cls, meta: Tensor) -> "Ghost":
         """Of a tensor on the meta device."""
-        make: Callable[..., Ghost] = Tensor._make_wrapper_subclass  # type: ignore[attr-defined]
+        make: Callable[..., Ghost] = Tensor._make_wrapper_subclass
         ghost = make(
             cls,
             meta.size(),
@@ -47,7 +49,7 @@ class Ghost(Tensor):
         return ghost
 
     @classmethod
-    def __torch_dispatch__(
+    def __torch_dispatch__(  # type: ignore[override]
         cls, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         """Ghosts live within a ``Tally``."""
@@ -61,16 +63,18 @@ class Tally(TorchDispatchMode):
         label: What new tensors count as.
         live: Bytes alive, by label.
         peak: ``live`` when its sum was largest.
+        heap: How an allocator would lay the tensors out.
         flops: Operations of matrix products.
         moved: Bytes read and written by everything else.
         operations: How many operations there were; views cost nothing.
     """
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.label = "activations"
         self.live: Counter[str] = Counter()
         self.total, self._highest = 0, -1
+        self.heap = Heap()
         self.peak: dict[str, int] = {}
         self.flops, self.moved, self.operations = 0, 0, 0
         self._labels: dict[int, list[Any]] = {}
@@ -140,7 +144,7 @@ class Tally(TorchDispatchMode):
         if key in self._labels:
             return
         size = storage.nbytes()
-        entry = self._labels[key] = [self.label, size, None]
+        entry = self._labels[key] = [self.label, size, None, self.heap.take(size)]
         entry[2] = weakref.ref(storage, lambda _: self._forget(key))
         self.live[self.label] += size
         self.total += size
@@ -148,7 +152,8 @@ class Tally(TorchDispatchMode):
             self._highest, self.peak = self.total, dict(self.live)
 
     def _forget(self, key: int) -> None:
-        label, size, _ = self._labels.pop(key)
+        label, size, _, block = self._labels.pop(key)
+        self.heap.give_back(*block)
         self.live[label] -= size
         self.total -= size
 
