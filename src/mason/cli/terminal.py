@@ -148,7 +148,7 @@ def needs_table(needs: "Needs") -> None:
         "activations": say("activations"),
         "logits": say("logits"),
         "workspace": say("workspace"),
-        "fragments": say("fragments"),
+        "holes": say("holes between them"),
         "best": say("best weights so far"),
         "checkpoint": say("copy for the checkpoint"),
     }

@@ -267,7 +267,7 @@ def _changes(job: Job, now: Needs) -> list[Change]:
                     saved,
                 )
             )
-    process = now.memory["process"]
+    process = now.memory.get("process", 0)
     share = (now.memory_limit / _MARGIN - process) / max(now.peak - process, 1)
     if share > 0:
         saved = round((1 - share) * (now.peak - process))
@@ -284,7 +284,7 @@ def _changes(job: Job, now: Needs) -> list[Change]:
         )
     found.append(
         Change(
-            say("Or use a machine with {memory} free.", memory=_short(now.peak * _MARGIN)),
+            say("Use a machine with {memory} free.", memory=_short(now.peak * _MARGIN)),
             0,
         )
     )
