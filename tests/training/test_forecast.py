@@ -5,6 +5,7 @@ import subprocess
 import sys
 from dataclasses import asdict, replace
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 import torch
@@ -22,6 +23,7 @@ from mason.training.recipe import Recipe
 from tests.models.small import TOPOLOGIES
 from tests.training.small import build, objective
 
+ROOT = Path(__file__).resolve().parents[2]
 GPT3 = {"n_embd": 12288, "n_layer": 96, "n_head": 96, "n_positions": 2048}
 """The shape of Brown et al. 2020, table 2.1."""
 
@@ -140,9 +142,8 @@ def test_time_adds_up() -> None:
 )
 def test_forecast_against_a_real_run(case: Case) -> None:
     command = [sys.executable, "-m", "benchmarks.forecast", "--steps", "2"]
-    done = subprocess.run(
-        [*command, "--case", json.dumps(asdict(case))], capture_output=True, text=True, check=False
-    )
+    command += ["--case", json.dumps(asdict(case))]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
     assert found["forecast"] == pytest.approx(found["measured"], rel=0.2)
