@@ -10,12 +10,24 @@ if TYPE_CHECKING:
         check,
         evaluate,
         load,
+        plan,
         pretrain,
         resume,
         train,
     )
 
-__all__ = ["Model", "Prediction", "Run", "check", "evaluate", "load", "pretrain", "resume", "train"]
+__all__ = [
+    "Model",
+    "Prediction",
+    "Run",
+    "check",
+    "evaluate",
+    "load",
+    "plan",
+    "pretrain",
+    "resume",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -34,6 +34,7 @@ def build_app() -> App:
     for name, help_text in (
         ("train", say("fine-tune a model on a table and write its report")),
         ("pretrain", say("learn a language model from text")),
+        ("plan", say("say what a run would need: memory, time, disk")),
         ("resume", say("go on with a run that was stopped or killed")),
         ("evaluate", say("measure a model on a table it has not seen")),
         ("predict", say("label a text, a file, or standard input")),

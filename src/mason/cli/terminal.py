@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mason.data.findings import Finding
     from mason.text.fertility import Fit
     from mason.training.history import History
+    from mason.workflows.needs import Needs
     from mason.workflows.resuming import Checked
 
 SHADES = {"error": "bold red", "warning": "yellow", "note": "dim"}
@@ -159,6 +160,48 @@ def fits_table(fits: "Mapping[str, Fit]") -> None:
             scripts,
         )
     console().print(table)
+
+
+def needs_table(needs: "Needs") -> None:
+    """What a run would need, by what it is for, and what to change where it does not fit."""
+    from rich.table import Table
+
+    from mason.reports.numbers import magnitude, size
+
+    names = {
+        "process": say("this process"),
+        "weights": say("weights"),
+        "gradients": say("gradients"),
+        "optimizer": say("optimiser state"),
+        "activations": say("activations"),
+        "logits": say("logits"),
+        "workspace": say("workspace"),
+        "holes": say("holes between them"),
+        "best": say("best weights so far"),
+        "checkpoint": say("copy for the checkpoint"),
+    }
+    table = Table(box=None, pad_edge=False)
+    table.add_column(say("memory for"))
+    table.add_column("", justify="right")
+    for name, held in needs.memory.items():
+        table.add_row(names.get(name, name), size(held))
+    table.add_row(say("in all, at most"), size(needs.peak), style="bold")
+    console().print(table)
+    print(
+        say(
+            "{parameters} parameters, {steps:,} steps.",
+            parameters=magnitude(needs.num_parameters),
+            steps=needs.num_steps,
+        )
+    )
+    for sentence in needs.sentences:
+        print(sentence)
+    if needs.fits_memory:
+        print(say("It fits."))
+    else:
+        print(say("It does not fit."))
+    for change in needs.changes:
+        print(f"  {change.sentence}")
 
 
 def announce(results: Mapping[str, Any], report: Path | None) -> None:

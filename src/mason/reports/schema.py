@@ -285,6 +285,8 @@ class Cost(_Block):
     seconds: dict[str, float] = {}
     tokens_per_second: float | None = None
     peak_memory_bytes: int | None = None
+    forecast_memory_bytes: int | None = None
+    """What the run was said to need, before it began."""
     model_bytes: int | None = None
     latency_ms: Latency | None = None
 

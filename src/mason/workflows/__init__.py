@@ -5,6 +5,7 @@ from mason.workflows.evaluating import evaluate
 from mason.workflows.fine_tuning import Run, train
 from mason.workflows.loading import load
 from mason.workflows.model import Model, Prediction
+from mason.workflows.planning import plan
 from mason.workflows.pretraining import Pretrained, pretrain
 from mason.workflows.resuming import Checked, resume, verify_run
 from mason.workflows.tokenizing import make_tokenizer, report_tokenizers
@@ -19,6 +20,7 @@ __all__ = [
     "evaluate",
     "load",
     "make_tokenizer",
+    "plan",
     "pretrain",
     "report_tokenizers",
     "resume",

@@ -61,7 +61,7 @@ def load(
     folder = path if path.is_dir() else path.parent
     contract = load_contract(folder)
     cut = max_tokens or (contract.max_tokens if contract else None)
-    limit = _limit(cut, spec, tokenizer)
+    limit = cut_for(cut, spec, tokenizer)
     if contract and labels is None and max_tokens is None:
         contract.check(InputContract.of(tokenizer, max_tokens=limit, labels=spec.labels))
     facts = _Facts.of(folder) if labels is None else _Facts()
@@ -107,8 +107,12 @@ def _check_labels(spec: ModelSpec, fresh: Sequence[str], source: object, *, aske
         )
 
 
-def _limit(cut: int | None, spec: ModelSpec, tokenizer: Tokenizer) -> int:
-    """Where texts are cut: as asked, but never beyond the model's positions."""
+def cut_for(cut: int | None, spec: ModelSpec, tokenizer: Tokenizer | None) -> int:
+    """Where texts are cut: as asked, but never beyond the model's positions.
+
+    Raises:
+        SettingsError: More is asked than the model has positions.
+    """
     hard = spec.max_tokens
     if cut is not None and hard is not None and cut > hard:
         raise SettingsError(
@@ -119,7 +123,8 @@ def _limit(cut: int | None, spec: ModelSpec, tokenizer: Tokenizer) -> int:
         )
     if cut is not None:
         return cut
-    return min(n for n in (hard, tokenizer.max_tokens, DEFAULT_MAX_TOKENS) if n)
+    known = tokenizer.max_tokens if tokenizer else None
+    return min(n for n in (hard, known, DEFAULT_MAX_TOKENS) if n)
 
 
 @dataclass(frozen=True)
