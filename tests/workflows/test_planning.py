@@ -112,7 +112,7 @@ def test_a_shape_nobody_published_is_named() -> None:
         mason.plan("gpt3-14b")
 
 
-@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize("name", [name for name in SHAPES if name.startswith("gpt3-")])
 def test_a_shape_has_the_parameters_of_its_name(name: str) -> None:
     config = SHAPES.get(name)
     assert config is not None
