@@ -281,8 +281,10 @@ class Session:
             examples["train"], label_smoothing=recipe.label_smoothing
         )
         set_recompute(model.network, self.settings.training.recompute)
+        # Exact only where the optimiser treats each value by itself.
+        used = chain(*examples["train"].tokens) if recipe.optimizer == "adamw" else None
         try:
-            with training_used_rows(model.network, chain(*examples["train"].tokens)):
+            with training_used_rows(model.network, used):
                 return fit(
                     model.network,
                     objective,
