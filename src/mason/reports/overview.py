@@ -133,6 +133,18 @@ def _icon(kind: str) -> str:
 def _score_card(results: Results) -> str:
     accuracy, scored = _accuracy(results), results.evaluation
     question = say("How good is it?")
+    learned = results.pretraining
+    if learned is not None:
+        better = learned.held_loss < learned.unigram_loss
+        return _card(
+            GOOD if better else PROBLEM,
+            question,
+            say("It uses context") if better else say("No better than word counts"),
+            say(
+                "Of the loss that word counts leave, {share} is gone.",
+                share=percent(max(0.0, 1 - learned.held_loss / learned.unigram_loss)),
+            ),
+        )
     if accuracy is None or scored is None:
         return _card(UNKNOWN, question, say("Not tested"), say("No unseen texts were scored."))
     found = say(

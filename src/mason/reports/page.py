@@ -78,7 +78,12 @@ def _unbroken(title: str) -> str:
 
 
 def _kicker(results: Results) -> str:
-    kind = say("Training report") if results.kind == "train" else say("Evaluation report")
+    kinds = {
+        "train": say("Training report"),
+        "pretrain": say("Pretraining report"),
+        "evaluate": say("Evaluation report"),
+    }
+    kind = kinds[results.kind]
     task = results.task.name if results.task else None
     task = say("text classification") if task == "classification" else task
     names = [kind, results.name, task, results.created[:10]]

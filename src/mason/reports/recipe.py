@@ -15,7 +15,11 @@ def recipe(results: Results) -> Part | None:
     if results.command:
         body += heading(say("The command")) + f'<pre tabindex="0"><code>{escape(results.command)}'
         body += "</code></pre>"
-        body += paragraph(say("The same command on the same data gives the same model."), "muted")
+        # A budget of time buys other steps on another day.
+        if results.kind != "pretrain":
+            body += paragraph(
+                say("The same command on the same data gives the same model."), "muted"
+            )
     if results.machine is not None:
         body += heading(say("The machine")) + facts(_machine(results.machine))
     if results.recipe:
