@@ -45,6 +45,7 @@ class Job(NamedTuple):
 def ours(job: Job) -> Fit:
     """Mason's default recipe."""
     from dataclasses import replace
+    from itertools import chain
 
     from mason.models.transformer import num_parameters
     from mason.runtime import keep_freed_memory, seed_everything
@@ -52,6 +53,7 @@ def ours(job: Job) -> Fit:
     from mason.tasks.classification import ClassificationObjective, predict_logits
     from mason.training.defaults import recipe_for
     from mason.training.loop import fit
+    from mason.training.used_rows import training_used_rows
     from mason.workflows import load
 
     keep_freed_memory()
@@ -65,7 +67,8 @@ def ours(job: Job) -> Fit:
     )
     start = time.monotonic()
     objective = ClassificationObjective(examples, label_smoothing=recipe.label_smoothing)
-    fit(model.network, objective, recipe, fresh=model.fresh)
+    with training_used_rows(model.network, chain(*examples.tokens)):
+        fit(model.network, objective, recipe, fresh=model.fresh)
     seconds = time.monotonic() - start
     return Fit(predict_logits(model.network, model.encode(job.test)).argmax(1).tolist(), seconds)
 
