@@ -177,7 +177,9 @@ ssize_t pwrite64(int descriptor, const void *data, size_t length, off64_t offset
         return REAL(pwrite64)(descriptor, data, length, offset);
     char path[PATH_MAX];
     find(descriptor, NULL, path);
-    ssize_t done = before(path, NULL) ? -1 : REAL(pwrite64)(descriptor, data, length, offset);
+    int fails = before(path, NULL);
+    tear(descriptor, data, length, path);
+    ssize_t done = fails ? -1 : REAL(pwrite64)(descriptor, data, length, offset);
     after(done >= 0, "write", path, NULL, offset, data, done > 0 ? done : 0);
     return done;
 }

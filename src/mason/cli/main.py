@@ -65,13 +65,17 @@ def _version() -> str:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command and leave with its exit code: 0, 2 for a user's mistake, 130 for Ctrl-C."""
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A terminal that cannot show a character shows its number, and the run goes on.
             stream.reconfigure(errors="backslashreplace")
     code = run(sys.argv[1:] if arguments is None else arguments)
-    for stream in (sys.stdout, sys.stderr):
-        _let_go(stream)
+    _let_go(sys.stderr)
+    reason = _let_go(sys.stdout)
+    if reason is not None and code == 0:
+        code = _fail(say("Standard output cannot be written ({reason}).", reason=reason))
+        _let_go(sys.stderr)
     sys.exit(code)
 
 
@@ -106,19 +110,36 @@ def _tell(sentence: str) -> None:
         print(sentence, file=sys.stderr)
 
 
-def _let_go(stream: TextIO | None) -> None:
-    """Write what is left to be written; where nobody listens or the disk is full, drop it.
+def _open_closed_streams() -> None:
+    """Let a closed standard stream lead nowhere.
+
+    Else the next file that is opened takes its number, and what a library prints lands in it.
+    """
+    for number, (name, mode) in enumerate({"stdin": "r", "stdout": "w", "stderr": "w"}.items()):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # it gets the lowest number that is free: this one
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, mode, closefd=False))
+
+
+def _let_go(stream: TextIO | None) -> str | None:
+    """Write what is left to be written, or drop it; the reason if that is worth a word.
 
     Else Python would try once more when it ends, and put its own exit code for ours.
     """
     if stream is None:
-        return
+        return None
     try:
         stream.flush()
     except ValueError:  # closed
-        return
-    except OSError:
+        return None
+    except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        # Whoever read a pipe and left wanted no more.
+        return None if isinstance(error, BrokenPipeError) else error.strerror
+    return None
 
 
 def _choose_language(arguments: list[str]) -> list[str]:

@@ -205,10 +205,11 @@ def needs_table(needs: "Needs") -> None:
 
 
 def announce(results: Mapping[str, Any], report: Path | None) -> None:
-    """The result in a few lines, and where the page is."""
-    print(summary(results))
-    if report is not None:
-        print(say("Report: {path}", path=report))
+    """The result in a few lines, and where the page is; what is unheard is in the folder."""
+    with suppress(OSError):
+        print(summary(results))
+        if report is not None:
+            print(say("Report: {path}", path=report))
 
 
 def summary(results: Mapping[str, Any]) -> str:

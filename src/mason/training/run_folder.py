@@ -101,10 +101,17 @@ class RunFolder:
             raise self._cannot_be_written(error) from error
 
     def start_over(self) -> None:
-        """Forget what a run that never kept a step left behind."""
+        """Forget what a run that never kept a step left behind.
+
+        Raises:
+            RunError: It cannot be removed.
+        """
         for place in (self.checkpoints, self.refused):
             shutil.rmtree(place, ignore_errors=True)
-        self.log.unlink(missing_ok=True)
+        try:
+            self.log.unlink(missing_ok=True)
+        except OSError as error:
+            raise self._cannot_be_written(error) from error
 
     def hand_over(self, draft: Path) -> None:
         """Copy what outlives the run into the finished folder."""
