@@ -3,7 +3,15 @@
 import subprocess
 import sys
 
-NAMES = ("parity", "faulty_inputs", "classification")
+NAMES = (
+    "parity",
+    "faulty_inputs",
+    "classification",
+    "forecast",
+    "lm_head",
+    "finetune",
+    "startup",
+)
 
 
 def main() -> int:

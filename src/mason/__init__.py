@@ -3,9 +3,31 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mason.workflows import Model, Prediction, Run, check, evaluate, load, resume, train
+    from mason.workflows import (
+        Model,
+        Prediction,
+        Run,
+        check,
+        evaluate,
+        load,
+        plan,
+        pretrain,
+        resume,
+        train,
+    )
 
-__all__ = ["Model", "Prediction", "Run", "check", "evaluate", "load", "resume", "train"]
+__all__ = [
+    "Model",
+    "Prediction",
+    "Run",
+    "check",
+    "evaluate",
+    "load",
+    "plan",
+    "pretrain",
+    "resume",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:

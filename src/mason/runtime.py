@@ -4,9 +4,12 @@ import os
 import platform
 import random
 import resource
+import shutil
 import sys
+import time
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mason.errors import RunError
@@ -63,6 +66,20 @@ def _cpu_has_bf16() -> bool:
     return bool(facts.get("avx512_bf16") or facts.get("amx_bf16") or facts.get("bf16"))
 
 
+def product_rate(device: "torch.device") -> float:
+    """Floating-point operations a second of a matrix product in fp32, measured."""
+    import torch
+
+    size = 1024
+    left, right = torch.randn(size, size, device=device), torch.randn(size, size, device=device)
+    times = []
+    for _ in range(5):
+        start = time.monotonic()
+        float((left @ right)[0, 0])
+        times.append(time.monotonic() - start)
+    return 2 * size**3 / sorted(times)[len(times) // 2]
+
+
 def seed_everything(seed: int) -> None:
     """Seed Python's, NumPy's and PyTorch's generators."""
     import numpy as np
@@ -116,3 +133,71 @@ def _processor() -> str:
         return names[0]
     except (OSError, IndexError):
         return platform.processor() or platform.machine()
+
+
+def resident_bytes() -> int:
+    """Memory this process holds now; where the system does not tell, the most it has held."""
+    try:
+        with open("/proc/self/statm", encoding="ascii") as file:
+            return int(file.read().split()[1]) * resource.getpagesize()
+    except (OSError, IndexError, ValueError):
+        return peak_memory_bytes()
+
+
+def memory_limit() -> int:
+    """The most bytes this process can come to hold: what it holds and what is free.
+
+    Where the process runs in a container, the container's bound counts too.
+    """
+    free = _memory_free()
+    for folder in _cgroups():
+        bound, used = folder / _BOUND[0], folder / _USED[0]
+        if not bound.exists():
+            bound, used = folder / _BOUND[1], folder / _USED[1]
+        try:
+            told = bound.read_text(encoding="ascii").strip()
+            if told != "max":
+                free = min(free, int(told) - int(used.read_text(encoding="ascii")))
+        except (OSError, ValueError):
+            continue
+    return max(free, 0) + resident_bytes()
+
+
+_BOUND = ("memory.max", "memory.limit_in_bytes")
+_USED = ("memory.current", "memory.usage_in_bytes")
+"""Files of version 2 and version 1 of the kernel's control groups."""
+
+
+def _cgroups() -> list[Path]:
+    """Folders of this process's control groups, innermost first."""
+    root, found = Path("/sys/fs/cgroup"), []
+    try:
+        lines = Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return []
+    for _, kinds, inner in (line.split(":", 2) for line in lines):
+        if kinds not in ("", "memory"):
+            continue
+        base = root / kinds
+        place = base / inner.lstrip("/")
+        found += [p for p in (place, *place.parents) if p == base or base in p.parents]
+    return found
+
+
+def _memory_free() -> int:
+    """Bytes the system could still give: on Linux, caches it would drop included."""
+    try:
+        with open("/proc/meminfo", encoding="ascii") as file:
+            fields = dict(line.split(":", 1) for line in file)
+        return int(fields["MemAvailable"].split()[0]) * 1024
+    except (OSError, KeyError, ValueError):
+        total: int = machine()["memory_bytes"] or 2**62
+        return total
+
+
+def free_disk(folder: Path) -> int:
+    """Bytes free where a folder lies, or will lie."""
+    place = folder.absolute()
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    return shutil.disk_usage(place).free

@@ -37,6 +37,16 @@ def test_show_counts_every_parameter(capsys: Capture) -> None:
     assert "22,713,216" in out and "query 384 + key 384 + value 384" in out
 
 
+def test_plan_says_what_a_run_needs_and_fails_where_it_cannot_fit(capsys: Capture) -> None:
+    words = ["--training.batch-size", "2", "--model.max-tokens", "16"]
+    assert mason(["plan", "--model", "all-MiniLM-L6-v2", *words]) == 0
+    told = capsys.readouterr().out
+    assert "22.7 million parameters, 1 steps." in told and "It fits." in told
+    words[1] = "1"
+    assert mason(["plan", "--model", "gpt3-125m", *words]) in (0, 2)
+    assert "optimiser state" in capsys.readouterr().out
+
+
 def test_data_check_says_where_and_fails_on_errors(tmp_path: Path, capsys: Capture) -> None:
     good = write_reviews(tmp_path / "good.csv")
     assert mason(["data", "check", str(good)]) == 0
@@ -57,6 +67,8 @@ MISTAKES = [
     (["predict", "/no/such/model", "--text", "a"], "/no/such/model"),
     (["evaluate"], "model"),
     (["tarin"], "train"),
+    (["plan", "--data", "d"], "--model"),
+    (["plan", "--model", "gpt3-3b"], "gpt3-2.7b"),
     (["--lang", "fr", "show", "m"], "fr"),
     (["data", "check", "/no/such/file.csv"], "/no/such/file.csv"),
 ]

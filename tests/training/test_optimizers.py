@@ -1,11 +1,19 @@
-"""Which parameter learns at which rate, and which decays."""
+"""Which parameter learns at which rate, which decays, and what an optimiser remembers."""
+
+import json
+import sys
+from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
-from mason.training.optimizers import build_optimizer, set_rates
+from mason.errors import SettingsError
+from mason.training.optimizer_state import load_optimizer, optimizer_tensors
+from mason.training.optimizers import OPTIMIZERS, build_optimizer, set_rates
+from mason.training.optimizers.schedule_free import ScheduleFree
 from mason.training.recipe import Recipe
-from tests.training.small import build
+from tests.training.small import build, objective
 
 
 def _groups(
@@ -61,3 +69,111 @@ def test_a_share_of_the_peak_is_each_groups_own() -> None:
     set_rates(optimizer, 0.25)
     for group in optimizer.param_groups:
         assert group["lr"] == 0.25 * group["peak"]
+
+
+def test_muon_takes_the_hidden_matrices_and_adamw_the_rest() -> None:
+    model = build("encoder")
+    optimizer = build_optimizer(model, Recipe(optimizer="muon"))
+    _train(model, optimizer, 0, 1)
+    for name, parameter in model.named_parameters():
+        if parameter.grad is not None:
+            hidden = ".layers." in name and parameter.ndim == 2
+            assert ("momentum_buffer" in optimizer.state[parameter]) == hidden, name
+            assert ("exp_avg_sq" in optimizer.state[parameter]) != hidden, name
+
+
+def test_schedule_free_is_the_papers_recurrence() -> None:
+    """Algorithm 1 of Defazio et al. 2024 written with x, y and z, on (w - 3)² / 2."""
+    weight = torch.nn.Parameter(torch.tensor([[1.0, -2.0]], dtype=torch.float64))
+    optimizer = ScheduleFree([{"params": [weight], "lr": 0.1, "peak": 0.1, "weight_decay": 0.02}])
+    x = z = y = weight.detach().clone()
+    square, total = torch.zeros_like(x), 0.0
+    for step, share in enumerate((0.5, 1.0, 1.0, 1.0), 1):
+        set_rates(optimizer, share)
+        weight.grad = weight.detach() - 3
+        optimizer.step()
+        gradient = y - 3
+        square = 0.999 * square + 0.001 * gradient**2
+        move = gradient / ((square / (1 - 0.999**step)).sqrt() + 1e-8) + 0.02 * y
+        z = z - 0.1 * share * move
+        total += share**2
+        x = x + share**2 / total * (z - x)
+        y = 0.1 * z + 0.9 * x
+        torch.testing.assert_close(weight.detach(), y, rtol=1e-12, atol=0)
+        ((_, average),) = optimizer.averages()
+        torch.testing.assert_close(average, x, rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_every_optimizer_learns(name: str) -> None:
+    if name == "adamw8bit":
+        pytest.importorskip("torchao")
+    model = build("encoder")
+    rate = 0.03 if name == "adafactor" else 0.003
+    optimizer = build_optimizer(model, Recipe(optimizer=name, learning_rate=rate))
+    losses = _train(model, optimizer, 0, 12)
+    assert losses[-1] < 0.8 * losses[0]
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_a_state_comes_back_bit_for_bit(name: str, tmp_path: Path) -> None:
+    if name == "adamw8bit":
+        pytest.importorskip("torchao")
+    recipe = Recipe(optimizer=name, layer_decay=0.9)
+    straight = _wide()
+    _train(straight, build_optimizer(straight, recipe), 0, 6)
+
+    first = _wide()
+    optimizer = build_optimizer(first, recipe)
+    _train(first, optimizer, 0, 3)
+    tensors, facts = optimizer_tensors(optimizer, first.named_parameters())
+    save_file({path: tensor.contiguous() for path, tensor in tensors.items()}, tmp_path / "state")
+    told = json.loads(json.dumps(facts))
+
+    second = _wide()
+    second.load_state_dict(first.state_dict())
+    optimizer = build_optimizer(second, recipe)
+    load_optimizer(optimizer, second.named_parameters(), load_file(tmp_path / "state"), told)
+    again, facts_again = optimizer_tensors(optimizer, second.named_parameters())
+    assert facts_again == facts and set(again) == set(tensors)
+    assert all(torch.equal(again[path], tensor) for path, tensor in tensors.items())
+    _train(second, optimizer, 3, 6)
+    for (path, wanted), got in zip(straight.named_parameters(), second.parameters(), strict=True):
+        assert torch.equal(wanted, got), path
+
+
+def test_a_missing_package_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torchao.optim", None)
+    with pytest.raises(SettingsError, match=r"mason-lm\[lowbit\]"):
+        build_optimizer(build("encoder"), Recipe(optimizer="adamw8bit"))
+
+
+def _wide() -> torch.nn.Module:
+    """A stand-in with names like a model's, wide enough for states of 8 bits."""
+    torch.manual_seed(7)
+    layers = {"0": torch.nn.Linear(19, 64), "1": torch.nn.Linear(64, 128)}
+    parts = {"layers": torch.nn.ModuleDict(layers), "head": torch.nn.Linear(128, 3)}
+    return torch.nn.ModuleDict({"encoder": torch.nn.ModuleDict(parts)})
+
+
+def _train(
+    model: torch.nn.Module, optimizer: torch.optim.Optimizer, start: int, end: int
+) -> list[float]:
+    """Steps ``start`` to ``end`` on the same data every time; the gradients of the last stay."""
+    losses = []
+    task = objective()
+    for step in range(start, end):
+        set_rates(optimizer, min(1.0, (step + 1) / 2))
+        optimizer.zero_grad()
+        if isinstance(model, torch.nn.ModuleDict):
+            seeded = torch.Generator().manual_seed(step)
+            hidden = torch.randn(11, 19, generator=seeded)
+            for layer in model["encoder"]["layers"].values():
+                hidden = layer(hidden).tanh()
+            loss = model["encoder"]["head"](hidden).square().mean()
+        else:
+            loss = task.loss(model, range(16)) / 16
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss.detach()))
+    return losses

@@ -26,6 +26,13 @@ def test_constant_stays_at_its_peak_after_the_warm_up() -> None:
     assert _whole("constant", 5, 0.4) == pytest.approx([1 / 2, 1, 1, 1, 1])
 
 
+def test_wsd_stays_at_its_peak_and_falls_at_the_end() -> None:
+    shares = [
+        factor(step, 10, schedule="wsd", warmup_share=0.2, decay_share=0.4) for step in range(10)
+    ]
+    assert shares == pytest.approx([1 / 2, 1, 1, 1, 1, 1, 1, 3 / 4, 2 / 4, 1 / 4])
+
+
 @pytest.mark.parametrize("warmup_share", [0.0, 0.1, 0.99])
 @pytest.mark.parametrize("schedule", SHAPES)
 @pytest.mark.parametrize("num_steps", [1, 2, 7])

@@ -74,6 +74,9 @@ def test_a_contract_that_is_broken_is_named(run: Run, tmp_path: Path) -> None:
     facts = json.loads((folder / "mason.json").read_text(encoding="utf-8"))
     facts["input"]["tokenizer"] = "0" * 64
     (folder / "mason.json").write_text(json.dumps(facts), encoding="utf-8")
+    with pytest.raises(CheckpointError, match=r"mason\.json is not the file that was written"):
+        mason.load(folder)
+    (folder / "manifest.json").unlink()
     with pytest.raises(Exception, match="tokenizer"):
         mason.load(folder)
 

@@ -3,6 +3,8 @@
 import io
 import os
 import sys
+from contextlib import suppress
+from typing import TextIO
 
 from cyclopts import App, CycloptsError, Group, Parameter
 
@@ -31,6 +33,8 @@ def build_app() -> App:
     data = App(name="data", help=say("check a table before training"), help_format="plaintext")
     for name, help_text in (
         ("train", say("fine-tune a model on a table and write its report")),
+        ("pretrain", say("learn a language model from text")),
+        ("plan", say("say what a run would need: memory, time, disk")),
         ("resume", say("go on with a run that was stopped or killed")),
         ("evaluate", say("measure a model on a table it has not seen")),
         ("predict", say("label a text, a file, or standard input")),
@@ -39,7 +43,17 @@ def build_app() -> App:
     ):
         app.command(f"mason.cli.{name}:{name}", name=name, help=help_text, sort_key=name)
     data.command("mason.cli.data:check", name="check", help=say("find what is wrong with a table"))
+    tokenizer = App(
+        name="tokenizer", help=say("learn a tokenizer, or measure one"), help_format="plaintext"
+    )
+    tokenizer.command(
+        "mason.cli.tokenizer:train", name="train", help=say("learn a vocabulary from text")
+    )
+    tokenizer.command(
+        "mason.cli.tokenizer:report", name="report", help=say("say how well tokenizers fit a text")
+    )
     app.command(data)
+    app.command(tokenizer)
     return app
 
 
@@ -55,7 +69,10 @@ def main(arguments: list[str] | None = None) -> None:
         if isinstance(stream, io.TextIOWrapper):
             # A terminal that cannot show a character shows its number, and the run goes on.
             stream.reconfigure(errors="backslashreplace")
-    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+    code = run(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        _let_go(stream)
+    sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:
@@ -65,24 +82,43 @@ def run(arguments: list[str]) -> int:
         code = build_app()(rest, exit_on_error=False, print_error=False)
         return code if isinstance(code, int) else 0
     except RunStopped as stopped:
-        print(stopped, file=sys.stderr)
+        _tell(str(stopped))
         return stopped.exit_code
     except MasonError as error:
         return _fail(str(error))
     except CycloptsError as error:
         return _fail(str(explain(error)))
     except KeyboardInterrupt:
-        print(file=sys.stderr)
+        _tell("")
         return 130
     except BrokenPipeError:
-        # Whoever read our output has left; nothing more can be said to them.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return 0  # whoever read our output has left
 
 
 def _fail(sentence: str) -> int:
-    print(say("Error: {sentence}", sentence=sentence), file=sys.stderr)
+    _tell(say("Error: {sentence}", sentence=sentence))
     return MasonError.exit_code
+
+
+def _tell(sentence: str) -> None:
+    """A last sentence; the exit code stands, whether or not somebody listens."""
+    with suppress(OSError, ValueError):
+        print(sentence, file=sys.stderr)
+
+
+def _let_go(stream: TextIO | None) -> None:
+    """Write what is left to be written; where nobody listens or the disk is full, drop it.
+
+    Else Python would try once more when it ends, and put its own exit code for ours.
+    """
+    if stream is None:
+        return
+    try:
+        stream.flush()
+    except ValueError:  # closed
+        return
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _choose_language(arguments: list[str]) -> list[str]:

@@ -37,6 +37,14 @@ NamedModel = Annotated[
     str | None,
     Parameter(help=say("A folder, .gguf file, hub id, modelscope:owner/name or short name.")),
 ]
+Planned = Annotated[
+    str | None,
+    Parameter(
+        help=say(
+            "As for train; a folder with config.json alone will do, or gpt3-125m to gpt3-175b."
+        )
+    ),
+]
 Trained = Annotated[str, Parameter(help=say("The folder of a trained model."))]
 Held = Annotated[
     str | None,

@@ -13,7 +13,9 @@ from mason.language import say
 
 if TYPE_CHECKING:
     from mason.data.findings import Finding
+    from mason.text.fertility import Fit
     from mason.training.history import History
+    from mason.workflows.needs import Needs
     from mason.workflows.resuming import Checked
 
 SHADES = {"error": "bold red", "warning": "yellow", "note": "dim"}
@@ -133,6 +135,75 @@ def checkpoints_table(found: "Sequence[Checked]") -> None:
     console().print(table)
 
 
+def fits_table(fits: "Mapping[str, Fit]") -> None:
+    """How well each tokenizer fits a text; more bytes a token is cheaper."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for heading in (
+        say("tokenizer"),
+        say("pieces"),
+        say("bytes a token"),
+        say("unknown"),
+        say("come back equal"),
+        say("tokens a word, by script"),
+    ):
+        table.add_column(heading, overflow="fold")
+    for name, fit in fits.items():
+        scripts = ", ".join(f"{script} {value:.2f}" for script, value in fit.fertility.items())
+        table.add_row(
+            name,
+            f"{fit.num_pieces:,}",
+            f"{fit.bytes_per_token:.2f}",
+            f"{fit.unknown:.2%}",
+            f"{fit.lossless:.1%}",
+            scripts,
+        )
+    console().print(table)
+
+
+def needs_table(needs: "Needs") -> None:
+    """What a run would need, by what it is for, and what to change where it does not fit."""
+    from rich.table import Table
+
+    from mason.reports.numbers import magnitude, size
+
+    names = {
+        "process": say("this process"),
+        "weights": say("weights"),
+        "gradients": say("gradients"),
+        "optimizer": say("optimiser state"),
+        "activations": say("activations"),
+        "logits": say("logits"),
+        "workspace": say("workspace"),
+        "holes": say("holes between them"),
+        "best": say("best weights so far"),
+        "checkpoint": say("copy for the checkpoint"),
+    }
+    table = Table(box=None, pad_edge=False)
+    table.add_column(say("memory for"))
+    table.add_column("", justify="right")
+    for name, held in needs.memory.items():
+        table.add_row(names.get(name, name), size(held))
+    table.add_row(say("in all, at most"), size(needs.peak), style="bold")
+    console().print(table)
+    print(
+        say(
+            "{parameters} parameters, {steps:,} steps.",
+            parameters=magnitude(needs.num_parameters),
+            steps=needs.num_steps,
+        )
+    )
+    for sentence in needs.sentences:
+        print(sentence)
+    if needs.fits_memory:
+        print(say("It fits."))
+    else:
+        print(say("It does not fit."))
+    for change in needs.changes:
+        print(f"  {change.sentence}")
+
+
 def announce(results: Mapping[str, Any], report: Path | None) -> None:
     """The result in a few lines, and where the page is."""
     print(summary(results))
@@ -157,6 +228,22 @@ def summary(results: Mapping[str, Any]) -> str:
             f"  {rival['name']}: {rival['accuracy']['value']:.1%}"
             for rival in told.get("baselines", [])
         ]
+    learned = results.get("pretraining")
+    if learned:
+        lines.append(
+            say(
+                "Loss on held-out text: {loss:.3f}; token frequencies alone give {unigram:.3f}.",
+                loss=learned["held_loss"],
+                unigram=learned["unigram_loss"],
+            )
+        )
+    if learned and learned.get("question_accuracy") is not None:
+        accuracy = learned["question_accuracy"]
+        lines.append(
+            say("Right about the pair on {accuracy:.1%} of held-out passages.", accuracy=accuracy)
+        )
+    if learned and learned.get("bits_per_byte") is not None:
+        lines.append(say("Bits a byte: {bits:.3f}.", bits=learned["bits_per_byte"]))
     training = results.get("training")
     if training and training.get("overfitting"):
         lines.append(training["overfitting"]["sentence"])

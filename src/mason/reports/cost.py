@@ -81,6 +81,8 @@ def cost(results: Results) -> Part | None:
         pairs.append((say("size on disk"), size(found.model_bytes)))
     if found.peak_memory_bytes is not None:
         pairs.append((say("memory at most"), size(found.peak_memory_bytes)))
+    if found.forecast_memory_bytes is not None:
+        pairs.append((say("memory foretold"), size(found.forecast_memory_bytes)))
     if found.tokens_per_second is not None:
         pairs.append((say("tokens per second in training"), decimal(found.tokens_per_second)))
     if found.latency_ms is not None:

@@ -27,6 +27,12 @@ def overview(results: Results) -> Part:
 def headline(results: Results) -> str:
     """The result in one sentence; also the page's title."""
     accuracy = _accuracy(results)
+    if results.pretraining is not None:
+        return say(
+            "Guesses unseen text with a loss of {loss}; word counts alone give {unigram}",
+            loss=decimal(results.pretraining.held_loss, 2),
+            unigram=decimal(results.pretraining.unigram_loss, 2),
+        )
     if results.evaluation is None or accuracy is None:
         if results.data is not None and results.data.rows.get("train"):
             return say(

@@ -245,6 +245,33 @@ class Scored(_Block):
     baselines: list[Baseline] = []
 
 
+class Corpus(_Block):
+    """``mason.data.token_store.Counts``."""
+
+    num_read: int
+    num_documents: int
+    num_sentences: int
+    num_tokens: int
+    num_copies: int
+    num_bytes: int
+
+
+class Pretraining(_Block):
+    """A language model on held-out text; losses are nats a target."""
+
+    objective: str
+    paper: str
+    held_loss: float
+    unigram_loss: float
+    """Of the held-out tokens under the training tokens' frequencies: what knows no context."""
+    bits_per_byte: float | None = None
+    question_accuracy: float | None = None
+    """Share of held-out pairs whose next-sentence or order question was answered right."""
+    corpus: Corpus
+    vocabulary: int
+    tokens_seen: int
+
+
 class Latency(_Block):
     """Milliseconds for one text at a time: the middle one and the slow one in a hundred."""
 
@@ -258,6 +285,8 @@ class Cost(_Block):
     seconds: dict[str, float] = {}
     tokens_per_second: float | None = None
     peak_memory_bytes: int | None = None
+    forecast_memory_bytes: int | None = None
+    """What the run was said to need, before it began."""
     model_bytes: int | None = None
     latency_ms: Latency | None = None
 
@@ -276,7 +305,7 @@ class Results(_Block):
     """All of ``results.json``."""
 
     version: Literal[1]
-    kind: Literal["train", "evaluate"]
+    kind: Literal["train", "evaluate", "pretrain"]
     created: str
     mason: str
     language: Literal["en", "zh"] = "en"
@@ -287,6 +316,7 @@ class Results(_Block):
     data: Data | None = None
     training: Training | None = None
     evaluation: Scored | None = None
+    pretraining: Pretraining | None = None
     cost: Cost | None = None
     recipe: dict[str, Any] | None = None
     command: str | None = None

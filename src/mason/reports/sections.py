@@ -15,6 +15,7 @@ from mason.reports.learning import learning
 from mason.reports.markup import Part
 from mason.reports.mistakes import mistakes
 from mason.reports.overview import overview
+from mason.reports.pretraining import pretraining
 from mason.reports.recipe import recipe
 from mason.reports.schema import Results
 from mason.reports.scores import scores
@@ -31,6 +32,7 @@ class Section:
 
 SECTIONS = [
     Section("overview", 0, overview),
+    Section("pretraining", 5, pretraining),
     Section("scores", 10, scores),
     Section("confusion", 20, confusion),
     Section("mistakes", 30, mistakes),

@@ -9,26 +9,29 @@ from mason.settings.schema import GROUPS
 FREE = frozenset(
     "language output.folder output.report output.checkpoints output.checkpoint_minutes "
     "output.checkpoint_steps output.checkpoint_in_background training.device training.threads "
-    "training.patience training.evaluations_per_epoch training.recompute".split()
+    "training.patience training.evaluations_per_epoch training.evaluate_steps "
+    "training.recompute".split()
 )
 """Settings that do not touch what is learned."""
 
 JUDGED_BY_CONTENT = frozenset(
-    "model.source model.revision data.train data.valid data.test data.text data.pair data.label "
+    "model.source model.revision model.shape model.tokenizer model.vocab_size "
+    "data.train data.valid data.test data.text data.pair data.label "
     "data.group data.format data.encoding data.columns data.valid_share data.test_share".split()
 )
 """Settings that may change as long as the model's shape and every example stay the same."""
 
 FELT = frozenset(
     "training.epochs training.max_steps training.learning_rate training.head_learning_rate "
-    "training.weight_decay training.warmup_share training.schedule training.clip_norm "
-    "training.label_smoothing training.dropout".split()
+    "training.weight_decay training.warmup_share training.schedule training.decay_share "
+    "training.clip_norm training.label_smoothing training.dropout training.budget".split()
 )
 """Settings a person may want to change on the way; the run is then no longer the same."""
 
 FIXED = frozenset(
     "task model.max_tokens training.seed training.batch_size training.tokens_per_batch "
-    "training.accumulation training.precision".split()
+    "training.accumulation training.optimizer training.ema_decay training.precision "
+    "training.mask_rate".split()
 )
 """Settings that decide the order of the examples or the numbers of every step."""
 

@@ -26,6 +26,11 @@ def _model() -> dict[str, str]:
         "source": say("The model to start from: a folder, a .gguf file, a hub id or a package."),
         "revision": say("Branch, tag or commit of the model on its hub."),
         "max_tokens": say("Longest sequence in tokens; longer texts are cut, and counted."),
+        "shape": say("Published shape to pretrain from random weights, such as bert-mini."),
+        "tokenizer": say(
+            "Tokenizer to pretrain with: a folder or a model; left out, one is learned."
+        ),
+        "vocab_size": say("Pieces of the tokenizer that is learned; left out, from the corpus."),
     }
 
 
@@ -56,11 +61,20 @@ def _training() -> dict[str, str]:
         "batch_size": say("Sequences in one pass through the model."),
         "tokens_per_batch": say("Tokens in one pass through the model."),
         "accumulation": say("Passes whose gradients are added up for one optimiser step."),
+        "optimizer": say(
+            "What turns gradients into steps; adamw8bit needs the extra lowbit, schedule_free "
+            "wants a constant schedule."
+        ),
         "learning_rate": say("Highest learning rate, reached at the end of the warm-up."),
         "head_learning_rate": say("Highest learning rate of the new head alone."),
         "weight_decay": say("Decoupled weight decay (Loshchilov and Hutter, 2019)."),
         "warmup_share": say("Share of the steps in which the learning rate rises from 0."),
         "schedule": say("How the learning rate falls after the warm-up."),
+        "decay_share": say("Share of the steps, the last ones, in which wsd falls to 0."),
+        "ema_decay": say(
+            "Share of the weights' moving average that stays at each step; the average is then "
+            "evaluated and kept."
+        ),
         "clip_norm": say("Largest gradient norm of a step; larger gradients are scaled down."),
         "label_smoothing": say("Probability taken from the right label and spread over all."),
         "dropout": say("Probability of dropping a hidden value; left out, the model's own."),
@@ -71,6 +85,11 @@ def _training() -> dict[str, str]:
         ),
         "patience": say("Evaluations without improvement after which training stops."),
         "evaluations_per_epoch": say("Evaluations on the validation data in each epoch."),
+        "evaluate_steps": say("Steps from one evaluation to the next, instead of epochs."),
+        "budget": say(
+            "What pretraining may cost: a time (30m), tokens (5e6 tokens) or flops (1e15 flops)."
+        ),
+        "mask_rate": say("Share of the tokens a masked objective hides; left out, its paper's."),
         "device": say("Where to compute; auto takes the first accelerator there is."),
         "threads": say("Processor threads to compute with; left out, one for each core."),
     }

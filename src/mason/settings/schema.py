@@ -22,6 +22,10 @@ Real: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
 Text: TypeAlias = Annotated[str, StringConstraints(max_length=4096, pattern=_ONE_LINE)]
 Texts: TypeAlias = Text | Annotated[tuple[Text, ...], Field(min_length=1)]
 Share: TypeAlias = Annotated[Real, Field(ge=0, lt=0.5)]
+Budget: TypeAlias = Annotated[
+    str,
+    StringConstraints(pattern=r"^\d+(\.\d+)?(e\d+)? ?(s|m|h|d|tokens|flops)$"),
+]
 Probability: TypeAlias = Annotated[Real, Field(ge=0, lt=1)]
 
 
@@ -44,6 +48,9 @@ class ModelSettings(_Group):
     source: Text | None = None
     revision: Text | None = None
     max_tokens: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    shape: Text | None = None
+    tokenizer: Text | None = None
+    vocab_size: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
 
 
 class DataSettings(_Group):
@@ -72,11 +79,14 @@ class TrainingSettings(_Group):
     batch_size: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     tokens_per_batch: Annotated[int, Field(ge=1, le=10**9)] | None = None
     accumulation: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    optimizer: Literal["adamw", "muon", "adafactor", "adamw8bit", "schedule_free"] | None = None
     learning_rate: Annotated[Real, Field(gt=0, le=10)] | None = None
     head_learning_rate: Annotated[Real, Field(gt=0, le=10)] | None = None
     weight_decay: Annotated[Real, Field(ge=0, le=10)] | None = None
     warmup_share: Probability | None = None
-    schedule: Literal["linear", "cosine", "constant"] | None = None
+    schedule: Literal["linear", "cosine", "wsd", "constant"] | None = None
+    decay_share: Annotated[Real, Field(gt=0, le=1)] | None = None
+    ema_decay: Probability | None = None
     clip_norm: Annotated[Real, Field(gt=0, le=1e6)] | None = None
     label_smoothing: Probability | None = None
     dropout: Probability | None = None
@@ -84,6 +94,9 @@ class TrainingSettings(_Group):
     recompute: bool = False
     patience: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     evaluations_per_epoch: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    evaluate_steps: Annotated[int, Field(ge=1, le=10**9)] | None = None
+    budget: Budget | None = None
+    mask_rate: Probability | None = None
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     threads: Annotated[int, Field(ge=1, le=4096)] | None = None
 

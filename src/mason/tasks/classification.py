@@ -1,7 +1,7 @@
 """Classification: one label for each text, or each pair of texts."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,8 @@ from mason.models.packed import Packed
 from mason.models.transformer import Transformer, device_of
 
 HEAD = "classification"
+PASS = 8192
+"""Most tokens that are read at once where nothing is learned."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ def class_logits(model: Transformer, packed: Packed) -> Tensor:
 
 @torch.inference_mode()
 def predict_logits(
-    model: Transformer, examples: Examples, *, tokens_per_pass: int = 8192
+    model: Transformer, examples: Examples, *, tokens_per_pass: int = PASS
 ) -> np.ndarray:
     """Logits [rows, classes] in fp32, rows in the order of the examples.
 
@@ -99,12 +101,18 @@ def predict_logits(
     """
     device, lengths = device_of(model), examples.lengths
     outputs = np.zeros((len(examples), max(len(model.spec.labels), 1)), dtype=np.float32)
+    for run in reading_passes(lengths, tokens_per_pass):
+        outputs[run] = class_logits(model, examples.pack(run, device)).float().cpu().numpy()
+    return outputs
+
+
+def reading_passes(lengths: Sequence[int], tokens_per_pass: int = PASS) -> Iterator[list[int]]:
+    """Texts by length, in runs that would have at most so many tokens if they were padded."""
     run: list[int] = []
-    for i in sorted(range(len(examples)), key=lambda i: lengths[i]):
+    for i in sorted(range(len(lengths)), key=lambda i: lengths[i]):
         if run and (len(run) + 1) * lengths[i] > tokens_per_pass:
-            outputs[run] = class_logits(model, examples.pack(run, device)).float().cpu().numpy()
+            yield run
             run = []
         run.append(i)
     if run:
-        outputs[run] = class_logits(model, examples.pack(run, device)).float().cpu().numpy()
-    return outputs
+        yield run

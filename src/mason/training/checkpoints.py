@@ -7,7 +7,7 @@ damaged one is passed over by name. Older ones go only after the new one is in i
 
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +19,7 @@ from torch import Tensor
 from mason.errors import CheckpointError, MasonError
 from mason.language import say
 from mason.models.files import (
+    LazyTensor,
     open_weights,
     read_json,
     verify_manifest,
@@ -31,7 +32,7 @@ from mason.training.optimizer_state import load_optimizer, optimizer_tensors
 from mason.training.state import State
 
 _FORMAT = "mason-checkpoint-1"
-_FACTS, _OPTIMIZER = "state.json", "optimizer"
+_FACTS, _OPTIMIZER, _AVERAGES = "state.json", "optimizer", "averages"
 _COST_SHARE = 0.02
 """Most of a run's time that timed checkpoints may take."""
 _RETRY_SECONDS = 30.0
@@ -43,6 +44,7 @@ class _Snapshot(NamedTuple):
     step: int
     weights: dict[str, Tensor]
     optimizer: dict[str, Tensor]
+    averages: dict[str, Tensor]
     facts: dict[str, Any]
 
 
@@ -108,7 +110,7 @@ class Checkpoints:
                 folder=self.folder,
                 reason=damaged[0],
             )
-        self.log.rewind(state.history, 0)
+        self.log.rewind(state.history, None)
         return False
 
     def after_step(self, state: State) -> None:
@@ -152,6 +154,14 @@ class Checkpoints:
             )
             return
         _load_weights(place, state)
+        averages, weights = _tensors(place / _AVERAGES), state.weights()
+        for name in averages.keys() & weights.keys():
+            weights[name].data.copy_(averages[name].read())
+
+    def close(self) -> None:
+        """Wait for what is being written, so that whoever comes next finds it whole."""
+        if self._writing is not None:
+            self._writing[1].exception()
 
     def places(self) -> list[Path]:
         """The checkpoints, oldest first; by number, for clocks jump."""
@@ -168,17 +178,25 @@ class Checkpoints:
     def _save(self, state: State) -> None:
         self._wait(state)
         start = time.monotonic()
-        facts = {"format": _FORMAT, **state.facts(), "log_bytes": self.log.settle()}
+        log = self.log.settle(state.history.steps[-1])
+        facts = {"format": _FORMAT, **state.facts(), "log": log}
         optimizer, told = optimizer_tensors(state.optimizer, state.model.named_parameters())
-        shot = _Snapshot(state.history.step, state.weights(), optimizer, facts | {_OPTIMIZER: told})
+        averages = state.average.tensors() if state.average else state.averages()
+        facts[_OPTIMIZER] = told
+        shot = _Snapshot(state.history.step, state.weights(), optimizer, averages, facts)
+        self._last_step = shot.step
         if self._writer is None:
             self._settle(state, shot, lambda: self._write(shot))
         else:
-            apart = shot._replace(weights=_copies(shot.weights), optimizer=_copies(optimizer))
+            apart = shot._replace(
+                weights=_copies(shot.weights),
+                optimizer=_copies(optimizer),
+                averages=_copies(averages),
+            )
             self._writing = (apart, self._writer.submit(self._write, apart))
-        self._last_step = shot.step
         seconds = time.monotonic() - start
-        self._next_time = time.monotonic() + max(self.every_seconds, seconds / _COST_SHARE)
+        if self._last_step:  # else it could not be written, and is tried again sooner
+            self._next_time = time.monotonic() + max(self.every_seconds, seconds / _COST_SHARE)
 
     def _wait(self, state: State) -> None:
         """Until what is being written is written."""
@@ -194,7 +212,8 @@ class Checkpoints:
             self._last_step = 0
             self._next_time = time.monotonic() + _RETRY_SECONDS
             if shot.facts["best"] == shot.step:
-                self._spare = (shot.step, _copies(shot.weights))
+                best = {name: shot.averages.get(name, w) for name, w in shot.weights.items()}
+                self._spare = (shot.step, _copies(best))
             state.history.notices.append(
                 say(
                     "No checkpoint could be written at step {step} ({reason}); training goes on. "
@@ -217,10 +236,10 @@ class Checkpoints:
         with writing_folder(self._place(shot.step), kind="checkpoint") as draft:
             write_json(draft / _FACTS, shot.facts)
             write_weights(draft, shot.weights)
-            if shot.optimizer:
-                inner = draft / _OPTIMIZER
-                inner.mkdir()
-                write_weights(inner, shot.optimizer)
+            for name, tensors in ((_OPTIMIZER, shot.optimizer), (_AVERAGES, shot.averages)):
+                if tensors:
+                    (draft / name).mkdir()
+                    write_weights(draft / name, tensors)
 
     def _prune(self, num_kept: int, best: int | None) -> None:
         for place in self.places()[:-num_kept]:
@@ -240,16 +259,17 @@ class Checkpoints:
 
     def _load(self, place: Path, facts: dict[str, Any], state: State) -> None:
         _load_weights(place, state)
-        inner = place / _OPTIMIZER
-        tensors = dict(open_weights(_file(inner))) if inner.is_dir() else {}
         load_optimizer(
             state.optimizer,
             state.model.named_parameters(),
-            {name: lazy.read() for name, lazy in tensors.items()},
+            {name: lazy.read() for name, lazy in _tensors(place / _OPTIMIZER).items()},
             facts[_OPTIMIZER],
         )
+        if state.average is not None:
+            averages = _tensors(place / _AVERAGES)
+            state.average.load({name: lazy.read() for name, lazy in averages.items()})
         state.load_facts(facts)
-        self.log.rewind(state.history, facts["log_bytes"])
+        self.log.rewind(state.history, facts["log"])
         self._last_step = state.history.step
         if facts["threads"] != torch.get_num_threads():
             state.history.notices.append(
@@ -298,6 +318,11 @@ def _load_weights(place: Path, state: State) -> None:
                 wanted=list(weight.shape),
             )
         weight.data.copy_(saved.tensor(name))
+
+
+def _tensors(folder: Path) -> Mapping[str, LazyTensor]:
+    """What was written into a folder; nothing, where there was nothing to write."""
+    return open_weights(_file(folder)) if folder.is_dir() else {}
 
 
 def _file(folder: Path) -> Path:

@@ -23,6 +23,10 @@ def recipe_for(settings: TrainingSettings, *, num_parameters: int, num_examples:
         learning_rate=8e-5 if small else 5e-5,
         label_smoothing=0.1,
     )
+    if settings.optimizer == "adafactor":  # its rate is a share of the weights' own size
+        recipe = replace(recipe, learning_rate=1e-3)
+    if settings.optimizer == "schedule_free":  # its average stands for the fall of the rate
+        recipe = replace(recipe, schedule="constant")
     given = settings.model_dump(
         exclude_none=True,
         exclude={"batch_size", "accumulation", "dropout", "device", "threads", "recompute"},

@@ -1,11 +1,16 @@
 """``log.jsonl``: one line a step and an evaluation, as they happen."""
 
+import hashlib
 import json
 import os
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
+from mason.language import say
+from mason.models.files import sync
 from mason.training.history import History, Step
 
 
@@ -16,6 +21,7 @@ class Log:
         self.file = file
         self._num_steps = self._num_evaluations = 0
         self._waiting = ""
+        self._digest = hashlib.sha256()
 
     def __call__(self, history: History) -> None:
         """Write down what is new."""
@@ -26,29 +32,43 @@ class Log:
         self._waiting += "".join(json.dumps(line) + "\n" for line in lines)
         self._write()
 
-    def settle(self) -> int:
-        """Put the file on the disk; how many bytes it has."""
+    def settle(self, last: Step) -> dict[str, Any]:
+        """Put the file on the disk; what ``rewind`` needs to come back to after step ``last``."""
         self._write()
-        if not self.file.exists():
-            return 0
-        with self.file.open("rb") as stream:
+        size = 0
+        # Where the disk fails, the checksum will tell; a report is no reason to end a run.
+        with suppress(OSError), self.file.open("rb") as stream:
+            size = os.fstat(stream.fileno()).st_size
             os.fsync(stream.fileno())
-            return os.fstat(stream.fileno()).st_size
+            sync(self.file.parent)
+        written = {"bytes": size, "sha256": self._digest.hexdigest(), "waiting": self._waiting}
+        return {**written, "last": last.plain()}
 
-    def rewind(self, history: History, num_bytes: int) -> list[Step]:
-        """Forget what came after ``num_bytes``; the steps before, as far as they are there.
+    def rewind(self, history: History, mark: Mapping[str, Any] | None) -> None:
+        """Forget what came after ``mark``, None for all; ``history`` gets the steps before it.
 
-        ``history`` gets those steps, so that the next line is the next step.
+        A file that was damaged or deleted costs lines of the report, never the place in the
+        run: the last step is in the mark.
         """
-        steps: list[Step] = []
+        mark = mark or {"bytes": 0, "sha256": hashlib.sha256().hexdigest(), "waiting": ""}
+        text = self.file.read_bytes()[: mark["bytes"]] if self.file.exists() else b""
         if self.file.exists():
-            with self.file.open("r+b") as stream:
-                stream.truncate(min(num_bytes, os.fstat(stream.fileno()).st_size))
-                steps = [step for line in stream if (step := _step(line))]
-        self._waiting = ""
-        history.steps[:] = steps
-        self._num_steps, self._num_evaluations = len(steps), len(history.evaluations)
-        return steps
+            os.truncate(self.file, len(text))
+        self._digest, self._waiting = hashlib.sha256(text), mark["waiting"]
+        if self._digest.hexdigest() != mark["sha256"]:
+            history.notices.append(
+                say(
+                    "{file} is not what was written: steps are missing from the report; the model "
+                    "does not suffer.",
+                    file=self.file,
+                )
+            )
+        lines = [*text.splitlines(), *mark["waiting"].encode().splitlines()]
+        steps = {step.step: step for line in lines if (step := _step(line))}
+        last = [Step.read(mark["last"])] if "last" in mark else []
+        before = [steps[n] for n in sorted(steps) if last and n < last[0].step]
+        history.steps[:] = before + last
+        self._num_steps, self._num_evaluations = len(history.steps), len(history.evaluations)
 
     def _write(self) -> None:
         if not self._waiting:
@@ -62,16 +82,19 @@ class Log:
             written = 0
         if written == len(text):
             self._waiting = ""
+            self._digest.update(text)
         elif written:
-            os.truncate(self.file, before)  # half a line would be no line
+            with suppress(OSError):
+                os.truncate(self.file, before)  # half a line would be no line
 
 
 def _step(line: bytes) -> Step | None:
     try:
-        found: dict[str, Any] = json.loads(line)
+        found = json.loads(line)
     except ValueError:
         return None
     known = {field.name for field in fields(Step)}
-    if found.pop("kind", None) != "step" or not found.keys() <= known:
+    needed = known - {"refused"}
+    if not isinstance(found, dict) or found.pop("kind", None) != "step":
         return None
-    return Step.read(found)
+    return Step.read(found) if needed <= found.keys() <= known else None

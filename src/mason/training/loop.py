@@ -1,6 +1,7 @@
 """The training loop, on one page."""
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Protocol
 
@@ -46,6 +47,9 @@ class Keeper(Protocol):
     def restore_best(self, state: State) -> None:
         """Bring the best weights back."""
 
+    def close(self) -> None:
+        """Finish what is being written."""
+
 
 class Memory:
     """Keeps the best weights beside the model, and nothing of the run."""
@@ -68,13 +72,17 @@ class Memory:
 
     def keep_best(self, state: State) -> None:
         """Copy the weights."""
-        self._best = {name: w.detach().clone() for name, w in state.weights().items()}
+        best = state.weights() | state.averages()
+        self._best = {name: w.detach().clone() for name, w in best.items()}
 
     def restore_best(self, state: State) -> None:
         """Copy them back."""
         for name, weight in state.weights().items():
             if name in self._best:
                 weight.data.copy_(self._best[name])
+
+    def close(self) -> None:
+        """Nothing to do."""
 
 
 def fit(
@@ -106,7 +114,7 @@ def fit(
     kept.restore(state)
     history, explain = state.history, Explainer(kept.capsules)
     model.train()
-    with Interruption() as interruption:
+    with Interruption() as interruption, closing(kept):
         _look(state, evaluate, kept, watch)
         while not history.ended:
             history.steps.append(take_step(state, objective, explain))
@@ -123,6 +131,7 @@ def fit(
         kept.keep(state)
     model.eval()
     if not (history.stopped == "interrupted" and kept.resumable):
+        state.settle()
         kept.restore_best(state)
     return history
 
@@ -136,13 +145,15 @@ def _look(state: State, evaluate: Evaluate | None, keeper: Keeper, watch: Watch)
     losses = [s.loss for s in recent if s.refused is None] or [last.loss]
     train_loss = sum(losses) / len(losses)
     state.model.eval()
-    scores = evaluate(state.model)
+    with state.averaged():
+        scores = evaluate(state.model)
     state.model.train()
-    if history.add(Evaluation(last.step, last.epoch, train_loss, **scores)):
-        keeper.keep_best(state)
-    elif _out_of_patience(history, state.recipe.patience):
+    better = history.add(Evaluation(last.step, last.epoch, train_loss, **scores))
+    if not better and _out_of_patience(history, state.recipe.patience):
         history.stopped = "early"
-    watch(history)
+    watch(history)  # first: a checkpoint remembers the log up to here
+    if better:
+        keeper.keep_best(state)
 
 
 def _out_of_patience(history: History, patience: int | None) -> bool:

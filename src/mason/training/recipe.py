@@ -18,6 +18,7 @@ class Recipe:
     """Form batches of about this many tokens instead."""
     tokens_per_pass: int = 16384
     """Most tokens in memory at once; a larger batch is accumulated."""
+    optimizer: Literal["adamw", "muon", "adafactor", "adamw8bit", "schedule_free"] = "adamw"
     learning_rate: float = 1e-4
     head_learning_rate: float | None = None
     """For parts that start fresh; None: the same."""
@@ -25,13 +26,19 @@ class Recipe:
     """Each layer below the last learns slower by this factor (Howard & Ruder 2018)."""
     weight_decay: float = 0.01
     warmup_share: float = 0.1
-    schedule: Literal["linear", "cosine", "constant"] = "linear"
+    schedule: Literal["linear", "cosine", "wsd", "constant"] = "linear"
+    decay_share: float = 0.2
+    """The last part of the run, in which the schedule wsd falls."""
+    ema_decay: float | None = None
+    """Evaluate and keep the weights' moving average; None: the weights themselves."""
     clip_norm: float = 1.0
     label_smoothing: float = 0.0
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     patience: int | None = None
     """Stop after this many evaluations without a better one; None: never."""
     evaluations_per_epoch: int = 1
+    evaluate_steps: int | None = None
+    """Evaluate after this many steps instead."""
     seed: int = 1
 
     def num_steps(self, steps_per_epoch: int) -> int:
@@ -41,4 +48,10 @@ class Recipe:
 
     def rate_share(self, step: int, num_steps: int) -> float:
         """Share of the peak learning rate at ``step`` (from 0) of ``num_steps``."""
-        return factor(step, num_steps, schedule=self.schedule, warmup_share=self.warmup_share)
+        return factor(
+            step,
+            num_steps,
+            schedule=self.schedule,
+            warmup_share=self.warmup_share,
+            decay_share=self.decay_share,
+        )

@@ -19,7 +19,13 @@ from types import TracebackType
 from typing import Any
 
 from mason.errors import RunError
-from mason.models.files import claim_folder, read_json, release_folder, write_json_durably
+from mason.models.files import (
+    claim_folder,
+    make_folder,
+    read_json,
+    release_folder,
+    write_json_durably,
+)
 
 _INNER = "run"
 _FACTS = "run.json"
@@ -49,11 +55,7 @@ class RunFolder:
             _probe(self.inner)
         except OSError as error:
             self._release()
-            raise RunError(
-                "{folder} cannot be written ({reason}); choose another place with --output.",
-                folder=self.folder,
-                reason=error.strerror or error,
-            ) from error
+            raise self._cannot_be_written(error) from error
         return self
 
     def __exit__(
@@ -88,8 +90,15 @@ class RunFolder:
         return begun(self.folder)
 
     def begin(self, facts: "Begun") -> None:
-        """Write down what the run is started with."""
-        write_json_durably(self.inner / _FACTS, {"format": _FORMAT, **vars(facts)})
+        """Write down what the run is started with.
+
+        Raises:
+            RunError: It cannot be written.
+        """
+        try:
+            write_json_durably(self.inner / _FACTS, {"format": _FORMAT, **vars(facts)})
+        except OSError as error:
+            raise self._cannot_be_written(error) from error
 
     def start_over(self) -> None:
         """Forget what a run that never kept a step left behind."""
@@ -104,9 +113,16 @@ class RunFolder:
         if self.refused.is_dir():
             shutil.copytree(self.refused, draft / self.refused.name)
 
+    def _cannot_be_written(self, error: OSError) -> RunError:
+        return RunError(
+            "{folder} cannot be written ({reason}); choose another place with --output.",
+            folder=self.folder,
+            reason=error.strerror or error,
+        )
+
     def _acquire(self) -> int:
         """The lock's descriptor; taken again where the file was replaced meanwhile."""
-        self.inner.mkdir(exist_ok=True)
+        make_folder(self.inner)
         path = self.inner / "lock"
         while True:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
@@ -124,7 +140,7 @@ class RunFolder:
                 ) from None
             except FileNotFoundError:
                 os.close(descriptor)
-                self.inner.mkdir(parents=True, exist_ok=True)
+                make_folder(self.inner)
                 continue
             if there.st_ino == os.fstat(descriptor).st_ino:
                 os.ftruncate(descriptor, 0)

@@ -1,4 +1,4 @@
-"""Learning-rate schedules: a warm-up from zero, then down to zero or flat."""
+"""Learning-rate schedules: a warm-up from zero, then down to zero, early, late or never."""
 
 import math
 from collections.abc import Callable
@@ -6,14 +6,24 @@ from collections.abc import Callable
 SHAPES: dict[str, Callable[[float], float]] = {
     "linear": lambda done: 1.0 - done,
     "cosine": lambda done: 0.5 * (1.0 + math.cos(math.pi * done)),
+    "wsd": lambda done: 1.0 - done,
     "constant": lambda done: 1.0,
 }
-"""Share of the peak rate by the share of the run done after warm-up."""
+"""Share of the peak rate by the share of the fall that is done."""
 
 
-def factor(step: int, num_steps: int, *, schedule: str, warmup_share: float) -> float:
-    """Share of the peak learning rate at ``step`` (from 0) of ``num_steps``."""
+def factor(
+    step: int, num_steps: int, *, schedule: str, warmup_share: float, decay_share: float = 0.2
+) -> float:
+    """Share of the peak learning rate at ``step`` (from 0) of ``num_steps``.
+
+    The fall begins after the warm-up; that of ``wsd`` (warm-up, stable, decay; Hu et al.
+    2024) takes only the last ``decay_share`` of the steps.
+    """
     warmup = round(warmup_share * num_steps)
     if step < warmup:
         return (step + 1) / warmup
-    return SHAPES[schedule]((step - warmup) / max(1, num_steps - warmup))
+    fall = num_steps - warmup
+    if schedule == "wsd":
+        fall = min(fall, max(1, round(decay_share * num_steps)))
+    return SHAPES[schedule](max(0, step - (num_steps - fall)) / max(1, fall))

@@ -1,17 +1,21 @@
 """All that a run is at a step: what a checkpoint holds."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
+from mason.errors import SettingsError
 from mason.runtime import pick_precision
+from mason.training.averages import Average, swapped
 from mason.training.batches import Cursor, Indices, epoch_batches
 from mason.training.guard import Guard
 from mason.training.history import Evaluation, History
 from mason.training.optimizers import build_optimizer
+from mason.training.optimizers.schedule_free import ScheduleFree
 from mason.training.recipe import Recipe
 
 
@@ -34,6 +38,7 @@ class State:
     """A run between two steps.
 
     Attributes:
+        average: Of the weights, where the recipe asks for one.
         tokens_per_pass: Most tokens in memory at once; falls where memory ran out.
         rate_scale: Share of the recipe's learning rate; falls with each return to a
             checkpoint.
@@ -48,6 +53,7 @@ class State:
     guard: Guard
     steps_per_epoch: int
     tokens_per_pass: int
+    average: Average | None = None
     rate_scale: float = 1.0
     rollbacks: int = 0
 
@@ -55,7 +61,17 @@ class State:
     def fresh(
         cls, model: nn.Module, objective: Objective, recipe: Recipe, new: Sequence[str]
     ) -> "State":
-        """Before the first step; ``new`` are the parameters that start from random weights."""
+        """Before the first step; ``new`` are the parameters that start from random weights.
+
+        Raises:
+            SettingsError: The recipe averages the weights twice.
+        """
+        decay = recipe.ema_decay
+        if decay is not None and recipe.optimizer == "schedule_free":
+            raise SettingsError(
+                "The optimizer schedule_free averages the weights itself; leave "
+                "--training.ema-decay out."
+            )
         steps_per_epoch = len(epoch_batches(objective.lengths, recipe, epoch=0))
         return cls(
             model,
@@ -66,6 +82,7 @@ class State:
             Guard(),
             steps_per_epoch,
             recipe.tokens_per_pass,
+            None if decay is None else Average(model.named_parameters(), decay),
         )
 
     @property
@@ -89,7 +106,8 @@ class State:
     @property
     def evaluate_every(self) -> int:
         """Steps from one evaluation to the next."""
-        return max(1, round(self.steps_per_epoch / self.recipe.evaluations_per_epoch))
+        given = self.recipe.evaluate_steps
+        return given or max(1, round(self.steps_per_epoch / self.recipe.evaluations_per_epoch))
 
     def weights(self) -> dict[str, Tensor]:
         """Parameters and lasting buffers by name, each once."""
@@ -98,6 +116,26 @@ class State:
         return dict(self.model.named_parameters()) | {
             n: b for n, b in buffers.items() if n not in names
         }
+
+    def averages(self) -> dict[str, Tensor]:
+        """The averages that are evaluated and kept in a parameter's place, by its name."""
+        made = self.average or self.optimizer
+        if not isinstance(made, Average | ScheduleFree):
+            return {}
+        by_parameter = {id(parameter): average for parameter, average in made.averages()}
+        named = self.model.named_parameters()
+        return {name: by_parameter[id(p)] for name, p in named if id(p) in by_parameter}
+
+    def averaged(self) -> AbstractContextManager[None]:
+        """The model with the weights to evaluate; after it, those that learn, bit for bit."""
+        weights = self.weights()
+        return swapped((weights[name], average) for name, average in self.averages().items())
+
+    def settle(self) -> None:
+        """Leave the model with the weights to keep: nothing is learned any more."""
+        weights = self.weights()
+        for name, average in self.averages().items():
+            weights[name].data.copy_(average)
 
     def facts(self) -> dict[str, Any]:
         """What is not a tensor."""

@@ -29,8 +29,11 @@ def take_step(state: State, objective: Objective, refused: Refused) -> Step:
     norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
     reason = state.guard.judge(loss, float(norm))
     if reason is None:
-        nn.utils.clip_grads_with_norm_(parameters, recipe.clip_norm, norm)
+        if norm > recipe.clip_norm:  # else a pass over all gradients, times 1
+            nn.utils.clip_grads_with_norm_(parameters, recipe.clip_norm, norm)
         state.optimizer.step()
+        if state.average is not None:
+            state.average.update()
     step = Step(
         number,
         number / state.steps_per_epoch,

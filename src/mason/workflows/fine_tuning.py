@@ -18,11 +18,18 @@ from safetensors import SafetensorError
 from mason import language
 from mason.errors import RunError, RunStopped, SettingsError
 from mason.evaluation import baselines, judge
+from mason.language import say
 from mason.metrics import fit_temperature, overfitting_verdict, scores
 from mason.models.files import write_json, writing_folder
 from mason.models.transformer import num_parameters, set_recompute
 from mason.reports import write_card, write_report
-from mason.runtime import keep_freed_memory, pick_device, pick_precision, seed_everything
+from mason.runtime import (
+    keep_freed_memory,
+    pick_device,
+    pick_precision,
+    resident_bytes,
+    seed_everything,
+)
 from mason.settings import Settings, load_settings
 from mason.sources import find_model
 from mason.tasks.classification import ClassificationObjective, Examples, predict_logits
@@ -39,6 +46,7 @@ from mason.workflows.examples import examples_of, num_tokens, targets_of, texts_
 from mason.workflows.keeping import Kept, data_fingerprint, keep_run, model_fingerprint
 from mason.workflows.loading import load
 from mason.workflows.model import Model
+from mason.workflows.needs import Job, look
 from mason.workflows.preparing import Prepared, prepare, restrict
 
 Say = Callable[[str], None]
@@ -119,6 +127,7 @@ class Session:
         self.settings, self.ready, self.watch, self.notice = settings, ready, watch, notice
         self.command, self.resuming = command, resuming
         self.seconds: dict[str, float] = {}
+        self.forecast: int | None = None
         self.clock = time.monotonic()
 
     def run(self) -> Run:
@@ -153,7 +162,7 @@ class Session:
             name: examples_of(model, table, prepared.columns)
             for name, table in prepared.tables.items()
         }
-        recipe = self._recipe(model, examples["train"])
+        recipe = self._look(model, examples, self._recipe(model, examples["train"]))
         self._lap("prepare")
         kept = self._keep(place, model, examples) if place else None
         history = self._fit(model, examples, recipe, kept)
@@ -219,6 +228,35 @@ class Session:
             num_examples=len(examples),
         )
 
+    def _look(self, model: Model, examples: Mapping[str, Examples], recipe: Recipe) -> Recipe:
+        """Say what the run needs, before its first step; the recipe in passes that fit.
+
+        Raises:
+            RunError: It cannot fit this machine.
+        """
+        device = pick_device(self.settings.training.device)
+        weights = sum(p.numel() * p.element_size() for p in model.network.parameters())
+        train, held = examples["train"], examples.get("valid")
+        process = resident_bytes() - weights if device.type == "cpu" else 0
+        job = Job(
+            model.network, train, held, recipe, self.settings.output, device, process, model.fresh
+        )
+        try:
+            needs = look(job)
+        except Exception as error:  # a block of the user's own may not go without values
+            self.notice(say("What the run needs cannot be foretold: {reason}", reason=error))
+            return recipe
+        if not needs.fits_memory:
+            raise RunError(
+                "{needs} It does not fit and was not started. {changes}",
+                needs=needs.sentence,
+                changes=" ".join(change.sentence for change in needs.changes),
+            )
+        for sentence in needs.sentences:
+            self.notice(sentence)
+        self.forecast = needs.peak
+        return needs.recipe
+
     def _fit(
         self, model: Model, examples: Mapping[str, Examples], recipe: Recipe, kept: Kept | None
     ) -> History:
@@ -243,8 +281,10 @@ class Session:
             examples["train"], label_smoothing=recipe.label_smoothing
         )
         set_recompute(model.network, self.settings.training.recompute)
+        # Exact only where the optimiser treats each value by itself.
+        used = chain(*examples["train"].tokens) if recipe.optimizer == "adamw" else None
         try:
-            with training_used_rows(model.network, chain(*examples["train"].tokens)):
+            with training_used_rows(model.network, used):
                 return fit(
                     model.network,
                     objective,
@@ -289,6 +329,7 @@ class Session:
         busy = sum(step.seconds for step in history.steps)
         sample = tables[split if split in examples else "train"]
         results["cost"] = blocks.cost_block(model, self.seconds, sample, columns, tokens / busy)
+        results["cost"]["forecast_memory_bytes"] = self.forecast
         results["recipe"] = {
             "settings": self.settings.model_dump(exclude_none=True),
             "resolved": asdict(recipe),

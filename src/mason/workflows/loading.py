@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mason.errors import CheckpointError, SettingsError
 from mason.models.checkpoints import load_model
+from mason.models.files import MANIFEST, is_ours, verify_manifest
 from mason.models.files.strict_json import read_json
 from mason.models.spec import ModelSpec
 from mason.models.transformer import set_dropout
@@ -44,6 +45,7 @@ def load(
     """
     _check_task(task)
     path = find_model(str(source), revision=revision)
+    _check_whole(path)
     tokenizer = load_tokenizer(path)
     found = load_model(path, heads=(HEAD,), labels=labels)
     if dropout is not None:
@@ -59,7 +61,7 @@ def load(
     folder = path if path.is_dir() else path.parent
     contract = load_contract(folder)
     cut = max_tokens or (contract.max_tokens if contract else None)
-    limit = _limit(cut, spec, tokenizer)
+    limit = cut_for(cut, spec, tokenizer)
     if contract and labels is None and max_tokens is None:
         contract.check(InputContract.of(tokenizer, max_tokens=limit, labels=spec.labels))
     facts = _Facts.of(folder) if labels is None else _Facts()
@@ -85,6 +87,12 @@ def _check_task(task: str | None) -> None:
         )
 
 
+def _check_whole(path: Path) -> None:
+    """Hold what a model of Mason's is read from against its checksums; its card may be edited."""
+    if (path / MANIFEST).is_file() and (is_ours(path) or (path / FACTS_FILE).is_file()):
+        verify_manifest(path, lambda name: "/" not in name and name != "README.md")
+
+
 def _check_labels(spec: ModelSpec, fresh: Sequence[str], source: object, *, asked: bool) -> None:
     if asked and len(set(spec.labels)) < 2:
         raise SettingsError(
@@ -99,8 +107,12 @@ def _check_labels(spec: ModelSpec, fresh: Sequence[str], source: object, *, aske
         )
 
 
-def _limit(cut: int | None, spec: ModelSpec, tokenizer: Tokenizer) -> int:
-    """Where texts are cut: as asked, but never beyond the model's positions."""
+def cut_for(cut: int | None, spec: ModelSpec, tokenizer: Tokenizer | None) -> int:
+    """Where texts are cut: as asked, but never beyond the model's positions.
+
+    Raises:
+        SettingsError: More is asked than the model has positions.
+    """
     hard = spec.max_tokens
     if cut is not None and hard is not None and cut > hard:
         raise SettingsError(
@@ -111,7 +123,8 @@ def _limit(cut: int | None, spec: ModelSpec, tokenizer: Tokenizer) -> int:
         )
     if cut is not None:
         return cut
-    return min(n for n in (hard, tokenizer.max_tokens, DEFAULT_MAX_TOKENS) if n)
+    known = tokenizer.max_tokens if tokenizer else None
+    return min(n for n in (hard, known, DEFAULT_MAX_TOKENS) if n)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,8 @@ from mason.training.checkpoints import verify
 from mason.training.loop import Watch
 from mason.training.run_folder import Begun, begun, checkpoints_of
 from mason.workflows.fine_tuning import Run, Say, Session
+from mason.workflows.objectives import OBJECTIVES
+from mason.workflows.pretraining import Pretrained, PretrainingSession
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ def resume(
     watch: Watch = lambda history: None,
     notice: Say = lambda sentence: None,
     **options: object,
-) -> Run:
+) -> Run | Pretrained:
     """Go on with the unfinished run in a folder, from its newest checkpoint that is whole.
 
     Args:
@@ -53,13 +55,17 @@ def resume(
         options = {**options, "training.max_steps": str(steps[-1])}
     given = load_settings(None, options).settings.model_dump(exclude_unset=True)
     merged = _merged(before.settings, {**given, "output": {"folder": str(path)}})
-    if not merged.get("model", {}).get("source"):
+    pretraining = merged.get("task") in OBJECTIVES
+    if not pretraining and not merged.get("model", {}).get("source"):
         raise SettingsError(
             "The run in {folder} was started from Python with a model of your own; call "
             "mason.train with that model and this output again.",
             folder=path,
         )
     settings = Settings.model_validate(merged)
+    if pretraining:
+        learning = PretrainingSession(settings, watch, notice, before.command, resuming=True)
+        return learning.run()
     return Session(settings, None, watch, notice, before.command, resuming=True).run()
 
 

@@ -48,8 +48,13 @@ def refuse_code(config: Mapping[str, Any], path: Path) -> None:
 
 def write_json(path: Path, value: object) -> None:
     """Write ``value`` to ``path`` so that equal values give equal bytes."""
+    path.write_bytes(json_bytes(value))
+
+
+def json_bytes(value: object) -> bytes:
+    """``value`` as a file holds it."""
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
-    path.write_text(text + "\n", encoding="utf-8", newline="\n")
+    return (text + "\n").encode()
 
 
 def _asks_for_code(key: str, value: object) -> bool:

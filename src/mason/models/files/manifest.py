@@ -2,18 +2,20 @@
 
 import hashlib
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from mason.errors import CheckpointError
-from mason.models.files.config import write_json
+from mason.models.files.config import json_bytes
 from mason.models.files.folders import inside
 from mason.models.files.strict_json import read_json
 
 MANIFEST = "manifest.json"
 _FORMAT = "mason-manifest-1"
+_BLANK = "0" * 64
+"""Stands for the manifest's own checksum while that is computed."""
 _PACKAGES = ("mason-lm", "torch", "tokenizers", "safetensors")
 
 
@@ -38,8 +40,10 @@ def write_manifest(folder: Path, kind: str, made_from: Mapping[str, object]) -> 
             }
             for file in files
         },
+        "sha256": _BLANK,
     }
-    write_json(folder / MANIFEST, manifest)
+    text = json_bytes(manifest)
+    (folder / MANIFEST).write_bytes(text.replace(_BLANK.encode(), _seal(text).encode()))
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -67,14 +71,24 @@ def is_ours(folder: Path) -> bool:
     return True
 
 
-def verify_manifest(folder: Path) -> None:
-    """Compare every file that ``folder``'s manifest lists with what it says of it.
+def verify_manifest(folder: Path, chosen: Callable[[str], bool] = lambda name: True) -> None:
+    """Compare the files that ``folder``'s manifest lists with what it says of them.
+
+    Args:
+        folder: one that Mason wrote.
+        chosen: which of them, by their path under ``folder``; all if left out.
 
     Raises:
         CheckpointError: the manifest is not readable, or it names a file that is missing or
             has changed.
     """
-    for name, wanted in read_manifest(folder)["files"].items():
+    manifest = read_manifest(folder)
+    text, seal = (folder / MANIFEST).read_bytes(), str(manifest.get("sha256", ""))
+    if seal != _seal(text.replace(seal.encode(), _BLANK.encode())):
+        raise _changed(folder / MANIFEST)
+    for name, wanted in manifest["files"].items():
+        if not chosen(name):
+            continue
         *parents, last = name.split("/")
         path = folder
         for parent in parents:
@@ -92,6 +106,10 @@ def _changed(path: Path) -> CheckpointError:
         "manifest.json; copy it again from where it came.",
         file=path,
     )
+
+
+def _seal(text: bytes) -> str:
+    return hashlib.sha256(text).hexdigest()
 
 
 def _sha256(path: Path) -> str:

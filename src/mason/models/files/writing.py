@@ -20,6 +20,8 @@ from mason.models.files.manifest import MANIFEST, is_ours, read_manifest, write_
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
+_CLAIM = ".claim-"
+"""Begins the names of folders in which a manifest is made ready."""
 
 
 @contextmanager
@@ -44,7 +46,7 @@ def writing_folder(
     _check_target(path)
     draft = path.with_name(f".{path.name}.writing-{uuid.uuid4().hex[:8]}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         _remove_leftovers(path)
         draft.mkdir()
     except OSError as error:
@@ -61,7 +63,7 @@ def writing_folder(
         _flush(draft)
         _check_target(path)
         _put_in_place(draft, path)
-        _sync(path.parent)
+        sync(path.parent)
     finally:
         # After the exchange the draft's name holds the folder that was replaced.
         shutil.rmtree(draft, ignore_errors=True)
@@ -71,14 +73,37 @@ def writing_folder(
 def claim_folder(path: Path, *, kind: str) -> None:
     """Make ``path`` a folder of Mason's, empty but for its manifest, unless it is one already.
 
+    Several processes may do it at once, and be killed while they do.
+
     Raises:
         CheckpointError: it is a file, or holds files that Mason did not write.
         OSError: it cannot be made.
     """
     _check_target(path)
-    path.mkdir(parents=True, exist_ok=True)
-    if not any(path.iterdir()):
-        write_manifest(path, kind, {})
+    make_folder(path)
+    if (path / MANIFEST).exists():
+        return
+    draft = path / f"{_CLAIM}{uuid.uuid4().hex[:8]}"
+    draft.mkdir()
+    try:
+        write_manifest(draft, kind, {})
+        sync(draft / MANIFEST)
+        (draft / MANIFEST).rename(path / MANIFEST)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    sync(path)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those it lies in, each safe from a power cut.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    if not path.is_dir():
+        make_folder(path.parent)
+        path.mkdir(exist_ok=True)
+        sync(path.parent)
 
 
 def release_folder(path: Path) -> None:
@@ -94,9 +119,18 @@ def write_json_durably(path: Path, value: object) -> None:
     """Write ``value`` so that ``path`` holds all of it or what was there before."""
     draft = path.with_name(f".{path.name}.writing")
     write_json(draft, value)
-    _sync(draft)
+    sync(draft)
     draft.rename(path)
-    _sync(path.parent)
+    sync(path.parent)
+
+
+def sync(path: Path) -> None:
+    """Put a file's bytes, or a folder's names, on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _check_target(path: Path) -> None:
@@ -105,7 +139,8 @@ def _check_target(path: Path) -> None:
             "{path} is a file or a link, not a folder to write to; choose another name.",
             path=path,
         )
-    if path.is_dir() and any(path.iterdir()) and not is_ours(path):
+    theirs = path.is_dir() and any(not p.name.startswith(_CLAIM) for p in path.iterdir())
+    if theirs and not is_ours(path):
         raise CheckpointError(
             "{path} holds files that Mason did not write; choose another folder, or empty it.",
             path=path,
@@ -134,16 +169,8 @@ def _flush(folder: Path) -> None:
             file = Path(parent, name)
             # Some libraries create files only their owner may read; follow the folder instead.
             file.chmod(folder.stat().st_mode & 0o666)
-            _sync(file)
-        _sync(Path(parent))
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+            sync(file)
+        sync(Path(parent))
 
 
 def _put_in_place(draft: Path, path: Path) -> None:

@@ -43,6 +43,7 @@ class MaskedLanguage:
         starts: Tells where words begin, to hide whole words; None: single tokens.
         longest: Most words in a row that are hidden together.
         question: Weight of the pair's question.
+        asked: The head that answers it.
     """
 
     def __init__(
@@ -56,10 +57,12 @@ class MaskedLanguage:
         starts: Starts | None = None,
         longest: int = 1,
         question: float = 1.0,
+        asked: str = "next_sentence",
     ) -> None:
         self.passages, self.marks, self.lengths = passages, marks, passages.lengths
         self.rate, self.masked, self.random = rate, masked, random
-        self.starts, self.longest, self.question = starts, longest, question
+        self.starts, self.longest = starts, longest
+        self.question, self.asked = question, asked
         self._ratio = 1.0
 
     def count(self, batch: Sequence[int]) -> int:
@@ -74,12 +77,18 @@ class MaskedLanguage:
         hidden = model(packed)
         head = model.heads["language"]
         loss = F.cross_entropy(head(hidden.index_select(0, at)).float(), wanted, reduction="sum")
-        if labels is None or "next_sentence" not in model.heads:
+        if labels is None or not self.question:
             return loss
-        asked = model.heads["next_sentence"]
+        asked = model.heads[self.asked]
         answers = asked(asked.pool(hidden, packed.layout)).float()
         asked_loss = F.cross_entropy(answers, labels, reduction="sum")
         return loss + self.question * self._ratio * asked_loss
+
+    def right(self, model: Any, run: Sequence[int]) -> int:
+        """How many of the pairs' questions the model answers right."""
+        packed, _, _, labels = self.read(run, device_of(model))
+        assert labels is not None, "only pairs have a question"
+        return int((model.logits(self.asked, packed).argmax(1) == labels).sum())
 
     def read(
         self, run: Sequence[int], device: torch.device | str = "cpu"

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -73,6 +73,14 @@ class Passages(Protocol):
         """The passage of this number."""
 
 
+def _lengths(texts: Any) -> list[int]:
+    """Tokens of each text, or text of sentences; a store on disk knows them without reading."""
+    known = getattr(texts, "lengths", None)
+    if known is not None:
+        return [int(n) for n in known]
+    return [sum(np.size(part) for part in text) for text in texts]
+
+
 def chance_of(index: int) -> np.random.Generator:
     """The random numbers of one passage in the current step.
 
@@ -94,7 +102,7 @@ class Texts:
 
     def __init__(self, texts: Sequence[Sequence[int]] | Sequence[Ids], marks: Marks) -> None:
         self.texts, self.marks = texts, marks
-        self.lengths = [len(t) + marks.num_around for t in texts]
+        self.lengths = [n + marks.num_around for n in _lengths(texts)]
 
     def draw(self, index: int, chance: np.random.Generator) -> Passage:
         """The text of this number; nothing is random."""
@@ -124,7 +132,7 @@ class Pairs:
 
     def __init__(
         self,
-        texts: Sequence[Sequence[Sequence[int]]],
+        texts: Sequence[Sequence[Sequence[int]]] | Sequence[Sequence[Ids]],
         documents: Sequence[int],
         marks: Marks,
         *,
@@ -141,7 +149,7 @@ class Pairs:
         self.texts, self.documents, self.marks = texts, np.asarray(documents), marks
         self.question, self.max_tokens = question, max_tokens
         room = max_tokens - 3
-        self.lengths = [min(sum(map(len, t)), room) + 3 for t in texts]
+        self.lengths = [min(n, room) + 3 for n in _lengths(texts)]
 
     def draw(self, index: int, chance: np.random.Generator) -> Passage:
         """The pair of this number; where it is parted, and its B, are random."""

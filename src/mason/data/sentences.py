@@ -1,0 +1,20 @@
+"""Sentences of a document, for objectives that ask what follows what."""
+
+import re
+
+# A Latin sentence ends before a space and a capital, a quote or a digit; a Chinese one anywhere.
+_END = re.compile(
+    r"(?<=[。！？；])(?![。！？；”’」』）])"
+    r"|(?<=[.!?…])(?<!\b[A-Z]\.)(?<!\b[A-Z][a-z]\.)(?<!e\.g\.)(?<!i\.e\.)[”\"')\]]?\s+"
+    r"(?=[\"'“‘(\[]?[A-Z0-9\u00c0-\u024f\u0400-\u042f])"
+    r"|\n+"
+)
+
+
+def sentences(text: str) -> list[str]:
+    """The sentences of a text, in order, without the spaces around them.
+
+    A rule, not a model: a full stop before a space and a capital ends one, an initial's or a
+    short title's does not, and a line's end always does.
+    """
+    return [part for piece in _END.split(text) if (part := piece.strip())]

@@ -1,0 +1,72 @@
+"""A language model's answers on held-out text, beside the simplest rival."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from mason.data.token_store import TokenStore
+from mason.tasks.pretraining import MaskedLanguage
+from mason.text import Tokenizer
+from mason.training.step import seed_step
+
+_HELD_TOKENS = 40_000
+"""Most held-out tokens an evaluation reads."""
+
+
+@torch.no_grad()
+def held_loss(model: nn.Module, held: Any) -> float:
+    """Mean loss of a target on held-out text; the same holes are drawn every time."""
+    seed_step(0, 0)
+    total = num = 0.0
+    for run in _runs(held.lengths):
+        num += held.count(run)
+        total += float(held.loss(model, run))
+    return total / num
+
+
+@torch.no_grad()
+def question_accuracy(model: nn.Module, held: MaskedLanguage) -> float:
+    """Share of held-out pairs whose question is answered right."""
+    seed_step(0, 0)
+    runs = list(_runs(held.lengths))
+    return sum(held.right(model, run) for run in runs) / sum(map(len, runs))
+
+
+def _runs(lengths: Sequence[int]) -> Iterator[list[int]]:
+    read = 0
+    for start in range(0, len(lengths), 16):
+        run = list(range(start, min(start + 16, len(lengths))))
+        yield run
+        read += sum(lengths[i] for i in run)
+        if read >= _HELD_TOKENS:
+            return
+
+
+def unigram_loss(store: TokenStore) -> float:
+    """Mean negative log-likelihood of held-out tokens under the training tokens' frequencies."""
+    parts = {held: store.passages(512, held=held) for held in (False, True)}
+    counts = {
+        held: sum(
+            (np.bincount(passages[i], minlength=1 << 17) for i in _some(len(passages))),
+            np.zeros(1 << 17, np.int64),
+        )
+        for held, passages in parts.items()
+    }
+    known = counts[False] + 1.0
+    odds = np.log(known / known.sum())
+    return float(-(counts[True] * odds).sum() / max(1, counts[True].sum()))
+
+
+def bytes_per_token(tokenizer: Tokenizer, store: TokenStore) -> float:
+    """UTF-8 bytes a held-out token spells."""
+    passages = store.passages(512, held=True)
+    ids = [passages[i].tolist() for i in _some(len(passages))]
+    text = sum(len(tokenizer.decode(some).encode("utf-8")) for some in ids)
+    return text / max(1, sum(map(len, ids)))
+
+
+def _some(num: int, most: int = 5_000) -> range:
+    return range(0, num, max(1, num // most))

@@ -1,0 +1,34 @@
+"""What was learned from text alone, and from how much."""
+
+from mason.language import say
+from mason.reports.markup import Part, facts
+from mason.reports.numbers import count, decimal, percent
+from mason.reports.schema import Results
+
+
+def pretraining(results: Results) -> Part | None:
+    """The objective, the loss beside the simplest rival, and the corpus."""
+    found = results.pretraining
+    if found is None:
+        return None
+    corpus = found.corpus
+    rows = [
+        (say("Objective"), f"{found.objective} ({found.paper})"),
+        (say("Loss on held-out text, nats a target"), decimal(found.held_loss, 4)),
+        (say("The same from token frequencies alone"), decimal(found.unigram_loss, 4)),
+        (say("Tokens seen in training"), count(found.tokens_seen)),
+        (say("Tokens in the corpus"), count(corpus.num_tokens)),
+        (say("Documents"), count(corpus.num_documents)),
+        (say("Copies left out"), count(corpus.num_copies)),
+        (say("Pieces of the vocabulary"), count(found.vocabulary)),
+    ]
+    if found.question_accuracy is not None:
+        asked = percent(found.question_accuracy)
+        rows.insert(2, (say("Right about pairs of held-out passages"), asked))
+    if found.bits_per_byte is not None:
+        rows.insert(2, (say("Bits a byte"), decimal(found.bits_per_byte, 3)))
+    explanation = say(
+        "Held-out documents were not read in training. A loss below that of the frequencies "
+        "alone is what the model learned from context."
+    )
+    return Part(say("What it learned"), explanation, facts(rows))

@@ -1,0 +1,55 @@
+"""From what a run may cost to how large a model, how many tokens, which rate.
+
+The rule: compute is 6 × parameters × tokens (Kaplan et al. 2020), and tokens are about 20 for
+each parameter (Hoffmann et al. 2022), so parameters ≈ √(flops / 120), embeddings left out. A
+small corpus is not read more than forty times. The peak rate falls with the fourth root
+of the size.
+"""
+
+import math
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_TOKENS_PER_PARAMETER = 20.0
+_MOST_EPOCHS = 40.0
+_STEPS = 2_000
+
+
+@dataclass(frozen=True)
+class Budget:
+    """An amount of one thing."""
+
+    amount: float
+    unit: Literal["seconds", "tokens", "flops"]
+
+
+def read_budget(text: str) -> Budget:
+    """``30m``, ``5e6 tokens`` or ``1e15 flops`` as a budget; the form is checked by the schema."""
+    found = re.fullmatch(r"([\d.]+(?:e\d+)?) ?(\w+)", text)
+    assert found is not None, text
+    amount, unit = float(found[1]), found[2]
+    if unit in _SECONDS:
+        return Budget(amount * _SECONDS[unit], "seconds")
+    return Budget(amount, "tokens" if unit == "tokens" else "flops")
+
+
+def best_size(flops: float, corpus_tokens: int) -> float:
+    """Parameters, embeddings left out, that make the most of ``flops`` on a corpus."""
+    size = math.sqrt(flops / (6 * _TOKENS_PER_PARAMETER))
+    # More compute than a small corpus can feed goes into size.
+    least = flops / (6 * _MOST_EPOCHS * corpus_tokens)
+    return max(size, least)
+
+
+def peak_rate(num_parameters: float) -> float:
+    """AdamW's peak learning rate for a model of this size, embeddings left out."""
+    rate: float = 2e-3 * (max(num_parameters, 1.0) / 1e6) ** -0.25
+    return min(3e-3, rate)
+
+
+def batch_tokens(num_tokens: float, max_tokens: int) -> int:
+    """Tokens a step, so that a run has about two thousand steps; a power of two."""
+    wanted = max(num_tokens / _STEPS, 8.0 * max_tokens, 1024.0)
+    return int(min(2 ** round(math.log2(wanted)), 2**19))

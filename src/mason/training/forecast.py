@@ -1,0 +1,263 @@
+"""What a run will need, before it takes a step: memory, time and disk.
+
+The run's own step is taken on a twin of the model without memory (``ghosts``), on the
+costliest batch there will be, so the forecast holds whatever layers and optimisers do.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mason.training.batches import Cursor, Indices, epoch_batches, passes
+from mason.training.ghosts import Tally, twin
+from mason.training.recipe import Recipe
+from mason.training.state import Objective, State
+from mason.training.step import take_step
+
+RESERVE = 0.1
+"""Share of a forecast to keep free besides: what it may be wrong by before a run fails."""
+_MAX_EPOCHS = 20
+"""Epochs whose batches are looked through for the costliest."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What computing asks for: operations of matrix products, bytes moved by all else."""
+
+    flops: int = 0
+    moved: int = 0
+    operations: int = 0
+
+    def seconds(self, speed: "Speed") -> float:
+        """How long a machine takes."""
+        return (
+            self.flops / speed.flops + self.moved / speed.moved + self.operations * speed.operation
+        )
+
+
+@dataclass(frozen=True)
+class Speed:
+    """What a machine does in a second, and the seconds that starting an operation costs."""
+
+    flops: float
+    moved: float
+    operation: float = 10e-6
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a run will need.
+
+    Attributes:
+        memory: Bytes at the fullest moment, by what they are for: weights, gradients,
+            optimizer, activations, logits, workspace, and the holes between them. The
+            process is not among them.
+        weight_bytes: The weights alone.
+        state_bytes: Weights and optimiser state: a checkpoint.
+        num_steps: Optimiser steps.
+        num_tokens: Tokens all of them read.
+        fixed: Work of a step whatever it reads.
+        read: Work of a step that reads ``tokens_read``, the fixed part included.
+        tokens_read: See ``read``.
+    """
+
+    memory: Mapping[str, int]
+    weight_bytes: int
+    state_bytes: int
+    num_parameters: int
+    num_steps: int
+    num_tokens: int
+    fixed: Work
+    read: Work
+    tokens_read: int
+
+    @property
+    def peak(self) -> int:
+        """Bytes at the fullest moment."""
+        return sum(self.memory.values())
+
+    def seconds(self, speed: Speed) -> float:
+        """How long all steps take."""
+        fixed, read = self.fixed.seconds(speed), self.read.seconds(speed)
+        per_token = max(read - fixed, 0.0) / self.tokens_read
+        return self.num_steps * fixed + self.num_tokens * per_token
+
+
+def forecast(
+    model: nn.Module,
+    objective: Objective,
+    recipe: Recipe,
+    *,
+    fresh: Sequence[str] = (),
+    infer: Callable[[nn.Module], object] | None = None,
+) -> Forecast:
+    """What a run of ``fit`` with these arguments will need; nothing of it is touched.
+
+    Args:
+        model: On any device; on the meta device it may be of any size.
+        objective: Where losses come from; only its lengths decide.
+        recipe: Every number of the run.
+        fresh: Names of parameters that start from random weights.
+        infer: The costliest forward pass of an evaluation.
+    """
+    tally = Tally()
+    ghost = twin(model, tally).train()
+    watched = _Watched(objective, tally)
+    batches = _batches(objective.lengths, recipe)
+    with torch.random.fork_rng(devices=[]), tally:
+        state = State.fresh(ghost, watched, recipe, fresh)
+        _label(ghost, tally)
+        num_steps = state.history.num_steps
+        shortest = np.array([int(np.argmin(objective.lengths))])
+        fixed = _step(state, watched, shortest, tally)
+        _adopt_optimizer(state, tally)
+        batch = _costliest(batches[:num_steps], objective.lengths, recipe, ghost)
+        read = _step(state, watched, batch, tally)
+        memory = dict(tally.peak)
+        if infer is not None:
+            memory = max(memory, _inference(ghost, infer, tally), key=lambda m: sum(m.values()))
+        memory["holes"] = max(tally.heap.top - sum(memory.values()), 0)
+        live = dict(tally.live)
+    tokens = [sum(int(objective.lengths[int(i)]) for i in b) for b in batches[:num_steps]]
+    return Forecast(
+        memory,
+        live["weights"],
+        live["weights"] + live.get("optimizer", 0),
+        sum(p.numel() for p in model.parameters()),
+        num_steps,
+        round(sum(tokens) * num_steps / len(tokens)),
+        fixed,
+        read,
+        sum(int(objective.lengths[int(i)]) for i in batch),
+    )
+
+
+class _Watched:
+    """An objective that tells the tally which part of a step has begun."""
+
+    def __init__(self, inner: Objective, tally: Tally) -> None:
+        self.inner, self.tally = inner, tally
+
+    @property
+    def lengths(self) -> Sequence[int]:
+        return self.inner.lengths
+
+    def count(self, batch: Indices) -> int:
+        return self.inner.count(batch)
+
+    def loss(self, model: nn.Module, run: Sequence[int]) -> Tensor:
+        self.tally.label = "activations"
+        loss = self.inner.loss(model, run)
+        self.tally.label = "workspace"
+        return loss
+
+
+class _Given(Cursor):
+    """Gives one batch, whatever the order says."""
+
+    def __init__(self, batch: Indices) -> None:
+        self.batch, self.epoch, self.place = batch, 0, 0
+
+    def next(self) -> Indices:
+        return self.batch
+
+
+def _step(state: State, objective: Objective, batch: Indices, tally: Tally) -> Work:
+    state.cursor = _Given(batch)
+    tally.restart()
+    take_step(state, objective, lambda *refused: None)
+    return Work(tally.flops, tally.moved, tally.operations)
+
+
+def _label(model: nn.Module, tally: Tally) -> None:
+    """Have gradients and what the heads make counted under their names."""
+
+    def gradient(parameter: Tensor) -> None:
+        if parameter.grad is not None:
+            tally.adopt(parameter.grad, "gradients")
+
+    def head(*_: object) -> None:
+        tally.label = "logits"
+
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.register_post_accumulate_grad_hook(gradient)
+    for name, module in model.named_modules():
+        if name.startswith("heads.") and name.count(".") == 1:
+            module.register_forward_pre_hook(head)
+
+
+def _adopt_optimizer(state: State, tally: Tally) -> None:
+    for kept in state.optimizer.state.values():
+        for value in kept.values():
+            if isinstance(value, Tensor):
+                tally.adopt(value, "optimizer")
+
+
+def _inference(
+    model: nn.Module, infer: Callable[[nn.Module], object], tally: Tally
+) -> dict[str, int]:
+    tally.restart()
+    tally.label = "workspace"
+    model.eval()
+    with torch.no_grad():
+        infer(model)
+    return dict(tally.peak)
+
+
+def _batches(lengths: Sequence[int], recipe: Recipe) -> list[Indices]:
+    epochs = min(max(1, round(recipe.epochs + 0.5)), _MAX_EPOCHS)
+    found: list[Indices] = []
+    for epoch in range(epochs):
+        found += epoch_batches(lengths, recipe, epoch)
+    return found
+
+
+def _costliest(
+    batches: Sequence[Indices], lengths: Sequence[int], recipe: Recipe, model: nn.Module
+) -> Indices:
+    """The batch with the largest pass, by what layers keep (Korthikanti et al. 2022)."""
+    spec: Any = getattr(model, "spec", None)
+    # 34 bytes a token and feature, 5 a score, of their table; only the ratio counts here.
+    scores = 5 / 34 * spec.stack.attention.num_heads / spec.width if spec is not None else 0.0
+
+    def cost(batch: Indices) -> float:
+        runs = passes(batch, lengths, recipe.tokens_per_pass)
+        return max(sum(lengths[i] + scores * lengths[i] ** 2 for i in run) for run in runs)
+
+    return max(batches, key=cost)
+
+
+def measure_speed(width: int, dtype: torch.dtype, *, seconds: float = 0.1) -> Speed:
+    """What this machine's CPU does, on shapes like the model's.
+
+    Args:
+        width: The model's width.
+        dtype: Of the products.
+        seconds: How long to measure each of the two.
+    """
+    left, right = torch.zeros(512, width, dtype=dtype), torch.zeros(width, 4 * width, dtype=dtype)
+    product = torch.empty(512, 4 * width, dtype=dtype)
+    many = torch.zeros(1 << 21)
+    flops = 2 * left.numel() * right.shape[1]
+    return Speed(
+        flops / _time(lambda: torch.mm(left, right, out=product), seconds),
+        3 * many.nbytes / _time(lambda: torch.add(many, many, out=many), seconds),
+    )
+
+
+def _time(work: Callable[[], object], seconds: float) -> float:
+    """Seconds of one call: the median of as many as there is time for."""
+    work()
+    taken: list[float] = []
+    end = time.monotonic() + seconds
+    while not taken or time.monotonic() < end:
+        start = time.perf_counter()
+        work()
+        taken.append(time.perf_counter() - start)
+    return float(np.median(taken))

@@ -1,0 +1,137 @@
+"""The dial of pretraining: from a budget to a shape, a recipe and a number of steps."""
+
+import copy
+from collections.abc import Callable
+from dataclasses import replace
+from statistics import median
+from typing import Any
+
+import torch
+
+from mason.data.token_store import TokenStore
+from mason.language import say
+from mason.models.shapes import shape
+from mason.models.spec import ModelSpec
+from mason.models.transformer import Transformer, num_parameters
+from mason.runtime import pick_device, product_rate
+from mason.settings import Settings
+from mason.training.budgets import batch_tokens, best_size, peak_rate, read_budget
+from mason.training.loop import fit
+from mason.training.recipe import Recipe
+from mason.workflows.objectives import Goal
+
+_DEFAULT_BUDGET = "30m"
+_PROBE_STEPS = 4
+
+
+class Dial:
+    """Turns a budget into choices, and says each of them.
+
+    Args:
+        settings: Of the run; what they name is not chosen.
+        goal: The objective.
+        longest: Tokens of the longest passage.
+        notice: Called with each sentence.
+    """
+
+    def __init__(
+        self, settings: Settings, goal: Goal, longest: int, notice: Callable[[str], None]
+    ) -> None:
+        self.settings, self.goal, self.longest, self.notice = settings, goal, longest, notice
+        self.budget = read_budget(settings.training.budget or _DEFAULT_BUDGET)
+
+    def shape(self, store: TokenStore) -> str:
+        """The largest shape that the budget can feed, by the rule of ``training.budgets``."""
+        flops = self._flops()
+        wanted = best_size(flops, store.counts.num_tokens)
+        sizes = {name: _body_size(name, self.goal) for name in self.goal.shapes}
+        fitting = [name for name, size in sizes.items() if size <= 1.5 * wanted]
+        chosen = fitting[-1] if fitting else self.goal.shapes[0]
+        self.notice(
+            say(
+                "A budget of {flops:.1e} flops and {tokens:,} tokens of text suits about "
+                "{wanted:.1f} million parameters beside the vocabulary: {shape}.",
+                flops=flops,
+                tokens=store.counts.num_tokens,
+                wanted=wanted / 1e6,
+                shape=chosen,
+            )
+        )
+        return chosen
+
+    def _flops(self) -> float:
+        if self.budget.unit == "flops":
+            return self.budget.amount
+        if self.budget.unit == "tokens":
+            # As large as those tokens can feed.
+            return 6 * self.budget.amount**2 / 20
+        return self.budget.amount * product_rate(pick_device(self.settings.training.device)) / 2
+
+    def recipe(self, network: Transformer, objective: Any) -> Recipe:
+        """Every number of the run; what the settings name wins over the rule."""
+        given = self.settings.training
+        body = num_parameters(network) - embedding_size(network.spec)
+        base = Recipe(
+            epochs=1e9,
+            learning_rate=peak_rate(body),
+            weight_decay=0.1,
+            precision=given.precision,
+            seed=given.seed,
+        )
+        tokens = {
+            "tokens": self.budget.amount,
+            "flops": self.budget.amount / (6 * max(body, 1)),
+            "seconds": self._flops() / (6 * max(body, 1)),
+        }[self.budget.unit]
+        base = replace(base, tokens_per_batch=batch_tokens(tokens, self.longest))
+        told = given.model_dump(
+            exclude_none=True,
+            exclude={
+                *("accumulation", "dropout", "device", "threads", "budget", "mask_rate"),
+                *("batch_size", "epochs"),
+            },
+        )
+        base = replace(base, **told)
+        if base.max_steps is None and given.epochs is not None:
+            base = replace(base, epochs=given.epochs)
+        elif base.max_steps is None:
+            base = replace(
+                base, max_steps=self._steps(network, objective, base, self.budget.unit, tokens)
+            )
+        steps = base.max_steps or 1
+        return base if base.evaluate_steps else replace(base, evaluate_steps=max(1, steps // 10))
+
+    def _steps(
+        self, network: Transformer, objective: Any, recipe: Recipe, unit: str, tokens: float
+    ) -> int:
+        """Steps that use up the budget; where it is a time, after a probe of a few steps."""
+        if unit != "seconds":
+            return max(1, round(tokens / (recipe.tokens_per_batch or 1)))
+        device = pick_device(self.settings.training.device)
+        probe = copy.deepcopy(network).to(device)
+        made = fit(probe, objective, replace(recipe, max_steps=_PROBE_STEPS))
+        a_step = median(step.seconds for step in made.steps[1:])
+        steps = max(1, round(0.95 * self.budget.amount / a_step))
+        self.notice(
+            say(
+                "A step of {tokens:,} tokens takes {seconds:.2f} s: {steps:,} steps in "
+                "{minutes:.0f} minutes.",
+                tokens=recipe.tokens_per_batch,
+                seconds=a_step,
+                steps=steps,
+                minutes=self.budget.amount / 60,
+            )
+        )
+        return steps
+
+
+def embedding_size(spec: ModelSpec) -> int:
+    """Parameters of the vocabulary."""
+    width = spec.input_stack.embedding.width or spec.width
+    return spec.vocab_size * width
+
+
+def _body_size(name: str, goal: Goal) -> int:
+    with torch.device("meta"):
+        spec = shape(name, heads=goal.heads, vocab_size=1024)
+        return num_parameters(Transformer(spec)) - embedding_size(spec)

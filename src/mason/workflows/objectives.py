@@ -1,0 +1,137 @@
+"""Which objective learns what: heads, shapes and inputs by name."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mason.data.token_store import TokenStore
+from mason.tasks.pretraining import (
+    CausalLanguage,
+    Denoising,
+    Infilling,
+    Marks,
+    MaskedLanguage,
+    Pairs,
+    PrefixLanguage,
+    SpanCorruption,
+    Texts,
+)
+from mason.text import Tokenizer
+from mason.text.trainers import Kind
+
+
+@dataclass(frozen=True)
+class Goal:
+    """One objective as a user names it.
+
+    Attributes:
+        heads: What the model answers with.
+        shapes: Shapes the dial chooses from, small to large.
+        kind: The tokenizer that is learned where none is named.
+        make: From passages of a store to the objective.
+        paper: Where it comes from.
+    """
+
+    heads: tuple[str, ...]
+    shapes: tuple[str, ...]
+    kind: Kind
+    make: Callable[[TokenStore, bool, int, Marks, float | None], Any]
+    paper: str
+
+
+def _texts(store: TokenStore, held: bool, max_tokens: int, marks: Marks) -> Texts:
+    return Texts(store.passages(max_tokens - marks.num_around, held=held), marks)
+
+
+def _masked(store: TokenStore, held: bool, longest: int, marks: Marks, rate: float | None) -> Any:
+    return MaskedLanguage(_texts(store, held, longest, marks), marks, rate=rate or 0.15)
+
+
+def _paired(question: str, head: str) -> Callable[..., Any]:
+    def make(store: TokenStore, held: bool, longest: int, marks: Marks, rate: float | None) -> Any:
+        parted = store.passages(longest - 3, held=held).parted()
+        pairs = Pairs(
+            parted,
+            parted.whole.owners.tolist(),
+            marks,
+            question=question,  # type: ignore[arg-type]
+            max_tokens=longest,
+        )
+        return MaskedLanguage(pairs, marks, rate=rate or 0.15, asked=head)
+
+    return make
+
+
+def _spans(store: TokenStore, held: bool, longest: int, marks: Marks, rate: float | None) -> Any:
+    texts = Texts(store.passages(longest, held=held), Marks(marks.size))
+    return SpanCorruption(texts, marks, rate=rate or 0.15)
+
+
+def _denoising(
+    store: TokenStore, held: bool, longest: int, marks: Marks, rate: float | None
+) -> Any:
+    texts = Texts(store.passages(longest - 2, held=held), Marks(marks.size))
+    return Denoising(texts, marks, rate=rate or 0.3)
+
+
+def _plain(kind: type[CausalLanguage]) -> Callable[..., Any]:
+    def make(store: TokenStore, held: bool, longest: int, marks: Marks, rate: float | None) -> Any:
+        return kind(_texts(store, held, longest, marks), marks)
+
+    return make
+
+
+_BERTS = ("bert-tiny", "bert-mini", "bert-small", "bert-medium", "bert-base", "bert-large")
+_GPTS = ("gpt2-tiny", "gpt2-mini", "gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl")
+_T5S = ("t5-mini", "t5-small", "t5-base", "t5-large")
+_BARTS = ("bart-mini", "bart-base", "bart-large")
+_ALBERTS = ("albert-tiny", "albert-base")
+
+OBJECTIVES: dict[str, Goal] = {
+    "masked": Goal(("language",), _BERTS, "wordpiece", _masked, "Liu et al. 2019"),
+    "bert": Goal(
+        ("language", "next_sentence"),
+        _BERTS,
+        "wordpiece",
+        _paired("next-sentence", "next_sentence"),
+        "Devlin et al. 2019",
+    ),
+    "albert": Goal(
+        ("language", "sentence_order"),
+        _ALBERTS,
+        "wordpiece",
+        _paired("sentence-order", "sentence_order"),
+        "Lan et al. 2020",
+    ),
+    "causal": Goal(("language",), _GPTS, "byte-bpe", _plain(CausalLanguage), "Radford et al. 2018"),
+    "prefix": Goal(("language",), _GPTS, "byte-bpe", _plain(PrefixLanguage), "Dong et al. 2019"),
+    "infilling": Goal(("language",), _GPTS, "byte-bpe", _plain(Infilling), "Bavarian et al. 2022"),
+    "spans": Goal(("language",), _T5S, "unigram", _spans, "Raffel et al. 2020"),
+    "denoising": Goal(("language",), _BARTS, "byte-bpe", _denoising, "Lewis et al. 2020"),
+}
+
+
+def marks_of(tokenizer: Tokenizer) -> Marks:
+    """The marks a tokenizer has."""
+    special = tokenizer.special
+    first = special.cls if special.cls is not None else special.bos
+    last = special.sep if special.sep is not None else special.eos
+    sentinels = _numbered(tokenizer, "<extra_id_{}>")
+    infill = [
+        tokenizer.token_id(name) for name in ("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>")
+    ]
+    prefix, suffix, middle = infill
+    known = prefix is not None and suffix is not None and middle is not None
+    return Marks(
+        tokenizer.num_tokens,
+        first,
+        last,
+        special.mask,
+        sentinels,
+        (prefix, suffix, middle) if known else None,  # type: ignore[arg-type]
+    )
+
+
+def _numbered(tokenizer: Tokenizer, pattern: str) -> tuple[int, ...]:
+    found: Sequence[int | None] = [tokenizer.token_id(pattern.format(i)) for i in range(100)]
+    return tuple(i for i in found if i is not None)

@@ -1,0 +1,396 @@
+"""Pretraining: from raw text to a model of one's own, within a budget."""
+
+import hashlib
+import math
+import platform
+import shlex
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from torch import nn
+
+from mason import language
+from mason.data.corpus import documents, find_files
+from mason.data.token_store import TokenStore, write_store
+from mason.errors import RunError, RunStopped, SettingsError
+from mason.evaluation.language import (
+    bytes_per_token,
+    held_loss,
+    question_accuracy,
+    unigram_loss,
+)
+from mason.language import say
+from mason.models.checkpoints import load_model, save_model
+from mason.models.families import Family
+from mason.models.files import write_json, writing_folder
+from mason.models.shapes import family_of, shape
+from mason.models.transformer import Transformer, num_parameters
+from mason.reports import write_report
+from mason.runtime import (
+    keep_freed_memory,
+    machine,
+    peak_memory_bytes,
+    pick_device,
+    pick_precision,
+    seed_everything,
+)
+from mason.settings import Settings, load_settings
+from mason.sources import cache_folder, find_model
+from mason.tasks.pretraining import MaskedLanguage
+from mason.text import InputContract, Tokenizer, load_tokenizer, save_contract
+from mason.text.trainers import train_tokenizer
+from mason.training.history import History
+from mason.training.loop import Watch, fit
+from mason.training.recipe import Recipe
+from mason.training.run_folder import Begun, RunFolder
+from mason.workflows.dialling import Dial, embedding_size
+from mason.workflows.keeping import Kept, keep_run, model_fingerprint
+from mason.workflows.objectives import OBJECTIVES, Goal, marks_of
+from mason.workflows.results import mason_version
+
+Say = Any
+_DEFAULT_TOKENS = 128
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """A finished run: the network, everything measured, and where it was written."""
+
+    network: Transformer
+    tokenizer: Tokenizer
+    results: dict[str, Any]
+    folder: Path
+
+    @property
+    def report(self) -> Path | None:
+        """The page, where one was written."""
+        page = self.folder / "report.html"
+        return page if page.exists() else None
+
+
+def pretrain(
+    data: str | Sequence[str],
+    *,
+    output: str | Path,
+    objective: str = "masked",
+    config: str | Path | None = None,
+    watch: Watch = lambda history: None,
+    notice: Say = lambda sentence: None,
+    command: str | None = None,
+    **options: object,
+) -> Pretrained:
+    """Learn a language model from text, or go on learning with a loaded one.
+
+    Args:
+        data: Files, folders or patterns of text, jsonl or tables.
+        output: The folder to write, a plain Hugging Face folder.
+        objective: One of ``mason.workflows.objectives.OBJECTIVES``.
+        config: A YAML file of settings; the other arguments win over it.
+        watch: Called after every step and evaluation.
+        notice: Called with each sentence the user should read.
+        command: How to repeat the run; None: as this process was started.
+        options: Settings by their dotted name: ``model.shape``, ``training.budget``, …
+
+    Raises:
+        MasonError: Settings or data do not allow the run.
+    """
+    sources = [data] if isinstance(data, str) else list(data)
+    named = {
+        "task": objective,
+        "data.train": sources if len(sources) > 1 else sources[0],
+        "output.folder": str(output),
+    }
+    resolved = load_settings(Path(config) if config else None, {**options, **named})
+    for sentence in resolved.notices:
+        notice(sentence)
+    return PretrainingSession(resolved.settings, watch, notice, command).run()
+
+
+class PretrainingSession:
+    """One call of ``pretrain`` or of ``resume`` on such a run."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        watch: Watch,
+        notice: Say,
+        command: str | None,
+        *,
+        resuming: bool = False,
+    ) -> None:
+        self.settings, self.watch, self.notice = settings, watch, notice
+        self.command = command or shlex.join(["mason", "pretrain"])
+        self.resuming = resuming
+        self.seconds: dict[str, float] = {}
+        self.clock = time.monotonic()
+        if settings.task not in OBJECTIVES:
+            raise SettingsError(
+                "There is no objective called {task!r}; choose one of {known}.",
+                task=settings.task,
+                known=", ".join(OBJECTIVES),
+            )
+        self.goal: Goal = OBJECTIVES[settings.task]
+        self.longest = settings.model.max_tokens or _DEFAULT_TOKENS
+        self.dial = Dial(settings, self.goal, self.longest, notice)
+
+    def run(self) -> Pretrained:
+        """Everything, in order."""
+        keep_freed_memory()
+        seed_everything(self.settings.training.seed)
+        if self.settings.training.threads:
+            torch.set_num_threads(self.settings.training.threads)
+        assert self.settings.output.folder is not None
+        with RunFolder(Path(self.settings.output.folder)) as place:
+            return self._run(place)
+
+    def _run(self, place: RunFolder) -> Pretrained:
+        train = self.settings.data.train
+        files = find_files([train] if isinstance(train, str) else list(train or ()))
+        tokenizer = self._tokenizer(files, place)
+        store = self._store(files, tokenizer)
+        self._lap("prepare")
+        network, family = self._network(tokenizer, store)
+        marks = marks_of(tokenizer)
+        rate = self.settings.training.mask_rate
+        learned = self.goal.make(store, False, self.longest, marks, rate)
+        held = self.goal.make(store, True, self.longest, marks, rate)
+        if not len(learned.lengths) or not len(held.lengths):
+            raise SettingsError(
+                "The corpus has {num} documents, too few to hold one out; add text.",
+                num=store.counts.num_documents,
+            )
+        recipe = self.dial.recipe(network, learned)
+        kept = self._keep(place, network, store)
+        history = self._fit(network, learned, held, recipe, kept)
+        if kept.keeper and history.stopped == "interrupted":
+            raise RunStopped(
+                "Stopped by signal {signal} after step {step} of {num_steps}; to go on: "
+                "mason resume {folder}",
+                signal=history.signal or 0,
+                step=history.step,
+                num_steps=history.num_steps,
+                folder=shlex.quote(str(self.settings.output.folder)),
+            )
+        self._lap("train")
+        results = self._results(network, family, tokenizer, store, held, history, recipe)
+        self._write(network, family, tokenizer, results, place)
+        return Pretrained(network, tokenizer, results, place.folder)
+
+    def _tokenizer(self, files: Sequence[Path], place: RunFolder) -> Tokenizer:
+        chosen = self.settings.model
+        named = chosen.tokenizer or chosen.source
+        if named is not None:
+            return load_tokenizer(find_model(named, revision=chosen.revision))
+        # Learning breaks ties as the library's hash tables fall, so it is done once a run.
+        learned = place.inner / "tokenizer"
+        if learned.is_dir():
+            return load_tokenizer(learned)
+        size = chosen.vocab_size or _vocabulary_for(sum(f.stat().st_size for f in files))
+        self.notice(
+            say("Learning a tokenizer of {size} pieces ({kind}).", size=size, kind=self.goal.kind)
+        )
+        tokenizer = train_tokenizer(
+            documents(files, text=self.settings.data.text),
+            kind=self.goal.kind,
+            vocab_size=size,
+            max_tokens=512,
+        )
+        with writing_folder(learned, kind="tokenizer") as draft:
+            tokenizer.save(draft)
+        return tokenizer
+
+    def _store(self, files: Sequence[Path], tokenizer: Tokenizer) -> TokenStore:
+        digest = hashlib.sha256(f"{tokenizer.fingerprint} {self.settings.data.text}".encode())
+        for file in files:
+            facts = file.stat()
+            digest.update(f"{file.resolve()} {facts.st_size} {facts.st_mtime_ns}".encode())
+        key = digest.hexdigest()
+        return write_store(
+            cache_folder() / "corpora" / key[:32],
+            documents(files, text=self.settings.data.text),
+            lambda texts: tokenizer.encode_ids(texts, special=False),
+            fingerprint=key,
+            vocab_size=tokenizer.num_tokens,
+            held_share=self.settings.data.valid_share or 0.02,
+        )
+
+    def _network(self, tokenizer: Tokenizer, store: TokenStore) -> tuple[Transformer, Family]:
+        chosen = self.settings.model
+        if chosen.source is not None:
+            found = load_model(
+                find_model(chosen.source, revision=chosen.revision), heads=self.goal.heads
+            )
+            if found.fresh:
+                parts = sorted({name.rpartition(".")[0] for name in found.fresh})
+                self.notice(say("Starts from random weights: {parts}.", parts=", ".join(parts)))
+            return found.model, found.family
+        name = chosen.shape or self.dial.shape(store)
+        special = _special(tokenizer, encoder_decoder=name.startswith(("t5", "bart")))
+        spec = shape(name, heads=self.goal.heads, vocab_size=tokenizer.num_tokens, **special)
+        network = Transformer(spec)
+        self.notice(
+            say(
+                "{shape}: {millions:.1f} million parameters, {embedding:.1f} of them in the "
+                "vocabulary.",
+                shape=name,
+                millions=num_parameters(network) / 1e6,
+                embedding=embedding_size(spec) / 1e6,
+            )
+        )
+        return network, family_of(name)
+
+    def _keep(self, place: RunFolder, network: Transformer, store: TokenStore) -> Kept:
+        now = Begun(
+            self.settings.model_dump(mode="json", exclude_none=True),
+            self.command,
+            store.fingerprint,
+            model_fingerprint(network.spec),
+        )
+        return keep_run(place, now, resuming=self.resuming, notice=self.notice)
+
+    def _fit(
+        self, network: Transformer, learned: Any, held: Any, recipe: Recipe, kept: Kept
+    ) -> History:
+        device = pick_device(self.settings.training.device)
+        network.to(device)
+        dtype = pick_precision(recipe.precision, device)
+
+        def evaluate(model: nn.Module) -> dict[str, float]:
+            with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+                return {"valid_loss": held_loss(model, held)}
+
+        def watch(history: History) -> None:
+            kept.log(history)
+            self.watch(history)
+
+        return fit(network, learned, recipe, evaluate=evaluate, watch=watch, keeper=kept.keeper)
+
+    def _results(
+        self,
+        network: Transformer,
+        family: Family,
+        tokenizer: Tokenizer,
+        store: TokenStore,
+        held: Any,
+        history: History,
+        recipe: Recipe,
+    ) -> dict[str, Any]:
+        told = self._learned(network, tokenizer, store, held, history)
+        busy = sum(step.seconds for step in history.steps)
+        self._lap("evaluate")
+        return {
+            "version": 1,
+            "kind": "pretrain",
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "mason": mason_version(),
+            "language": language.current(),
+            "task": {"name": str(self.settings.task)},
+            "model": {
+                "source": self.settings.model.source or say("random weights"),
+                "family": family.name,
+                "topology": network.spec.topology,
+                "parameters": num_parameters(network),
+            },
+            "pretraining": told,
+            "training": {
+                "steps": [step.plain() for step in history.steps],
+                "evaluations": [asdict(e) for e in history.evaluations],
+                "best_step": history.best.step if history.best else None,
+                "last_step": history.step,
+                "stopped": history.stopped,
+            },
+            "cost": {
+                "seconds": {**self.seconds, "total": sum(self.seconds.values())},
+                "tokens_per_second": told["tokens_seen"] / busy if busy else None,
+                "peak_memory_bytes": peak_memory_bytes(),
+            },
+            "recipe": {
+                "settings": self.settings.model_dump(exclude_none=True),
+                "resolved": asdict(recipe),
+            },
+            "command": self.command,
+            "machine": machine() | {"device": str(next(network.parameters()).device)},
+            "versions": {"python": platform.python_version(), "torch": version("torch")},
+        }
+
+    def _learned(
+        self,
+        network: Transformer,
+        tokenizer: Tokenizer,
+        store: TokenStore,
+        held: Any,
+        history: History,
+    ) -> dict[str, Any]:
+        """What the model does on held-out text, and what it read."""
+        accuracy = None
+        if isinstance(held, MaskedLanguage) and len(self.goal.heads) > 1:
+            accuracy, held.question = question_accuracy(network, held), 0.0
+        loss = held_loss(network, held)
+        told: dict[str, Any] = {
+            "objective": self.settings.task,
+            "paper": self.goal.paper,
+            "held_loss": loss,
+            "unigram_loss": unigram_loss(store),
+            "question_accuracy": accuracy,
+            "corpus": asdict(store.counts),
+            "vocabulary": tokenizer.num_tokens,
+            "tokens_seen": sum(step.tokens for step in history.steps),
+        }
+        if self.settings.task in ("causal", "infilling"):
+            told["bits_per_byte"] = loss / math.log(2) / bytes_per_token(tokenizer, store)
+        return told
+
+    def _write(
+        self,
+        network: Transformer,
+        family: Family,
+        tokenizer: Tokenizer,
+        results: Mapping[str, Any],
+        place: RunFolder,
+    ) -> None:
+        try:
+            with writing_folder(place.folder, kind="model") as draft:
+                place.hand_over(draft)
+                save_model(network, family, draft)
+                tokenizer.save(draft)
+                contract = InputContract.of(tokenizer, max_tokens=self.longest, labels=())
+                save_contract(draft, contract)
+                write_json(draft / "results.json", results)
+                if self.settings.output.report:
+                    write_report({**results, "name": place.folder.name}, draft)
+        except (OSError, SafetensorError) as error:
+            raise RunError(
+                "The finished model could not be written to {folder} ({reason}); training is kept: "
+                "make room, then type mason resume {folder}",
+                folder=place.folder,
+                reason=error,
+            ) from error
+
+    def _lap(self, stage: str) -> None:
+        now = time.monotonic()
+        self.seconds[stage], self.clock = now - self.clock, now
+
+
+def _vocabulary_for(num_bytes: int) -> int:
+    """Pieces a corpus can teach: each should be seen some hundred times."""
+    wanted = int(num_bytes / 5 / 150)
+    return min(30_000, max(2_000, wanted))
+
+
+def _special(tokenizer: Tokenizer, *, encoder_decoder: bool) -> dict[str, int]:
+    special = tokenizer.special
+    named = {
+        "pad_token_id": special.pad,
+        "bos_token_id": special.bos,
+        "eos_token_id": special.eos,
+    }
+    if encoder_decoder:
+        named["decoder_start_token_id"] = special.pad if special.pad is not None else special.eos
+    return {key: value for key, value in named.items() if value is not None}

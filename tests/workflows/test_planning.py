@@ -1,0 +1,123 @@
+"""What a run needs: for models that are here, that are not, and that never fit."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+import mason
+from mason.errors import RunError, SettingsError
+from mason.models.checkpoints import spec_of
+from mason.models.shapes import SHAPES
+from mason.workflows import needs, planning
+from mason.workflows.needs import Needs
+from tests.contracts.tiny import write_model
+from tests.workflows.conftest import write_reviews
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("plan")
+    write_reviews(made / "reviews.csv")
+    write_model(made / "model")
+    return made
+
+
+def plan(folder: Path, **options: object) -> Needs:
+    options = {"training.batch_size": 16, "training.max_steps": 5, **options}
+    return mason.plan(folder / "model", folder / "reviews.csv", **options)
+
+
+def test_a_plan_says_memory_time_and_disk_and_writes_nothing(folder: Path) -> None:
+    found = plan(folder, output=folder / "out")
+    assert found.fits_memory and found.fits_disk and not found.changes
+    assert found.num_steps == 5
+    assert {"process", "weights", "activations", "optimizer"} <= set(found.memory)
+    assert found.seconds is not None and found.seconds > 0
+    # Two checkpoints, the best and the one being written, each of weights and two averages.
+    assert found.disk == pytest.approx(13 * found.memory["weights"], rel=0.05)
+    assert "Needs about" in found.sentence and "of disk." in found.sentence
+    assert not (folder / "out").exists()
+    assert plan(folder).disk == 0 and "disk" not in plan(folder).sentence
+
+
+def test_a_config_alone_will_do_and_is_guessed_close(folder: Path, tmp_path: Path) -> None:
+    config = (folder / "model" / "config.json").read_text(encoding="utf-8")
+    (tmp_path / "config.json").write_text(config, encoding="utf-8")
+    told: list[str] = []
+    found = mason.plan(
+        tmp_path, folder / "reviews.csv", notice=told.append, **{"training.max_steps": 5}
+    )
+    full = plan(folder)
+    assert found.memory["weights"] == full.memory["weights"]
+    assert any("no tokenizer" in sentence for sentence in told)
+
+
+def test_too_little_memory_first_takes_smaller_passes(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = plan(folder)
+    assert free.recipe.tokens_per_pass == 16384
+    longest = plan(folder, **{"training.batch_size": 1})
+    between = (free.peak - free.memory["process"] + longest.peak - longest.memory["process"]) / 2
+    # What the process holds grows while tests run; it is left out on both sides.
+    monkeypatch.setattr(planning, "resident_bytes", lambda: 0)
+    monkeypatch.setattr(needs, "memory_limit", lambda: int(between * needs._MARGIN))
+    found = plan(folder)
+    assert found.fits_memory and found.smaller_passes and not found.changes
+    assert found.recipe.tokens_per_pass < 16384
+    assert found.num_steps == free.num_steps and found.recipe.batch_size == 16
+    assert any("at most" in sentence for sentence in found.sentences)
+
+
+def test_what_never_fits_names_changes_the_cheapest_first(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(planning, "resident_bytes", lambda: 0)
+    whole = plan(folder)
+    # Weights, their best so far, gradients and AdamW's two averages stay whatever a pass holds.
+    kept = 5 * whole.memory["weights"]
+    monkeypatch.setattr(needs, "memory_limit", lambda: round(kept * needs._MARGIN * 1.05))
+    found = plan(folder)
+    assert not found.fits_memory
+    told = [change.sentence for change in found.changes]
+    assert "--model.max-tokens" in told[0] and found.changes[0].saves > 0
+    assert "smaller model" in told[1] and found.changes[1].saves > 0
+    with pytest.raises(RunError, match="was not started") as caught:
+        mason.train(folder / "model", folder / "reviews.csv", **{"training.max_steps": 2})
+    assert "machine" in str(caught.value)
+
+
+def test_a_run_says_first_what_it_needs_and_the_results_keep_it(folder: Path) -> None:
+    told: list[str] = []
+    run = mason.train(
+        folder / "model",
+        folder / "reviews.csv",
+        notice=told.append,
+        **{"training.max_steps": 2},
+    )
+    assert sum(sentence.startswith("Needs about") for sentence in told) == 1
+    cost = run.results["cost"]
+    assert 0.5 < cost["forecast_memory_bytes"] / cost["peak_memory_bytes"] < 1.5
+
+
+def test_a_shape_is_planned_without_its_weights() -> None:
+    found = mason.plan("gpt3-125m", **{"training.batch_size": 1, "model.max_tokens": 16})
+    assert found.num_parameters == pytest.approx(125.2e6, rel=0.01)
+    assert found.memory["optimizer"] == pytest.approx(2 * found.memory["weights"], rel=0.01)
+
+
+def test_a_shape_nobody_published_is_named() -> None:
+    with pytest.raises(SettingsError, match="gpt3-13b"):
+        mason.plan("gpt3-14b")
+
+
+@pytest.mark.parametrize("name", [name for name in SHAPES if name.startswith("gpt3-")])
+def test_a_shape_has_the_parameters_of_its_name(name: str) -> None:
+    config = SHAPES.get(name)
+    assert config is not None
+    spec = spec_of(json.loads(json.dumps(config)))
+    inner = 12 * spec.stack.depth * spec.width**2 + spec.vocab_size * spec.width
+    said = name.removeprefix("gpt3-")
+    wanted = float(said[:-1]) * {"m": 1e6, "b": 1e9}[said[-1]]
+    assert inner == pytest.approx(wanted, rel=0.06)

@@ -1,0 +1,164 @@
+"""From raw text to a folder that transformers opens and ``mason train`` goes on from."""
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+
+import mason
+from mason.errors import RunStopped, SettingsError
+from mason.models.files import verify_manifest
+from mason.reports import validate
+from mason.training.history import History
+from mason.workflows.objectives import OBJECTIVES
+from mason.workflows.pretraining import Pretrained
+from tests.workflows.conftest import write_reviews
+
+AUTO = {
+    "encoder": "AutoModelForMaskedLM",
+    "decoder": "AutoModelForCausalLM",
+    "encoder-decoder": "AutoModelForSeq2SeqLM",
+}
+SMALL = {
+    "training.max_steps": 3,
+    "training.tokens_per_batch": 512,
+    "model.vocab_size": 700,
+    "model.max_tokens": 48,
+    "data.valid_share": 0.1,
+}
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two hundred documents of four sentences; each is told by its colour."""
+    folder = tmp_path_factory.mktemp("corpus")
+    colours = "red green blue white black brown".split()
+    things = "house horse river garden letter window".split()
+    texts = []
+    for i in range(200):
+        colour, thing = colours[i % 6], things[i // 6 % 6]
+        texts.append(
+            f"The {colour} {thing} number {i} stands here. It is {colour} all over.\n"
+            f"Nobody saw a {colour} {thing} before. So {colour} it was."
+        )
+    (folder / "corpus.txt").write_text("\n\n".join(texts), encoding="utf-8")
+    return folder / "corpus.txt"
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MASON_CACHE", str(tmp_path / "cache"))
+
+
+def _pretrain(corpus: Path, output: Path, objective: str, **options: object) -> Pretrained:
+    shape = OBJECTIVES[objective].shapes[0]
+    fixed = SMALL | {"model.shape": shape} | options
+    return mason.pretrain(str(corpus), output=output, objective=objective, **fixed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("objective", list(OBJECTIVES))
+def test_every_objective_leaves_a_folder_that_transformers_opens(
+    objective: str, corpus: Path, tmp_path: Path
+) -> None:
+    import transformers
+
+    run = _pretrain(corpus, tmp_path / "out", objective)
+    verify_manifest(run.folder)
+    told = validate(json.loads((run.folder / "results.json").read_text(encoding="utf-8")))
+    assert told.pretraining is not None and told.pretraining.objective == objective
+    assert told.pretraining.corpus.num_documents == 200
+    assert (told.pretraining.question_accuracy is not None) == (objective in ("bert", "albert"))
+    assert run.report is not None and "held-out" in run.report.read_text(encoding="utf-8")
+    topology = run.network.spec.topology
+    peer = getattr(transformers, AUTO[topology]).from_pretrained(run.folder).eval()
+    ids = torch.tensor([run.tokenizer.encode_ids(["The red house is here."])[0]])
+    from mason.models import Packed
+
+    packed = Packed.of(ids.tolist())
+    with torch.no_grad():
+        if topology == "encoder-decoder":
+            theirs = peer(input_ids=ids, decoder_input_ids=ids).logits[0]
+            ours = run.network.logits("language", packed, packed)
+        else:
+            theirs = peer(input_ids=ids).logits[0]
+            ours = run.network.logits("language", packed)
+    assert float((ours - theirs).abs().max()) <= 1e-5 * float(theirs.abs().max())
+
+
+@pytest.mark.slow
+def test_it_learns_what_word_counts_cannot_know(corpus: Path, tmp_path: Path) -> None:
+    """The colour comes back in every sentence."""
+    options = {"training.max_steps": 120, "training.tokens_per_batch": 1024}
+    run = _pretrain(corpus, tmp_path / "out", "causal", **options)
+    told = run.results["pretraining"]
+    assert told["held_loss"] < 0.7 * told["unigram_loss"]
+    assert 0 < told["bits_per_byte"] < 3
+
+
+@pytest.mark.slow
+def test_stopped_and_resumed_equals_not_stopped(corpus: Path, tmp_path: Path) -> None:
+    options = {"training.max_steps": 6, "output.checkpoint_steps": 2}
+    whole = _pretrain(corpus, tmp_path / "whole", "bert", **options)
+    # Learning a tokenizer breaks ties by chance: both runs shall have the same one.
+    options |= {"model.tokenizer": str(whole.folder)}
+
+    def watch(history: History) -> None:
+        if history.step == 3 and history.stopped == "finished":
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(RunStopped):
+        _pretrain(corpus, tmp_path / "cut", "bert", watch=watch, **options)
+    resumed = mason.resume(tmp_path / "cut")
+    assert isinstance(resumed, Pretrained) and resumed.results["training"]["last_step"] == 6
+    pairs = zip(whole.network.parameters(), resumed.network.parameters(), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)
+
+
+@pytest.mark.slow
+def test_a_learned_tokenizer_is_kept_with_the_run(corpus: Path, tmp_path: Path) -> None:
+    def watch(history: History) -> None:
+        if history.step == 3 and history.stopped == "finished":
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    options = {"training.max_steps": 6, "output.checkpoint_steps": 2}
+    with pytest.raises(RunStopped):
+        _pretrain(corpus, tmp_path / "cut", "masked", watch=watch, **options)
+    resumed = mason.resume(tmp_path / "cut")
+    assert isinstance(resumed, Pretrained)
+
+
+@pytest.mark.slow
+def test_what_was_pretrained_can_be_fine_tuned_and_continued(corpus: Path, tmp_path: Path) -> None:
+    first = _pretrain(corpus, tmp_path / "first", "masked")
+    second = mason.pretrain(
+        str(corpus), output=tmp_path / "second", objective="masked",
+        **(SMALL | {"model.source": str(first.folder), "model.vocab_size": None}),
+    )  # fmt: skip
+    assert second.results["pretraining"]["held_loss"] < first.results["pretraining"]["held_loss"]
+    run = mason.train(
+        second.folder, write_reviews(tmp_path / "reviews.csv"), **{"training.max_steps": 2}
+    )
+    assert run.model.labels == ("bad", "good")
+
+
+@pytest.mark.parametrize(
+    ("options", "wanted"),
+    [
+        ({"objective": "nsp"}, "no objective called 'nsp'"),
+        ({"model.shape": "bert-huge"}, "no shape 'bert-huge'"),
+        ({"objective": "bert", "model.shape": "gpt2-tiny"}, "no head next_sentence"),
+        ({"training.budget": "soon"}, "training.budget"),
+    ],
+)
+def test_mistakes_are_told(
+    options: dict[str, str], wanted: str, corpus: Path, tmp_path: Path
+) -> None:
+    objective = options.get("objective", "masked")
+    rest = {k: v for k, v in options.items() if k != "objective"}
+    with pytest.raises(SettingsError, match=wanted):
+        mason.pretrain(str(corpus), output=tmp_path / "out", objective=objective, **(SMALL | rest))
+    assert not (tmp_path / "out").exists()
