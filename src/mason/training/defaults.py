@@ -1,6 +1,7 @@
 """A recipe for a person who names none: from the size of model and data."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
+from typing import Any
 
 from mason.settings import TrainingSettings
 from mason.training.recipe import Recipe
@@ -27,8 +28,17 @@ def recipe_for(settings: TrainingSettings, *, num_parameters: int, num_examples:
         recipe = replace(recipe, learning_rate=1e-3)
     if settings.optimizer == "schedule_free":  # its average stands for the fall of the rate
         recipe = replace(recipe, schedule="constant")
-    given = settings.model_dump(
-        exclude_none=True,
-        exclude={"batch_size", "accumulation", "dropout", "device", "threads", "recompute"},
-    )
-    return replace(recipe, **given)
+    return replace(recipe, **named(settings, but={"batch_size", "accumulation"}))
+
+
+def named(settings: TrainingSettings, but: set[str]) -> dict[str, Any]:
+    """The fields of a recipe that `settings` name, all `but` some.
+
+    Settings for the model or the machine, of which a recipe knows nothing, are left out.
+    """
+    known = {field.name for field in fields(Recipe)}
+    return {
+        name: value
+        for name, value in settings.model_dump(exclude_none=True).items()
+        if name in known and name not in but
+    }

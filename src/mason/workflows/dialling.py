@@ -16,6 +16,7 @@ from mason.models.transformer import Transformer, num_parameters
 from mason.runtime import pick_device, product_rate
 from mason.settings import Settings
 from mason.training.budgets import batch_tokens, best_size, peak_rate, read_budget
+from mason.training.defaults import named
 from mason.training.loop import fit
 from mason.training.recipe import Recipe
 from mason.workflows.objectives import Goal
@@ -84,14 +85,7 @@ class Dial:
             "seconds": self._flops() / (6 * max(body, 1)),
         }[self.budget.unit]
         base = replace(base, tokens_per_batch=batch_tokens(tokens, self.longest))
-        told = given.model_dump(
-            exclude_none=True,
-            exclude={
-                *("accumulation", "dropout", "device", "threads", "budget", "mask_rate"),
-                *("batch_size", "epochs"),
-            },
-        )
-        base = replace(base, **told)
+        base = replace(base, **named(given, but={"batch_size", "epochs"}))
         if base.max_steps is None and given.epochs is not None:
             base = replace(base, epochs=given.epochs)
         elif base.max_steps is None:
