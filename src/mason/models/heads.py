@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from mason.layers import Dropout, HeadSpec, Layout, build_norm
 from mason.layers.activations import activation
+from mason.layers.cross_entropy import linear_cross_entropy
 
 
 class Head(nn.Module):
@@ -61,3 +62,13 @@ class Head(nn.Module):
         logits: Tensor = self.output(self.transform(rows))
         cap = self.spec.softcap
         return logits if cap is None else cap * torch.tanh(logits / cap)
+
+    def cross_entropy(
+        self, rows: Float[Tensor, "R D"], targets: Int[Tensor, "R"]
+    ) -> Float[Tensor, ""]:
+        """The summed cross-entropy of the right outputs; the outputs are never all held."""
+        hidden, output = self.transform(rows), self.output
+        assert isinstance(output, nn.Linear), "a head that learns has an output matrix"
+        return linear_cross_entropy(
+            hidden, output.weight, output.bias, targets, softcap=self.spec.softcap
+        )

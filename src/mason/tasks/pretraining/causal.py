@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from mason.models.packed import Packed
@@ -47,8 +46,9 @@ class CausalLanguage:
             for i, length, start in zip(run, packed.lengths, starts, strict=True)
         ]
         at = torch.from_numpy(np.concatenate(before)).to(device)
-        logits = model.logits("language", packed, at=at)
-        return F.cross_entropy(logits.float(), packed.tokens[at + 1], reduction="sum")
+        head = model.heads["language"]
+        loss: Tensor = head.cross_entropy(model(packed, at=at), packed.tokens[at + 1])
+        return loss
 
 
 class PrefixLanguage(CausalLanguage):

@@ -74,13 +74,15 @@ class MaskedLanguage:
     def loss(self, model: Any, run: Sequence[int]) -> Tensor:
         """The summed loss of the hidden tokens; questions count as their share of them."""
         packed, at, wanted, labels = self.read(run, device_of(model))
-        hidden = model(packed)
         head = model.heads["language"]
-        loss = F.cross_entropy(head(hidden.index_select(0, at)).float(), wanted, reduction="sum")
+        loss: Tensor
         if labels is None or not self.question:
+            loss = head.cross_entropy(model(packed, at=at), wanted)
             return loss
         asked = model.heads[self.asked]
-        answers = asked(asked.pool(hidden, packed.layout)).float()
+        hidden = model(packed, at=torch.cat([at, asked.rows(packed.layout)]))
+        loss = head.cross_entropy(hidden[: len(at)], wanted)
+        answers = asked(hidden[len(at) :]).float()
         asked_loss = F.cross_entropy(answers, labels, reduction="sum")
         return loss + self.question * self._ratio * asked_loss
 

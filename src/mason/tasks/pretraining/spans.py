@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch.nn.functional as F
 from torch import Tensor
 
 from mason.models.packed import Packed
@@ -36,8 +35,9 @@ class SequenceToSequence:
         source = Packed.of([s.tolist() for s, _ in pairs], device=device)
         target = Packed.of([t.tolist() for _, t in pairs], device=device)
         start = model.spec.special.decoder_start
-        logits = model.logits("language", source, target.shifted(start if start is not None else 0))
-        return F.cross_entropy(logits.float(), target.tokens, reduction="sum")
+        hidden = model(source, target.shifted(start if start is not None else 0))
+        loss: Tensor = model.heads["language"].cross_entropy(hidden, target.tokens)
+        return loss
 
 
 class SpanCorruption(SequenceToSequence):
