@@ -221,7 +221,7 @@ def _publish(
 
 NOTES = """\
 Each configuration trains real steps in a process of its own; the forecast is made before,
-from the shape alone. Measured: the most memory the process held (`ru_maxrss`), interpreter
+from the shape alone. Measured: the most memory the process held (`VmHWM`), interpreter
 and PyTorch included; "without the process" leaves out what was held before the first step.
 """
 

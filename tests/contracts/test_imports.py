@@ -6,6 +6,8 @@ import json
 import subprocess
 import sys
 import tomllib
+from itertools import chain
+from typing import Any
 
 from packaging.requirements import Requirement
 
@@ -78,11 +80,23 @@ def _development_modules() -> set[str]:
     }
 
 
+def _project() -> dict[str, Any]:
+    project: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    return dict(project["project"])
+
+
+def _optional() -> set[str]:
+    """Modules of the extras a user may install; imported only where they are asked for."""
+    extras = _project()["optional-dependencies"]
+    lines = chain.from_iterable(wanted for name, wanted in extras.items() if name != "dev")
+    return {Requirement(line).name.replace("-", "_") for line in lines}
+
+
 def _declared() -> dict[str, set[str]]:
     """Each run-time dependency that pyproject.toml names, and its top-level modules."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     modules: dict[str, set[str]] = {
-        Requirement(line).name.lower().replace("_", "-"): set() for line in project["dependencies"]
+        Requirement(line).name.lower().replace("_", "-"): set()
+        for line in _project()["dependencies"]
     }
     for module, distributions in metadata.packages_distributions().items():
         for name in distributions:
@@ -101,7 +115,7 @@ def _imported_modules(tree: ast.Module) -> set[str]:
 
 
 def test_what_is_imported_is_declared() -> None:
-    allowed = set().union(*_declared().values(), sys.stdlib_module_names, {"mason"})
+    allowed = set().union(*_declared().values(), sys.stdlib_module_names, _optional(), {"mason"})
     undeclared = {
         name_of(path): ", ".join(sorted(surplus))
         for path in source_files()

@@ -9,7 +9,7 @@ import mason
 from mason.errors import RunError, SettingsError
 from mason.models.checkpoints import spec_of
 from mason.models.shapes import SHAPES
-from mason.workflows import needs, planning
+from mason.workflows import jobs, needs
 from mason.workflows.needs import Needs
 from tests.contracts.tiny import write_model
 from tests.workflows.conftest import write_reviews
@@ -61,7 +61,7 @@ def test_too_little_memory_first_takes_smaller_passes(
     longest = plan(folder, **{"training.batch_size": 1})
     between = (free.peak - free.memory["process"] + longest.peak - longest.memory["process"]) / 2
     # What the process holds grows while tests run; it is left out on both sides.
-    monkeypatch.setattr(planning, "resident_bytes", lambda: 0)
+    monkeypatch.setattr(jobs, "resident_bytes", lambda: 0)
     monkeypatch.setattr(needs, "memory_limit", lambda: int(between * needs._MARGIN))
     found = plan(folder)
     assert found.fits_memory and found.smaller_passes and not found.changes
@@ -70,10 +70,23 @@ def test_too_little_memory_first_takes_smaller_passes(
     assert any("at most" in sentence for sentence in found.sentences)
 
 
+def test_still_too_little_computes_activations_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "resident_bytes", lambda: 0)
+    one = {"training.batch_size": 1}
+    kept, again = (plan(folder, **one, **{"training.recompute": on}).peak for on in (False, True))
+    assert again < kept
+    monkeypatch.setattr(needs, "memory_limit", lambda: int((again + kept) / 2 * needs._MARGIN))
+    found = plan(folder, **one)
+    assert found.fits_memory and found.recompute and not found.changes
+    assert any("computed again" in sentence for sentence in found.sentences)
+
+
 def test_what_never_fits_names_changes_the_cheapest_first(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(planning, "resident_bytes", lambda: 0)
+    monkeypatch.setattr(jobs, "resident_bytes", lambda: 0)
     whole = plan(folder)
     # Weights, their best so far, gradients and AdamW's two averages stay whatever a pass holds.
     kept = 5 * whole.memory["weights"]
@@ -81,11 +94,21 @@ def test_what_never_fits_names_changes_the_cheapest_first(
     found = plan(folder)
     assert not found.fits_memory
     told = [change.sentence for change in found.changes]
-    assert "--model.max-tokens" in told[0] and found.changes[0].saves > 0
-    assert "smaller model" in told[1] and found.changes[1].saves > 0
+    for i, words in enumerate(("adafactor", "--model.max-tokens", "smaller model")):
+        assert words in told[i] and found.changes[i].saves > 0
     with pytest.raises(RunError, match="was not started") as caught:
         mason.train(folder / "model", folder / "reviews.csv", **{"training.max_steps": 2})
     assert "machine" in str(caught.value)
+
+
+def test_where_texts_are_long_cutting_them_helps(monkeypatch: pytest.MonkeyPatch) -> None:
+    options = {"training.batch_size": 1, "model.max_tokens": 2048}
+    lean = mason.plan("gpt3-125m", **options, **{"training.recompute": True})
+    limit = (lean.peak + sum(lean.memory[n] for n in ("process", "weights", "optimizer"))) / 2
+    monkeypatch.setattr(needs, "memory_limit", lambda: int(limit * needs._MARGIN))
+    found = mason.plan("gpt3-125m", **options)
+    assert not found.fits_memory
+    assert any("--model.max-tokens 1024" in change.sentence for change in found.changes)
 
 
 def test_a_run_says_first_what_it_needs_and_the_results_keep_it(folder: Path) -> None:

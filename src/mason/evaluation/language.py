@@ -27,6 +27,19 @@ def held_loss(model: nn.Module, held: Any) -> float:
     return total / num
 
 
+def held_tokens(held: Any) -> int:
+    """Tokens that ``held_loss`` reads."""
+    return sum(held.lengths[i] for run in _runs(held.lengths) for i in run)
+
+
+@torch.no_grad()
+def read_costliest(model: nn.Module, held: Any) -> None:
+    """The pass of ``held_loss`` that reads most."""
+    run = max(_runs(held.lengths), key=lambda run: sum(held.lengths[i] for i in run))
+    held.count(run)
+    held.loss(model, run)
+
+
 @torch.no_grad()
 def question_accuracy(model: nn.Module, held: MaskedLanguage) -> float:
     """Share of held-out pairs whose question is answered right."""

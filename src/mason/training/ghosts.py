@@ -22,7 +22,12 @@ _aten = torch.ops.aten
 _REAL_VALUES = 1 << 16
 """Tensors made from nothing have no values from this size on: masks, not indices."""
 _FACTORIES = {_aten.empty.memory_format}
-_PRODUCTS = {_aten.mm.default: 0, _aten.addmm.default: 1, _aten.bmm.default: 0}
+_PRODUCTS = {
+    _aten.mm.default: 0,
+    _aten.addmm.default: 1,
+    _aten.addmm_.default: 1,
+    _aten.bmm.default: 0,
+}
 """Matrix products, and the place of their left factor."""
 _LOOK = _aten._local_scalar_dense.default
 _CPU, _META = torch.device("cpu"), torch.device("meta")
@@ -98,7 +103,7 @@ class Tally(TorchDispatchMode):
         self._count(func, args, leaves)
         if _writes(func):
             # Its shape stands; what only writes, such as a fused optimiser, gives nothing.
-            return args[0] if func._schema.returns else None
+            return kwargs.get("out", args[0]) if func._schema.returns else None
         return self._made(func, args, kwargs)
 
     def _made(self, func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
@@ -206,10 +211,10 @@ def _shares(out: Tensor, args: tuple[Any, ...]) -> bool:
 
 @cache
 def _writes(func: Any) -> bool:
-    """Whether an operation writes into its first argument."""
+    """Whether an operation writes into its first argument, or into one called out."""
     arguments = func._schema.arguments
-    told = arguments[0].alias_info if arguments else None
-    return told is not None and bool(told.is_write)
+    places = [*arguments[:1], *(a for a in arguments if a.name == "out")]
+    return any(a.alias_info is not None and a.alias_info.is_write for a in places)
 
 
 def twin(model: nn.Module, tally: Tally) -> nn.Module:

@@ -18,7 +18,6 @@ from safetensors import SafetensorError
 from mason import language
 from mason.errors import RunError, RunStopped, SettingsError
 from mason.evaluation import baselines, judge
-from mason.language import say
 from mason.metrics import fit_temperature, overfitting_verdict, scores
 from mason.models.files import write_json, writing_folder
 from mason.models.transformer import num_parameters, set_recompute
@@ -27,7 +26,6 @@ from mason.runtime import (
     keep_freed_memory,
     pick_device,
     pick_precision,
-    resident_bytes,
     seed_everything,
 )
 from mason.settings import Settings, load_settings
@@ -41,12 +39,13 @@ from mason.training.recipe import Recipe
 from mason.training.run_folder import Begun, RunFolder
 from mason.training.used_rows import training_used_rows
 from mason.training.watchdog import Watchdog
+from mason.workflows import jobs
 from mason.workflows import results as blocks
 from mason.workflows.examples import examples_of, num_tokens, targets_of, texts_of
 from mason.workflows.keeping import Kept, data_fingerprint, keep_run, model_fingerprint
 from mason.workflows.loading import load
 from mason.workflows.model import Model
-from mason.workflows.needs import Job, look
+from mason.workflows.needs import look_first
 from mason.workflows.preparing import Prepared, prepare, restrict
 
 Say = Callable[[str], None]
@@ -128,6 +127,7 @@ class Session:
         self.command, self.resuming = command, resuming
         self.seconds: dict[str, float] = {}
         self.forecast: int | None = None
+        self.recompute = settings.training.recompute
         self.clock = time.monotonic()
 
     def run(self) -> Run:
@@ -234,27 +234,20 @@ class Session:
         Raises:
             RunError: It cannot fit this machine.
         """
-        device = pick_device(self.settings.training.device)
-        weights = sum(p.numel() * p.element_size() for p in model.network.parameters())
-        train, held = examples["train"], examples.get("valid")
-        process = resident_bytes() - weights if device.type == "cpu" else 0
-        job = Job(
-            model.network, train, held, recipe, self.settings.output, device, process, model.fresh
+        job = jobs.classifying(
+            model.network,
+            examples["train"],
+            examples.get("valid"),
+            recipe,
+            self.settings.output,
+            pick_device(self.settings.training.device),
+            fresh=model.fresh,
+            recompute=self.recompute,
         )
-        try:
-            needs = look(job)
-        except Exception as error:  # a block of the user's own may not go without values
-            self.notice(say("What the run needs cannot be foretold: {reason}", reason=error))
+        needs = look_first(job, self.notice)
+        if needs is None:
             return recipe
-        if not needs.fits_memory:
-            raise RunError(
-                "{needs} It does not fit and was not started. {changes}",
-                needs=needs.sentence,
-                changes=" ".join(change.sentence for change in needs.changes),
-            )
-        for sentence in needs.sentences:
-            self.notice(sentence)
-        self.forecast = needs.peak
+        self.forecast, self.recompute = needs.peak, self.recompute or needs.recompute
         return needs.recipe
 
     def _fit(
@@ -280,7 +273,7 @@ class Session:
         objective = ClassificationObjective(
             examples["train"], label_smoothing=recipe.label_smoothing
         )
-        set_recompute(model.network, self.settings.training.recompute)
+        set_recompute(model.network, self.recompute)
         # Exact only where the optimiser treats each value by itself.
         used = chain(*examples["train"].tokens) if recipe.optimizer == "adamw" else None
         try:

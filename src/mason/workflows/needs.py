@@ -1,28 +1,27 @@
 """What a run needs of the machine, and what to change where it does not fit."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+from torch import nn
 
+from mason.errors import RunError
 from mason.language import say
-from mason.models.transformer import Transformer
+from mason.models.transformer import Transformer, set_recompute
 from mason.reports.numbers import count, duration, magnitude, size
 from mason.runtime import free_disk, memory_limit, pick_precision
 from mason.settings import OutputSettings
-from mason.tasks.classification import (
-    ClassificationObjective,
-    Examples,
-    class_logits,
-    reading_passes,
-)
 from mason.training.forecast import Forecast, forecast, measure_speed
 from mason.training.recipe import Recipe
+from mason.training.state import Objective
 
 _MARGIN = 1.15
 """A run fits if even so much more would: the forecast's worst error below what was measured
 (``python -m benchmarks.forecast``)."""
+_TWO_AVERAGES = ("adamw", "schedule_free")
+"""Optimisers with two more values for each of the model's."""
 _LEARNED = ("weights", "gradients", "optimizer")
 
 
@@ -32,23 +31,40 @@ class Job:
 
     Attributes:
         network: On any device, the meta device included.
-        train: The examples to learn from; only lengths count.
-        held: Those of the validation, if any.
+        objective: What is learned from; where the network has no values, lengths alone count.
         recipe: Every number of the run.
         output: What is kept on the disk.
         device: Where it will run.
         process: Bytes the process holds without the network.
+        held: What is read between the steps, if anything.
         fresh: Parameters that start from random weights.
+        recompute: Whether the backward pass computes activations again.
+        cut: The same run with texts of at most so many tokens, where that can be had.
     """
 
     network: Transformer
-    train: Examples
-    held: Examples | None
+    objective: Objective
     recipe: Recipe
     output: OutputSettings
     device: torch.device
     process: int
+    held: "Held | None" = None
     fresh: Sequence[str] = ()
+    recompute: bool = False
+    cut: "Callable[[int], Job] | None" = None
+
+
+@dataclass(frozen=True)
+class Held:
+    """What an evaluation reads.
+
+    Attributes:
+        num_tokens: All of it.
+        infer: Its costliest forward pass.
+    """
+
+    num_tokens: int
+    infer: Callable[[nn.Module], object]
 
 
 @dataclass(frozen=True)
@@ -74,6 +90,7 @@ class Needs:
         num_steps: Optimiser steps.
         recipe: The run's, with passes as small as memory asks for.
         smaller_passes: Whether they had to be made smaller.
+        recompute: Whether activations have to be computed again in the backward pass.
         changes: Where it does not fit: what to change, cheapest first.
     """
 
@@ -86,6 +103,7 @@ class Needs:
     num_steps: int
     recipe: Recipe
     smaller_passes: bool = False
+    recompute: bool = False
     changes: tuple[Change, ...] = ()
 
     @property
@@ -131,6 +149,13 @@ class Needs:
                     tokens=count(self.recipe.tokens_per_pass),
                 )
             )
+        if self.recompute:
+            lines.append(
+                say(
+                    "To fit, activations are computed again in the backward pass: a step takes "
+                    "about a third longer, and its result stays the same."
+                )
+            )
         if not self.fits_disk:
             lines.append(
                 say(
@@ -143,52 +168,79 @@ class Needs:
 
 
 def look(job: Job) -> Needs:
-    """Forecast a run; where it does not fit, in smaller passes, which change no result.
+    """Forecast a run; where it does not fit, in a form that does and learns the same.
 
-    Batches stay as they are, so fewer tokens at once cost only speed. If even that is not
-    enough, ``changes`` says what would be.
+    First with fewer tokens at once, which cost only speed, then with activations computed
+    again as well. If even that is not enough, ``changes`` says what would be.
     """
     limit = _limit(job)
-    first = now = _needs(job, _forecast(job), limit)
-    if first.fits_memory:
-        return first
-    if _kept(first) * _MARGIN < limit:
-        longest, tokens = max(job.train.lengths), job.recipe.tokens_per_pass
-        tokens = min(tokens, _largest_batch(job))
-        while not now.fits_memory and tokens > longest:
-            tokens = max(longest, tokens // 2)
-            smaller = replace(job, recipe=replace(job.recipe, tokens_per_pass=tokens))
-            now = replace(_needs(smaller, _forecast(smaller), limit), smaller_passes=True)
-        job = replace(job, recipe=now.recipe)
-    return now if now.fits_memory else replace(now, changes=tuple(_changes(job, now)))
+    now = _needs(job, limit)
+    if now.fits_memory:
+        return now
+    last = job
+    for recompute in (False, True) if _kept(now) * _MARGIN < limit else ():
+        lean = replace(job, recompute=job.recompute or recompute)
+        *larger, leanest = _in_smaller_passes(lean)
+        smallest = _needs(leanest, limit)
+        if not smallest.fits_memory:
+            last, now = leanest, smallest
+            continue
+        tried = (_needs(one, limit) for one in larger)
+        fits = next((needs for needs in tried if needs.fits_memory), smallest)
+        return replace(
+            fits,
+            smaller_passes=fits.recipe.tokens_per_pass < job.recipe.tokens_per_pass,
+            recompute=recompute and not job.recompute,
+        )
+    return replace(now, changes=tuple(_changes(last, now)))
+
+
+def look_first(job: Job, notice: Callable[[str], None]) -> Needs | None:
+    """Say what a run needs, before its first step; None where that cannot be foretold.
+
+    Raises:
+        RunError: It cannot fit this machine.
+    """
+    try:
+        needs = look(job)
+    except Exception as error:  # a block of the user's own may not go without values
+        notice(say("What the run needs cannot be foretold: {reason}", reason=error))
+        return None
+    if not needs.fits_memory:
+        raise RunError(
+            "{needs} It does not fit and was not started. {changes}",
+            needs=needs.sentence,
+            changes=" ".join(change.sentence for change in needs.changes),
+        )
+    for sentence in needs.sentences:
+        notice(sentence)
+    return needs
+
+
+def _in_smaller_passes(job: Job) -> Iterator[Job]:
+    """The same batches with ever fewer tokens at once, down to a single text's."""
+    longest = max(job.objective.lengths)
+    yield job
+    tokens = min(job.recipe.tokens_per_pass, _largest_batch(job))
+    while tokens > longest:
+        tokens = max(longest, tokens // 2)
+        yield replace(job, recipe=replace(job.recipe, tokens_per_pass=tokens))
 
 
 def _largest_batch(job: Job) -> int:
     """Tokens that may meet in a batch: more at once are never there."""
-    longest = sorted(job.train.lengths)[-job.recipe.batch_size :]
+    longest = sorted(job.objective.lengths)[-job.recipe.batch_size :]
     return max(sum(longest), job.recipe.tokens_per_batch or 0)
 
 
 def _forecast(job: Job) -> Forecast:
-    smoothing, examples = job.recipe.label_smoothing, job.train
-    objective = ClassificationObjective(examples, label_smoothing=smoothing)
-
-    def infer(network: torch.nn.Module) -> None:
-        assert job.held is not None and isinstance(network, Transformer)
-        runs = reading_passes(job.held.lengths)
-        lengths = job.held.lengths
-        class_logits(network, job.held.pack(max(runs, key=lambda r: _cost(r, lengths))))
-
-    held = infer if job.held is not None and len(job.held) else None
-    return forecast(job.network, objective, job.recipe, fresh=job.fresh, infer=held)
+    infer = job.held.infer if job.held is not None else None
+    set_recompute(job.network, job.recompute)  # a run sets it anew
+    return forecast(job.network, job.objective, job.recipe, fresh=job.fresh, infer=infer)
 
 
-def _cost(run: Sequence[int], lengths: Sequence[int]) -> int:
-    """Tokens, and what scores add to them at the widths that are common."""
-    return sum(lengths[i] * (100 + lengths[i]) for i in run)
-
-
-def _needs(job: Job, told: Forecast, limit: int) -> Needs:
+def _needs(job: Job, limit: int) -> Needs:
+    told = _forecast(job)
     memory = {"process": job.process, **told.memory}
     if job.held is not None and (job.output.folder is None or not job.output.checkpoints):
         memory["best"] = told.weight_bytes
@@ -229,10 +281,16 @@ def _seconds(job: Job, told: Forecast) -> float | None:
     seconds = told.seconds(speed)
     if job.held is not None:
         # Reading is the third of a step that goes forward.
-        reading = sum(job.held.lengths) * told.read.seconds(speed) / told.tokens_read / 3
-        epochs = told.num_tokens / max(sum(job.train.lengths), 1)
-        seconds += reading * max(1.0, epochs * job.recipe.evaluations_per_epoch)
+        reading = job.held.num_tokens * told.read.seconds(speed) / told.tokens_read / 3
+        seconds += reading * _num_evaluations(job, told)
     return seconds
+
+
+def _num_evaluations(job: Job, told: Forecast) -> float:
+    if job.recipe.evaluate_steps is not None:
+        return max(1.0, told.num_steps / job.recipe.evaluate_steps)
+    epochs = told.num_tokens / max(sum(job.objective.lengths), 1)
+    return max(1.0, epochs * job.recipe.evaluations_per_epoch)
 
 
 def _limit(job: Job) -> int:
@@ -251,17 +309,31 @@ def _kept(needs: Needs) -> int:
 def _changes(job: Job, now: Needs) -> list[Change]:
     """What would make it fit, the least loss first."""
     found = []
-    longest = max(job.train.lengths)
-    if longest > 1 and _kept(now) * _MARGIN < now.memory_limit:
-        cut = max(longest // 2, 1)
-        shorter = replace(job, train=_cut(job.train, cut), held=job.held and _cut(job.held, cut))
-        saved = now.peak - _needs(shorter, _forecast(shorter), now.memory_limit).peak
+    longest = max(job.objective.lengths)
+    if job.recipe.optimizer in _TWO_AVERAGES:
+        lean = replace(job, recipe=replace(job.recipe, optimizer="adafactor"))
+        saved = now.peak - _needs(lean, now.memory_limit).peak
+        if saved > 0:
+            found.append(
+                Change(
+                    say(
+                        "Keep less of the optimiser, with --training.optimizer adafactor: saves "
+                        "{saved}.",
+                        saved=_short(saved),
+                    ),
+                    saved,
+                )
+            )
+    if job.cut is not None and longest > 1 and _kept(now) * _MARGIN < now.memory_limit:
+        tokens = max(longest // 2, 1)
+        shorter = replace(job.cut(tokens), recipe=job.recipe, recompute=job.recompute)
+        saved = now.peak - _needs(shorter, now.memory_limit).peak
         if saved > 0:
             found.append(
                 Change(
                     say(
                         "Cut texts earlier, with --model.max-tokens {tokens}: saves {saved}.",
-                        tokens=cut,
+                        tokens=tokens,
                         saved=_short(saved),
                     ),
                     saved,
@@ -289,15 +361,6 @@ def _changes(job: Job, now: Needs) -> list[Change]:
         )
     )
     return found
-
-
-def _cut(examples: Examples, most: int) -> Examples:
-    types = examples.token_types
-    return Examples(
-        [t[:most] for t in examples.tokens],
-        None if types is None else [t[:most] for t in types],
-        examples.targets,
-    )
 
 
 def _rounded(value: float) -> int:

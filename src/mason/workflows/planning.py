@@ -15,12 +15,13 @@ from mason.models.files import open_weights, read_config
 from mason.models.shapes import SHAPES
 from mason.models.spec import ModelSpec
 from mason.models.transformer import Transformer, num_parameters, set_dropout
-from mason.runtime import keep_freed_memory, pick_device, resident_bytes
+from mason.runtime import keep_freed_memory, pick_device
 from mason.settings import Settings, load_settings
 from mason.sources import find_model
 from mason.tasks.classification import HEAD, Examples
 from mason.text import Tokenizer, load_tokenizer
 from mason.training.defaults import recipe_for
+from mason.workflows import jobs
 from mason.workflows.examples import texts_of
 from mason.workflows.loading import cut_for
 from mason.workflows.needs import Job, Needs, look
@@ -99,7 +100,15 @@ def _job(settings: Settings, notice: Say) -> Job:
             num_texts = max(1, recipe.tokens_per_batch // limit)
         train = _of_lengths([limit] * num_texts)
     device = pick_device(training.device)
-    return Job(network, train, held, recipe, settings.output, device, resident_bytes())
+    return jobs.classifying(
+        network,
+        train,
+        held,
+        recipe,
+        settings.output,
+        device,
+        recompute=training.recompute,
+    )
 
 
 def _found(source: str, revision: str | None) -> tuple[dict[str, Any], Tokenizer | None]:

@@ -1,14 +1,10 @@
 """Pretraining: from raw text to a model of one's own, within a budget."""
 
 import hashlib
-import math
-import platform
 import shlex
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from importlib.metadata import version
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,44 +12,39 @@ import torch
 from safetensors import SafetensorError
 from torch import nn
 
-from mason import language
 from mason.data.corpus import documents, find_files
 from mason.data.token_store import TokenStore, write_store
 from mason.errors import RunError, RunStopped, SettingsError
 from mason.evaluation.language import (
-    bytes_per_token,
     held_loss,
-    question_accuracy,
-    unigram_loss,
 )
 from mason.language import say
 from mason.models.checkpoints import load_model, save_model
 from mason.models.families import Family
 from mason.models.files import write_json, writing_folder
 from mason.models.shapes import family_of, shape
-from mason.models.transformer import Transformer, num_parameters
+from mason.models.transformer import Transformer, num_parameters, set_dropout, set_recompute
 from mason.reports import write_report
 from mason.runtime import (
     keep_freed_memory,
-    machine,
-    peak_memory_bytes,
     pick_device,
     pick_precision,
     seed_everything,
 )
 from mason.settings import Settings, load_settings
 from mason.sources import cache_folder, find_model
-from mason.tasks.pretraining import MaskedLanguage
 from mason.text import InputContract, Tokenizer, load_tokenizer, save_contract
 from mason.text.trainers import train_tokenizer
 from mason.training.history import History
 from mason.training.loop import Watch, fit
 from mason.training.recipe import Recipe
 from mason.training.run_folder import Begun, RunFolder
+from mason.workflows import jobs
 from mason.workflows.dialling import Dial, embedding_size
 from mason.workflows.keeping import Kept, keep_run, model_fingerprint
+from mason.workflows.needs import look_first
 from mason.workflows.objectives import OBJECTIVES, Goal, marks_of
-from mason.workflows.results import mason_version
+from mason.workflows.pretraining_results import learned_by, results_of
 
 Say = Any
 _DEFAULT_TOKENS = 128
@@ -157,6 +148,8 @@ class PretrainingSession:
         store = self._store(files, tokenizer)
         self._lap("prepare")
         network, family = self._network(tokenizer, store)
+        if self.settings.training.dropout is not None:
+            set_dropout(network, self.settings.training.dropout)
         marks = marks_of(tokenizer)
         rate = self.settings.training.mask_rate
         learned = self.goal.make(store, False, self.longest, marks, rate)
@@ -167,6 +160,7 @@ class PretrainingSession:
                 num=store.counts.num_documents,
             )
         recipe = self.dial.recipe(network, learned)
+        recipe = self._look(network, learned, held, recipe)
         kept = self._keep(place, network, store)
         history = self._fit(network, learned, held, recipe, kept)
         if kept.keeper and history.stopped == "interrupted":
@@ -179,7 +173,12 @@ class PretrainingSession:
                 folder=shlex.quote(str(self.settings.output.folder)),
             )
         self._lap("train")
-        results = self._results(network, family, tokenizer, store, held, history, recipe)
+        told = learned_by(network, tokenizer, store, held, str(self.settings.task))
+        self._lap("evaluate")
+        results = results_of(self.settings, network, family, history, recipe, told) | {
+            "command": self.command
+        }
+        results["cost"]["seconds"] = {**self.seconds, "total": sum(self.seconds.values())}
         self._write(network, family, tokenizer, results, place)
         return Pretrained(network, tokenizer, results, place.folder)
 
@@ -246,6 +245,21 @@ class PretrainingSession:
         )
         return network, family_of(name)
 
+    def _look(self, network: Transformer, learned: Any, held: Any, recipe: Recipe) -> Recipe:
+        """Say what the run needs; the recipe in passes that fit."""
+        job = jobs.pretraining(
+            network,
+            learned,
+            held,
+            recipe,
+            self.settings.output,
+            pick_device(self.settings.training.device),
+            recompute=self.settings.training.recompute,
+        )
+        needs = look_first(job, self.notice)
+        set_recompute(network, needs.recompute if needs else self.settings.training.recompute)
+        return needs.recipe if needs else recipe
+
     def _keep(self, place: RunFolder, network: Transformer, store: TokenStore) -> Kept:
         now = Begun(
             self.settings.model_dump(mode="json", exclude_none=True),
@@ -271,81 +285,6 @@ class PretrainingSession:
             self.watch(history)
 
         return fit(network, learned, recipe, evaluate=evaluate, watch=watch, keeper=kept.keeper)
-
-    def _results(
-        self,
-        network: Transformer,
-        family: Family,
-        tokenizer: Tokenizer,
-        store: TokenStore,
-        held: Any,
-        history: History,
-        recipe: Recipe,
-    ) -> dict[str, Any]:
-        told = self._learned(network, tokenizer, store, held, history)
-        busy = sum(step.seconds for step in history.steps)
-        self._lap("evaluate")
-        return {
-            "version": 1,
-            "kind": "pretrain",
-            "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            "mason": mason_version(),
-            "language": language.current(),
-            "task": {"name": str(self.settings.task)},
-            "model": {
-                "source": self.settings.model.source or say("random weights"),
-                "family": family.name,
-                "topology": network.spec.topology,
-                "parameters": num_parameters(network),
-            },
-            "pretraining": told,
-            "training": {
-                "steps": [step.plain() for step in history.steps],
-                "evaluations": [asdict(e) for e in history.evaluations],
-                "best_step": history.best.step if history.best else None,
-                "last_step": history.step,
-                "stopped": history.stopped,
-            },
-            "cost": {
-                "seconds": {**self.seconds, "total": sum(self.seconds.values())},
-                "tokens_per_second": told["tokens_seen"] / busy if busy else None,
-                "peak_memory_bytes": peak_memory_bytes(),
-            },
-            "recipe": {
-                "settings": self.settings.model_dump(exclude_none=True),
-                "resolved": asdict(recipe),
-            },
-            "command": self.command,
-            "machine": machine() | {"device": str(next(network.parameters()).device)},
-            "versions": {"python": platform.python_version(), "torch": version("torch")},
-        }
-
-    def _learned(
-        self,
-        network: Transformer,
-        tokenizer: Tokenizer,
-        store: TokenStore,
-        held: Any,
-        history: History,
-    ) -> dict[str, Any]:
-        """What the model does on held-out text, and what it read."""
-        accuracy = None
-        if isinstance(held, MaskedLanguage) and len(self.goal.heads) > 1:
-            accuracy, held.question = question_accuracy(network, held), 0.0
-        loss = held_loss(network, held)
-        told: dict[str, Any] = {
-            "objective": self.settings.task,
-            "paper": self.goal.paper,
-            "held_loss": loss,
-            "unigram_loss": unigram_loss(store),
-            "question_accuracy": accuracy,
-            "corpus": asdict(store.counts),
-            "vocabulary": tokenizer.num_tokens,
-            "tokens_seen": sum(step.tokens for step in history.steps),
-        }
-        if self.settings.task in ("causal", "infilling"):
-            told["bits_per_byte"] = loss / math.log(2) / bytes_per_token(tokenizer, store)
-        return told
 
     def _write(
         self,
