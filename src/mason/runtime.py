@@ -106,6 +106,28 @@ def keep_freed_memory() -> None:
     libc.mallopt(-2, 64 << 20)  # M_TOP_PAD: grow in large steps
 
 
+def leave_compiler_out() -> None:
+    """Let optimisers work without PyTorch's compiler, whose import takes two seconds.
+
+    Four of their methods are marked as not to be compiled, and at the first call of each the
+    compiler is loaded to be told so. Nothing here is compiled; where the compiler is there
+    already, nothing happens.
+    """
+    from torch.optim import Optimizer
+
+    if "torch._dynamo" in sys.modules:
+        return
+    for method in (
+        Optimizer.add_param_group,
+        Optimizer.zero_grad,
+        Optimizer.state_dict,
+        Optimizer.load_state_dict,
+    ):
+        plain = getattr(method, "__wrapped__", None)
+        if plain is not None:
+            setattr(plain, "__dynamo_disable", plain)
+
+
 def peak_memory_bytes() -> int:
     """The most memory this process has held."""
     try:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from mason.training.heap import Heap
+from mason.training.result_shapes import results
 
 _aten = torch.ops.aten
 _REAL_VALUES = 1 << 16
@@ -89,6 +90,11 @@ class Tally(TorchDispatchMode):
         """Forget peak, products and traffic; what is alive stays."""
         self._highest, self.flops, self.moved, self.operations = -1, 0, 0, 0
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Nothing is compiled here, and saying so would load the compiler: two seconds."""
+        return False
+
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
@@ -111,7 +117,7 @@ class Tally(TorchDispatchMode):
         key = None if func.is_view else _key(func, args, kwargs)
         known = self._known.get(key) if key else None
         if known is None:
-            out = func(*_metas(args), **{k: _metas(v) for k, v in kwargs.items()})
+            out = results(func, _metas(args), {k: _metas(v) for k, v in kwargs.items()})
             if key and isinstance(out, Tensor) and not _shares(out, args):
                 self._known[key] = (out.size(), out.stride(), out.dtype)
         else:

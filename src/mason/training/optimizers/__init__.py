@@ -1,5 +1,6 @@
 """Optimisers by name, with the groups every recipe wants."""
 
+import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from mason.errors import SettingsError
+from mason.runtime import leave_compiler_out
 from mason.training.optimizers.muon import Muon
 from mason.training.optimizers.schedule_free import ScheduleFree
 from mason.training.recipe import Recipe
@@ -18,9 +20,15 @@ Groups = list[dict[str, Any]]
 are matrices between the embeddings and the heads."""
 
 
+class _AdamW(torch.optim.AdamW):
+    """PyTorch's, whose step is wrapped in one that loads the compiler first (two seconds)."""
+
+    step = torch.no_grad()(inspect.unwrap(torch.optim.AdamW.step))
+
+
 def _adamw(groups: Groups) -> torch.optim.Optimizer:
     """Loshchilov & Hutter 2019, as one fused pass."""
-    return torch.optim.AdamW(groups, fused=True)
+    return _AdamW(groups, fused=True)
 
 
 def _adafactor(groups: Groups) -> torch.optim.Optimizer:
@@ -66,6 +74,7 @@ def build_optimizer(
     Raises:
         SettingsError: The optimiser's package is not installed.
     """
+    leave_compiler_out()
     new, depth = set(fresh), _depth(model)
     groups: dict[tuple[float, float, bool], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():

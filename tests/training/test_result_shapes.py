@@ -1,0 +1,78 @@
+"""Our rules for the shapes of results against PyTorch's own, on the steps of real models."""
+
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from torch import Tensor
+
+from benchmarks.forecast import Case, _config
+from mason.models.checkpoints import spec_of
+from mason.models.transformer import Transformer
+from mason.tasks.classification import ClassificationObjective, Examples
+from mason.training import ghosts, result_shapes
+from mason.training.forecast import forecast
+from mason.training.recipe import Recipe
+
+ROOT = Path(__file__).resolve().parents[2]
+FAMILIES = ("bert", "modernbert", "gpt2", "llama", "t5", "bart", "albert", "qwen3")
+
+
+def told(x: Any) -> Any:
+    """What a rule must get right."""
+    if isinstance(x, tuple | list):
+        return [told(y) for y in x]
+    return (tuple(x.shape), x.stride(), x.dtype) if isinstance(x, Tensor) else x
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_rules_say_what_pytorch_says(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    met: Counter[Any] = Counter()
+
+    def both(func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        ours, theirs = result_shapes.results(func, args, kwargs), func(*args, **kwargs)
+        assert told(ours) == told(theirs), (func, told(args), kwargs)
+        met[func] += 1
+        return theirs
+
+    monkeypatch.setattr(ghosts, "results", both)
+    case = Case(family, 96, 2, 4, (5, 40), vocabulary=1000)
+    spec = replace(spec_of(_config(case), ("classification",)), labels=("a", "b"))
+    examples = Examples([list(range(5 + 7 * i)) for i in range(4)], None, [0, 1, 0, 1])
+    model = Transformer(spec)
+    forecast(model, ClassificationObjective(examples), Recipe(batch_size=4, max_steps=2))
+    assert len(met) > 20
+
+
+SCRIPT = """
+import sys
+from dataclasses import replace
+from benchmarks.forecast import Case, _config
+from mason.models.checkpoints import spec_of
+from mason.models.transformer import Transformer
+from mason.tasks.classification import ClassificationObjective, Examples
+from mason.training.forecast import forecast
+from mason.training.loop import fit
+from mason.training.recipe import Recipe
+
+for family in ("bert", "gpt2", "llama"):
+    case = Case(family, 96, 2, 4, (5, 40), vocabulary=1000)
+    spec = replace(spec_of(_config(case), ("classification",)), labels=("a", "b"))
+    model = Transformer(spec)
+    objective = ClassificationObjective(Examples([[7] * 9, [8] * 5], None, [0, 1]))
+    forecast(model, objective, Recipe(epochs=1))
+    fit(model, objective, Recipe(epochs=1))
+print(sorted(name for name in ("torch._dynamo", "sympy") if name in sys.modules))
+"""
+
+
+def test_forecast_and_training_leave_the_compiler_alone() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
