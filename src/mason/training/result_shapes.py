@@ -127,6 +127,8 @@ _RULES: Mapping[Any, Callable[..., Any]] = {
     _aten.index_select.default: _chosen,
     _aten.cat.default: _joined,
     _aten.stack.default: lambda given, dim=0: _joined([x.unsqueeze(dim) for x in given], dim),
+    _aten.select_backward.default: lambda grad, shape, *_: grad.new_empty(shape),
+    _aten.slice_backward.default: lambda grad, shape, *_: grad.new_empty(shape),
     _aten.mean.dim: _reduced,
     _aten.sum.dim_IntList: _reduced,
     _aten.linalg_vector_norm.default: lambda x, order=2, dims=None, keep=False: _reduced(
