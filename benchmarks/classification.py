@@ -50,7 +50,7 @@ def ours(job: Job) -> Fit:
     from mason.models.transformer import num_parameters
     from mason.runtime import keep_freed_memory, seed_everything
     from mason.settings import TrainingSettings
-    from mason.tasks.classification import ClassificationObjective, predict_logits
+    from mason.tasks.classification import ClassificationObjective, predict_logits, probe
     from mason.training.defaults import recipe_for
     from mason.training.loop import fit
     from mason.training.used_rows import training_used_rows
@@ -66,6 +66,7 @@ def ours(job: Job) -> Fit:
         num_examples=len(examples),
     )
     start = time.monotonic()
+    probe(model.network, examples, rows=recipe.probe_rows, seed=recipe.seed)
     objective = ClassificationObjective(examples, label_smoothing=recipe.label_smoothing)
     with training_used_rows(model.network, chain(*examples.tokens)):
         fit(model.network, objective, recipe, fresh=model.fresh)

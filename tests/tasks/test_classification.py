@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from sklearn.linear_model import LogisticRegression
 
 from mason.models.spec import Topology
 from mason.tasks.classification import (
@@ -14,6 +15,7 @@ from mason.tasks.classification import (
     Examples,
     class_logits,
     predict_logits,
+    probe,
     smoothed_entropy,
 )
 from tests.models.small import TOPOLOGIES
@@ -95,3 +97,26 @@ def test_an_encoder_decoder_reads_the_text_on_both_sides() -> None:
     with torch.no_grad():
         wanted = model.logits("classification", packed, shifted)
         assert torch.equal(class_logits(model, packed), wanted)
+
+
+@pytest.mark.parametrize("topology", TOPOLOGIES)
+def test_a_probe_is_the_logistic_regression_of_scikit_learn(topology: Topology) -> None:
+    model, some = build(topology).train(), examples(40)
+    before = {name: p.clone() for name, p in model.named_parameters()}
+    probe(model, some, rows=1000, seed=1)
+    head = model.heads["classification"]
+    changed = {n for n, p in model.named_parameters() if not torch.equal(p, before[n])}
+    assert {n.rpartition(".")[0] for n in changed} == {"heads.classification.output"}
+    assert model.training
+
+    seen: list[torch.Tensor] = []
+    head.output.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    with torch.no_grad():
+        for i in range(len(some)):
+            class_logits(model.eval(), some.pack([i]))
+    fitted = LogisticRegression(C=1.0, tol=1e-8, max_iter=2000).fit(
+        torch.cat(seen).double().numpy(), some.targets
+    )
+    found = head.output.weight.detach().numpy()
+    # Softmax leaves a common shift of all classes open.
+    assert found - found.mean(0) == pytest.approx(fitted.coef_ - fitted.coef_.mean(0), abs=5e-3)

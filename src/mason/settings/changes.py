@@ -31,7 +31,7 @@ FELT = frozenset(
 FIXED = frozenset(
     "task model.max_tokens training.seed training.batch_size training.tokens_per_batch "
     "training.accumulation training.optimizer training.ema_decay training.precision "
-    "training.mask_rate".split()
+    "training.mask_rate training.probe_rows".split()
 )
 """Settings that decide the order of the examples or the numbers of every step."""
 

@@ -67,6 +67,9 @@ def _training() -> dict[str, str]:
         ),
         "learning_rate": say("Highest learning rate, reached at the end of the warm-up."),
         "head_learning_rate": say("Highest learning rate of the new head alone."),
+        "probe_rows": say(
+            "Examples on which the new head is fitted before the first step; 0 leaves it random."
+        ),
         "weight_decay": say("Decoupled weight decay (Loshchilov and Hutter, 2019)."),
         "warmup_share": say("Share of the steps in which the learning rate rises from 0."),
         "schedule": say("How the learning rate falls after the warm-up."),

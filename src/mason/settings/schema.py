@@ -82,6 +82,7 @@ class TrainingSettings(_Group):
     optimizer: Literal["adamw", "muon", "adafactor", "adamw8bit", "schedule_free"] | None = None
     learning_rate: Annotated[Real, Field(gt=0, le=10)] | None = None
     head_learning_rate: Annotated[Real, Field(gt=0, le=10)] | None = None
+    probe_rows: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
     weight_decay: Annotated[Real, Field(ge=0, le=10)] | None = None
     warmup_share: Probability | None = None
     schedule: Literal["linear", "cosine", "wsd", "constant"] | None = None

@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from mason.models.packed import Packed
 from mason.models.transformer import Transformer, device_of
 
 HEAD = "classification"
+OUTPUT = f"heads.{HEAD}.output.weight"
+"""The matrix whose rows are the labels."""
 PASS = 8192
 """Most tokens that are read at once where nothing is learned."""
 
@@ -104,6 +106,67 @@ def predict_logits(
     for run in reading_passes(lengths, tokens_per_pass):
         outputs[run] = class_logits(model, examples.pack(run, device)).float().cpu().numpy()
     return outputs
+
+
+def probe(model: Transformer, examples: Examples, *, rows: int, seed: int) -> None:
+    """Give the head's output matrix the values that suit the features as they are.
+
+    Linear probing, then fine-tuning (Kumar et al. 2022): a head of random weights sends
+    random gradients through the model in its first steps. What the output matrix reads is
+    worked out once for some examples, and a logistic regression on it is solved by L-BFGS.
+
+    Args:
+        model: Its output matrix is written; nothing else is touched.
+        examples: With targets.
+        rows: How many examples to look at, chosen by ``seed``.
+        seed: Of the choice.
+    """
+    assert examples.targets is not None, "a probe needs targets"
+    output = model.heads[HEAD].output
+    assert isinstance(output, nn.Linear), "a head that learns has an output matrix"
+    chosen = np.random.default_rng(seed).permutation(len(examples))[:rows].tolist()
+    features, targets = _features(model, examples, chosen)
+    weight = torch.zeros(output.weight.shape, requires_grad=True)
+    bias = torch.zeros(len(weight), requires_grad=True)
+    solver = torch.optim.LBFGS([weight, bias], max_iter=60, line_search_fn="strong_wolfe")
+
+    def loss() -> Tensor:
+        solver.zero_grad()
+        fit = F.cross_entropy(F.linear(features, weight, bias), targets)
+        regular = weight.square().sum() / (2 * len(targets))  # scikit-learn's C = 1
+        (fit + regular).backward()
+        return fit.detach() + regular.detach()
+
+    solver.step(loss)
+    with torch.no_grad():
+        output.weight.copy_(weight)
+        if output.bias is not None:
+            output.bias.copy_(bias)
+
+
+def _features(
+    model: Transformer, examples: Examples, chosen: Sequence[int]
+) -> tuple[Tensor, Tensor]:
+    """What the output matrix reads of the chosen examples, and their targets, on the CPU."""
+    lengths, device = examples.lengths, device_of(model)
+    caught: list[Tensor] = []
+    output = model.heads[HEAD].output
+    assert isinstance(output, nn.Module)
+    hook = output.register_forward_pre_hook(
+        lambda _, inputs: caught.append(inputs[0].float().cpu())
+    )
+    training, order = model.training, []
+    try:
+        with torch.no_grad():
+            model.eval()
+            for run in reading_passes([lengths[i] for i in chosen]):
+                order += [chosen[i] for i in run]
+                class_logits(model, examples.pack([chosen[i] for i in run], device))
+    finally:
+        hook.remove()
+        model.train(training)
+    assert examples.targets is not None
+    return torch.cat(caught), torch.tensor([examples.targets[i] for i in order])
 
 
 def reading_passes(lengths: Sequence[int], tokens_per_pass: int = PASS) -> Iterator[list[int]]:

@@ -22,6 +22,8 @@ class Recipe:
     learning_rate: float = 1e-4
     head_learning_rate: float | None = None
     """For parts that start fresh; None: the same."""
+    probe_rows: int = 0
+    """Examples on which a fresh head is fitted before the first step; 0: it starts random."""
     layer_decay: float = 1.0
     """Each layer below the last learns slower by this factor (Howard & Ruder 2018)."""
     weight_decay: float = 0.01

@@ -30,7 +30,13 @@ from mason.runtime import (
 )
 from mason.settings import Settings, load_settings
 from mason.sources import find_model
-from mason.tasks.classification import ClassificationObjective, Examples, predict_logits
+from mason.tasks.classification import (
+    OUTPUT,
+    ClassificationObjective,
+    Examples,
+    predict_logits,
+    probe,
+)
 from mason.text import load_tokenizer
 from mason.training.defaults import recipe_for
 from mason.training.history import History
@@ -274,6 +280,8 @@ class Session:
             examples["train"], label_smoothing=recipe.label_smoothing
         )
         set_recompute(model.network, self.recompute)
+        if recipe.probe_rows and OUTPUT in model.fresh:
+            probe(model.network, examples["train"], rows=recipe.probe_rows, seed=recipe.seed)
         # Exact only where the optimiser treats each value by itself.
         used = chain(*examples["train"].tokens) if recipe.optimizer == "adamw" else None
         try:
