@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
@@ -137,12 +138,21 @@ class Attention(nn.Module):
         shared = self.num_heads // self.num_kv_heads
         if shared > 1:
             key, value = (x.repeat_interleave(shared, dim=1) for x in (key, value))
+        dropping = self.dropout if self.training else 0.0
+        learned = bias is not None and bias.requires_grad
+        # PyTorch's fused kernels hold no scores. On the CPU they do not drop, and nowhere do
+        # they squash or learn a bias.
+        if self.softcap is None and not learned and (not dropping or query.is_cuda):
+            bias = None if bias is None else bias.to(query.dtype)
+            return F.scaled_dot_product_attention(
+                query, key, value.to(query.dtype), bias, dropping, scale=self.scale
+            )
         scores = torch.matmul(query * self.scale, key.transpose(-2, -1))
         if self.softcap is not None:
             scores = self.softcap * torch.tanh(scores / self.softcap)
         if bias is not None:
             scores = scores + bias.to(scores.dtype)
         weights = torch.softmax(scores, dim=-1).to(value.dtype)
-        if self.dropout and self.training:
-            weights = drop(weights, self.dropout)
+        if dropping:
+            weights = drop(weights, dropping)
         return torch.matmul(weights, value)

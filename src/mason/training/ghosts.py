@@ -30,6 +30,11 @@ _PRODUCTS = {
     _aten.bmm.default: 0,
 }
 """Matrix products, and the place of their left factor."""
+_ATTENTIONS = {
+    _aten._scaled_dot_product_flash_attention_for_cpu.default: (2, 0),
+    _aten._scaled_dot_product_flash_attention_for_cpu_backward.default: (4, 1),
+}
+"""Fused attention: products counted in it, and the place of the query, before the key."""
 _LOOK = _aten._local_scalar_dense.default
 _CPU, _META = torch.device("cpu"), torch.device("meta")
 
@@ -138,6 +143,10 @@ class Tally(TorchDispatchMode):
         if func in _PRODUCTS:
             left, right = (args[_PRODUCTS[func] + i] for i in (0, 1))
             self.flops += 2 * left.numel() * right.shape[-1]
+        if func in _ATTENTIONS:
+            products, place = _ATTENTIONS[func]
+            query, key = args[place : place + 2]
+            self.flops += products * 2 * query.numel() * key.shape[-2]
         if func.is_view:
             return
         self.operations += 1

@@ -16,13 +16,18 @@ _aten = torch.ops.aten
 _META = torch.device("meta")
 _TRUTHS = {"gt", "ge", "lt", "le", "eq", "ne"}
 """Value by value, to yes or no."""
+_ANYHOW = {
+    _aten._scaled_dot_product_flash_attention_for_cpu.default,
+    _aten._scaled_dot_product_flash_attention_for_cpu_backward.default,
+}
+"""Shaped alike whatever the arguments given by name are."""
 _FILLED = {_aten.ones_like.default, _aten.zeros_like.default}
 
 
 def results(func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
     """What ``func`` gives for tensors on the meta device."""
     rule = _RULES.get(func)
-    if rule is not None and not kwargs:
+    if rule is not None and (not kwargs or func in _ANYHOW):
         return rule(*args)
     if func in _FILLED and not kwargs.keys() - {"pin_memory", "memory_format"}:
         return _alike(*args)
@@ -112,6 +117,19 @@ def _norm_backward(
     return tuple(_alike(k) if k is not None and wanted else None for k, wanted in kinds)
 
 
+def _attended(query: Tensor, *_: object) -> tuple[Tensor, Tensor]:
+    batch, heads, length, _width = query.shape
+    dtype = torch.promote_types(query.dtype, torch.float32)
+    return _alike(query), query.new_empty((batch, length, heads), dtype=dtype).transpose(1, 2)
+
+
+def _attended_backward(
+    grad: Tensor, query: Tensor, key: Tensor, value: Tensor, *_: object
+) -> tuple[Tensor, ...]:
+    given = (x.transpose(1, 2) for x in (query, key, value))
+    return tuple(x.new_empty(x.shape).transpose(1, 2) for x in given)
+
+
 def _picked(
     x: Tensor, targets: Tensor, weight: Tensor | None, reduction: int, ignored: int
 ) -> tuple[Tensor, Tensor]:
@@ -139,6 +157,8 @@ _RULES: Mapping[Any, Callable[..., Any]] = {
     _aten.masked_fill.Scalar: _alike,
     _aten.index_add.default: _alike,
     _aten.index_fill.int_Scalar: _alike,
+    _aten._scaled_dot_product_flash_attention_for_cpu.default: _attended,
+    _aten._scaled_dot_product_flash_attention_for_cpu_backward.default: _attended_backward,
     _aten._softmax.default: _alike,
     _aten._softmax_backward_data.default: _alike,
     _aten._log_softmax.default: _alike,
