@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mason.data.corpus import documents, find_files
-from mason.errors import DataError
+from mason.errors import DataError, SettingsError
 from mason.models.files import writing_folder
 from mason.sources import find_model
 from mason.text import Tokenizer, load_tokenizer
@@ -63,6 +63,10 @@ def report_tokenizers(
     Raises:
         MasonError: A tokenizer or the data cannot be read.
     """
+    if not names:
+        raise SettingsError(
+            "No tokenizer is named; name folders or models, such as all-MiniLM-L6-v2."
+        )
     sample = list(_first_bytes(_texts(data, text)))
     if not sample:
         raise DataError("There is no text in the data; name files that hold some.")
