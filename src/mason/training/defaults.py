@@ -18,12 +18,15 @@ def recipe_for(settings: TrainingSettings, *, num_parameters: int, num_examples:
     and calibration. How the numbers were found is in LOG.md.
     """
     small = num_parameters < _SMALL
-    many = 2.0 if small else 3.0
-    few = 10.0 if num_examples < 500 else 6.0 if num_examples < 2000 else many
+    if small and num_examples >= 2000:
+        epochs, batch_size, rate = 2.0, 32, 1.6e-4
+    else:
+        epochs = 10.0 if num_examples < 500 else 6.0 if num_examples < 2000 else 3.0
+        batch_size, rate = 16, 8e-5 if small else 5e-5
     recipe = Recipe(
-        epochs=few,
-        batch_size=(settings.batch_size or 16) * (settings.accumulation or 1),
-        learning_rate=1.2e-4 if small else 5e-5,
+        epochs=epochs,
+        batch_size=(settings.batch_size or batch_size) * (settings.accumulation or 1),
+        learning_rate=rate,
         probe_rows=1024,
         label_smoothing=0.1,
     )

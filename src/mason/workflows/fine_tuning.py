@@ -44,11 +44,10 @@ from mason.training.loop import Watch, fit
 from mason.training.recipe import Recipe
 from mason.training.run_folder import Begun, RunFolder
 from mason.training.used_rows import training_used_rows
-from mason.training.watchdog import Watchdog
 from mason.workflows import jobs
 from mason.workflows import results as blocks
 from mason.workflows.examples import examples_of, num_tokens, targets_of, texts_of
-from mason.workflows.keeping import Kept, data_fingerprint, keep_run, model_fingerprint
+from mason.workflows.keeping import Kept, data_fingerprint, keep_run, model_fingerprint, watching
 from mason.workflows.loading import load
 from mason.workflows.model import Model
 from mason.workflows.needs import look_first
@@ -263,18 +262,11 @@ class Session:
         model.network.to(device)
         held = examples.get("valid")
         dtype = pick_precision(recipe.precision, device)
-        watchdog = Watchdog(kept.place.inner / "hang.txt") if kept else None
 
         def evaluate(network: Any) -> dict[str, float]:
             assert held is not None
             with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
                 return _validation_scores(predict_logits(network, held), held, len(model.labels))
-
-        def watch(history: History) -> None:
-            if kept and watchdog:
-                kept.log(history)
-                watchdog.tick()
-            self.watch(history)
 
         objective = ClassificationObjective(
             examples["train"], label_smoothing=recipe.label_smoothing
@@ -284,20 +276,16 @@ class Session:
             probe(model.network, examples["train"], rows=recipe.probe_rows, seed=recipe.seed)
         # Exact only where the optimiser treats each value by itself.
         used = chain(*examples["train"].tokens) if recipe.optimizer == "adamw" else None
-        try:
-            with training_used_rows(model.network, used):
-                return fit(
-                    model.network,
-                    objective,
-                    recipe,
-                    evaluate=evaluate if held is not None else None,
-                    fresh=model.fresh,
-                    watch=watch,
-                    keeper=kept.keeper if kept else None,
-                )
-        finally:
-            if watchdog:
-                watchdog.stop()
+        with training_used_rows(model.network, used), watching(kept, self.watch) as watch:
+            return fit(
+                model.network,
+                objective,
+                recipe,
+                evaluate=evaluate if held is not None else None,
+                fresh=model.fresh,
+                watch=watch,
+                keeper=kept.keeper if kept else None,
+            )
 
     def _measure(
         self,

@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,8 +16,11 @@ from mason.settings import OutputSettings, Settings
 from mason.settings.changes import compare
 from mason.tasks.classification import Examples
 from mason.training.checkpoints import Checkpoints
+from mason.training.history import History
 from mason.training.log import Log
+from mason.training.loop import Watch
 from mason.training.run_folder import Begun, RunFolder
+from mason.training.watchdog import Watchdog
 
 Say = Callable[[str], None]
 
@@ -46,6 +50,25 @@ def keep_run(place: RunFolder, now: Begun, *, resuming: bool, notice: Say) -> Ke
         place.start_over()
     place.begin(now)
     return Kept(place, log, keeper)
+
+
+@contextmanager
+def watching(kept: Kept | None, watch: Watch) -> Iterator[Watch]:
+    """What ``fit`` shall call: keeps the log, and writes down where a run hangs."""
+    if kept is None:
+        yield watch
+        return
+    watchdog = Watchdog(kept.place.inner / "hang.txt")
+
+    def seen(history: History) -> None:
+        kept.log(history)
+        watchdog.tick()
+        watch(history)
+
+    try:
+        yield seen
+    finally:
+        watchdog.stop()
 
 
 def _checkpoints(place: RunFolder, log: Log, output: OutputSettings) -> Checkpoints | None:

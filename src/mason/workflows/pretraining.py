@@ -41,7 +41,7 @@ from mason.training.recipe import Recipe
 from mason.training.run_folder import Begun, RunFolder
 from mason.workflows import jobs
 from mason.workflows.dialling import Dial, embedding_size
-from mason.workflows.keeping import Kept, keep_run, model_fingerprint
+from mason.workflows.keeping import Kept, keep_run, model_fingerprint, watching
 from mason.workflows.needs import look_first
 from mason.workflows.objectives import OBJECTIVES, Goal, marks_of
 from mason.workflows.pretraining_results import learned_by, results_of
@@ -280,11 +280,8 @@ class PretrainingSession:
             with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
                 return {"valid_loss": held_loss(model, held)}
 
-        def watch(history: History) -> None:
-            kept.log(history)
-            self.watch(history)
-
-        return fit(network, learned, recipe, evaluate=evaluate, watch=watch, keeper=kept.keeper)
+        with watching(kept, self.watch) as watch:
+            return fit(network, learned, recipe, evaluate=evaluate, watch=watch, keeper=kept.keeper)
 
     def _write(
         self,
