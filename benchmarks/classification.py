@@ -204,7 +204,7 @@ def trec_rows(num_folds: int, first: int | None = None) -> tuple[list[Row], str]
     data = data._replace(folds=data.folds[:first])
     found = run(data, tuple(METHODS))
     accuracy = {name: _accuracies(data, fits) for name, fits in found.items()}
-    difference = fold_difference(accuracy["ours"], accuracy["trainer"])
+    difference = fold_difference(accuracy["trainer"], accuracy["ours"], test_share=1 / num_folds)
     right = {
         name: np.concatenate(
             [
@@ -214,7 +214,7 @@ def trec_rows(num_folds: int, first: int | None = None) -> tuple[list[Row], str]
         )
         for name, fits in found.items()
     }
-    paired = compare(right["ours"], right["trainer"])
+    paired = compare(right["trainer"], right["ours"])
     seconds, busy = (
         {name: float(np.mean([getattr(fit, kind) for fit in fits])) for name, fits in found.items()}
         for kind in ("seconds", "busy")
