@@ -198,10 +198,9 @@ def _accuracies(data: Data, fits: Sequence[Fit]) -> list[float]:
     ]
 
 
-def trec_rows(num_folds: int, first: int | None = None) -> tuple[list[Row], str]:
+def trec_rows(num_folds: int) -> tuple[list[Row], str]:
     """Accuracy, paired difference and time on TREC."""
     data = trec(num_folds)
-    data = data._replace(folds=data.folds[:first])
     found = run(data, tuple(METHODS))
     accuracy = {name: _accuracies(data, fits) for name, fits in found.items()}
     difference = fold_difference(accuracy["trainer"], accuracy["ours"], test_share=1 / num_folds)
@@ -257,14 +256,13 @@ def main() -> None:
     """Run what was asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folds", type=int, default=5)
-    parser.add_argument("--first", type=int, help="only so many of the folds; not to publish")
     parser.add_argument("--only", choices=("trec", "sections"))
     parser.add_argument("--save", action="store_true")
     chosen = parser.parse_args()
     rows: list[Row] = []
     notes = ""
     if chosen.only != "sections":
-        rows, notes = trec_rows(chosen.folds, chosen.first)
+        rows, notes = trec_rows(chosen.folds)
     if chosen.only != "trec":
         rows += section_rows()
     publish("classification", rows, notes=notes, save=chosen.save)

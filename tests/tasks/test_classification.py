@@ -114,7 +114,8 @@ def test_a_probe_is_the_logistic_regression_of_scikit_learn(topology: Topology) 
     with torch.no_grad():
         for i in range(len(some)):
             class_logits(model.eval(), some.pack([i]))
-    fitted = LogisticRegression(C=1.0, tol=1e-8, max_iter=2000).fit(
+    has_bias = head.output.bias is not None
+    fitted = LogisticRegression(C=1.0, tol=1e-8, max_iter=2000, fit_intercept=has_bias).fit(
         torch.cat(seen).double().numpy(), some.targets
     )
     found = head.output.weight.detach().numpy()

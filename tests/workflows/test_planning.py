@@ -130,6 +130,13 @@ def test_a_shape_is_planned_without_its_weights() -> None:
     assert found.memory["optimizer"] == pytest.approx(2 * found.memory["weights"], rel=0.01)
 
 
+def test_a_setting_without_meaning_is_told() -> None:
+    with pytest.raises(SettingsError, match=r"training\.budget means nothing to mason plan"):
+        mason.plan("gpt3-125m", **{"training.budget": "30m"})
+    with pytest.raises(SettingsError, match=r"model\.shape means nothing to mason train"):
+        mason.train("all-MiniLM-L6-v2", "catalog:trec", **{"model.shape": "bert-mini"})
+
+
 def test_a_shape_nobody_published_is_named() -> None:
     with pytest.raises(SettingsError, match="gpt3-13b"):
         mason.plan("gpt3-14b")

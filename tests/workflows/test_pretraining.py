@@ -118,6 +118,15 @@ def test_stopped_and_resumed_equals_not_stopped(corpus: Path, tmp_path: Path) ->
     assert all(torch.equal(a, b) for a, b in pairs)
 
 
+@pytest.mark.parametrize("wanted", [True, False])
+def test_activations_are_computed_again_if_it_is_wanted(
+    wanted: bool, corpus: Path, tmp_path: Path
+) -> None:
+    options = {"training.max_steps": 1, "training.recompute": wanted}
+    run = _pretrain(corpus, tmp_path / "out", "masked", **options)
+    assert run.network.encoder is not None and run.network.encoder.recompute == wanted
+
+
 @pytest.mark.slow
 def test_a_learned_tokenizer_is_kept_with_the_run(corpus: Path, tmp_path: Path) -> None:
     def watch(history: History) -> None:
@@ -152,6 +161,7 @@ def test_what_was_pretrained_can_be_fine_tuned_and_continued(corpus: Path, tmp_p
         ({"model.shape": "bert-huge"}, "no shape 'bert-huge'"),
         ({"objective": "bert", "model.shape": "gpt2-tiny"}, "no head next_sentence"),
         ({"training.budget": "soon"}, "training.budget"),
+        ({"training.probe_rows": "10"}, "training.probe_rows means nothing to mason pretrain"),
     ],
 )
 def test_mistakes_are_told(

@@ -9,9 +9,12 @@ from mason.settings.schema import (
     Settings,
     TrainingSettings,
 )
+from mason.settings.unused import FINE_TUNING_ONLY, PRETRAINING_ONLY, refuse_unused
 from mason.settings.yaml_text import to_yaml
 
 __all__ = [
+    "FINE_TUNING_ONLY",
+    "PRETRAINING_ONLY",
     "DataSettings",
     "ModelSettings",
     "OutputSettings",
@@ -20,5 +23,6 @@ __all__ = [
     "TrainingSettings",
     "describe",
     "load_settings",
+    "refuse_unused",
     "to_yaml",
 ]

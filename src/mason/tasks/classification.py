@@ -108,7 +108,9 @@ def predict_logits(
     return outputs
 
 
-def probe(model: Transformer, examples: Examples, *, rows: int, seed: int) -> None:
+def probe(
+    model: Transformer, examples: Examples, *, rows: int, seed: int, tokens_per_pass: int = PASS
+) -> None:
     """Give the head's output matrix the values that suit the features as they are.
 
     Linear probing, then fine-tuning (Kumar et al. 2022): a head of random weights sends
@@ -120,32 +122,32 @@ def probe(model: Transformer, examples: Examples, *, rows: int, seed: int) -> No
         examples: With targets.
         rows: How many examples to look at, chosen by ``seed``.
         seed: Of the choice.
+        tokens_per_pass: Most tokens that are read at once.
     """
     assert examples.targets is not None, "a probe needs targets"
     output = model.heads[HEAD].output
     assert isinstance(output, nn.Linear), "a head that learns has an output matrix"
     chosen = np.random.default_rng(seed).permutation(len(examples))[:rows].tolist()
-    features, targets = _features(model, examples, chosen)
-    weight = torch.zeros(output.weight.shape, requires_grad=True)
-    bias = torch.zeros(len(weight), requires_grad=True)
-    solver = torch.optim.LBFGS([weight, bias], max_iter=60, line_search_fn="strong_wolfe")
+    features, targets = _features(model, examples, chosen, tokens_per_pass)
+    learned = [p for p in (output.weight, output.bias) if p is not None]
+    fitted = [torch.zeros(p.shape, dtype=torch.float64, requires_grad=True) for p in learned]
+    solver = torch.optim.LBFGS(fitted, max_iter=60, line_search_fn="strong_wolfe")
 
     def loss() -> Tensor:
         solver.zero_grad()
-        fit = F.cross_entropy(F.linear(features, weight, bias), targets)
-        regular = weight.square().sum() / (2 * len(targets))  # scikit-learn's C = 1
+        fit = F.cross_entropy(F.linear(features, *fitted), targets)
+        regular = fitted[0].square().sum() / (2 * len(targets))  # scikit-learn's C = 1
         (fit + regular).backward()
         return fit.detach() + regular.detach()
 
     solver.step(loss)
     with torch.no_grad():
-        output.weight.copy_(weight)
-        if output.bias is not None:
-            output.bias.copy_(bias)
+        for parameter, value in zip(learned, fitted, strict=True):
+            parameter.copy_(value)
 
 
 def _features(
-    model: Transformer, examples: Examples, chosen: Sequence[int]
+    model: Transformer, examples: Examples, chosen: Sequence[int], tokens_per_pass: int
 ) -> tuple[Tensor, Tensor]:
     """What the output matrix reads of the chosen examples, and their targets, on the CPU."""
     lengths, device = examples.lengths, device_of(model)
@@ -153,13 +155,13 @@ def _features(
     output = model.heads[HEAD].output
     assert isinstance(output, nn.Module)
     hook = output.register_forward_pre_hook(
-        lambda _, inputs: caught.append(inputs[0].float().cpu())
+        lambda _, inputs: caught.append(inputs[0].cpu().double())
     )
     training, order = model.training, []
     try:
         with torch.no_grad():
             model.eval()
-            for run in reading_passes([lengths[i] for i in chosen]):
+            for run in reading_passes([lengths[i] for i in chosen], tokens_per_pass):
                 order += [chosen[i] for i in run]
                 class_logits(model, examples.pack([chosen[i] for i in run], device))
     finally:

@@ -20,7 +20,7 @@ from mason.errors import RunError, RunStopped, SettingsError
 from mason.evaluation import baselines, judge
 from mason.metrics import fit_temperature, overfitting_verdict, scores
 from mason.models.files import write_json, writing_folder
-from mason.models.transformer import num_parameters, set_recompute
+from mason.models.transformer import num_parameters
 from mason.reports import write_card, write_report
 from mason.runtime import (
     keep_freed_memory,
@@ -28,10 +28,11 @@ from mason.runtime import (
     pick_precision,
     seed_everything,
 )
-from mason.settings import Settings, load_settings
+from mason.settings import PRETRAINING_ONLY, Settings, load_settings, refuse_unused
 from mason.sources import find_model
 from mason.tasks.classification import (
     OUTPUT,
+    PASS,
     ClassificationObjective,
     Examples,
     predict_logits,
@@ -132,7 +133,6 @@ class Session:
         self.command, self.resuming = command, resuming
         self.seconds: dict[str, float] = {}
         self.forecast: int | None = None
-        self.recompute = settings.training.recompute
         self.clock = time.monotonic()
 
     def run(self) -> Run:
@@ -151,6 +151,7 @@ class Session:
 
     def _check_given(self) -> None:
         source = self.settings.model.source
+        refuse_unused(self.settings, PRETRAINING_ONLY, "mason train")
         if self.ready is None and source is None:
             raise SettingsError(
                 "No model is named; give one with --model, such as all-MiniLM-L6-v2."
@@ -247,12 +248,12 @@ class Session:
             self.settings.output,
             pick_device(self.settings.training.device),
             fresh=model.fresh,
-            recompute=self.recompute,
+            recompute=self.settings.training.recompute,
         )
         needs = look_first(job, self.notice)
         if needs is None:
             return recipe
-        self.forecast, self.recompute = needs.peak, self.recompute or needs.recompute
+        self.forecast = needs.peak
         return needs.recipe
 
     def _fit(
@@ -271,9 +272,14 @@ class Session:
         objective = ClassificationObjective(
             examples["train"], label_smoothing=recipe.label_smoothing
         )
-        set_recompute(model.network, self.recompute)
         if recipe.probe_rows and OUTPUT in model.fresh:
-            probe(model.network, examples["train"], rows=recipe.probe_rows, seed=recipe.seed)
+            probe(
+                model.network,
+                examples["train"],
+                rows=recipe.probe_rows,
+                seed=recipe.seed,
+                tokens_per_pass=min(PASS, recipe.tokens_per_pass),
+            )
         # Exact only where the optimiser treats each value by itself.
         used = chain(*examples["train"].tokens) if recipe.optimizer == "adamw" else None
         with training_used_rows(model.network, used), watching(kept, self.watch) as watch:

@@ -198,6 +198,8 @@ def look(job: Job) -> Needs:
 def look_first(job: Job, notice: Callable[[str], None]) -> Needs | None:
     """Say what a run needs, before its first step; None where that cannot be foretold.
 
+    The network is left computing activations again where the run asks for it or has to.
+
     Raises:
         RunError: It cannot fit this machine.
     """
@@ -205,7 +207,9 @@ def look_first(job: Job, notice: Callable[[str], None]) -> Needs | None:
         needs = look(job)
     except Exception as error:  # a block of the user's own may not go without values
         notice(say("What the run needs cannot be foretold: {reason}", reason=error))
+        set_recompute(job.network, job.recompute)
         return None
+    set_recompute(job.network, job.recompute or needs.recompute)
     if not needs.fits_memory:
         raise RunError(
             "{needs} It does not fit and was not started. {changes}",
@@ -235,7 +239,7 @@ def _largest_batch(job: Job) -> int:
 
 def _forecast(job: Job) -> Forecast:
     infer = job.held.infer if job.held is not None else None
-    set_recompute(job.network, job.recompute)  # a run sets it anew
+    set_recompute(job.network, job.recompute)
     return forecast(job.network, job.objective, job.recipe, fresh=job.fresh, infer=infer)
 
 

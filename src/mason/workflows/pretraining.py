@@ -23,7 +23,7 @@ from mason.models.checkpoints import load_model, save_model
 from mason.models.families import Family
 from mason.models.files import write_json, writing_folder
 from mason.models.shapes import family_of, shape
-from mason.models.transformer import Transformer, num_parameters, set_dropout, set_recompute
+from mason.models.transformer import Transformer, num_parameters, set_dropout
 from mason.reports import write_report
 from mason.runtime import (
     keep_freed_memory,
@@ -31,7 +31,7 @@ from mason.runtime import (
     pick_precision,
     seed_everything,
 )
-from mason.settings import Settings, load_settings
+from mason.settings import FINE_TUNING_ONLY, Settings, load_settings, refuse_unused
 from mason.sources import cache_folder, find_model
 from mason.text import InputContract, Tokenizer, load_tokenizer, save_contract
 from mason.text.trainers import train_tokenizer
@@ -127,6 +127,7 @@ class PretrainingSession:
                 task=settings.task,
                 known=", ".join(OBJECTIVES),
             )
+        refuse_unused(settings, FINE_TUNING_ONLY, "mason pretrain")
         self.goal: Goal = OBJECTIVES[settings.task]
         self.longest = settings.model.max_tokens or _DEFAULT_TOKENS
         self.dial = Dial(settings, self.goal, self.longest, notice)
@@ -257,7 +258,6 @@ class PretrainingSession:
             recompute=self.settings.training.recompute,
         )
         needs = look_first(job, self.notice)
-        set_recompute(network, needs.recompute if needs else self.settings.training.recompute)
         return needs.recipe if needs else recipe
 
     def _keep(self, place: RunFolder, network: Transformer, store: TokenStore) -> Kept:

@@ -1,0 +1,40 @@
+"""Settings that mean nothing to a verb: said, not passed over."""
+
+from collections.abc import Iterable
+
+from mason.errors import SettingsError
+from mason.settings.schema import Settings
+
+PRETRAINING_ONLY = (
+    "model.shape",
+    "model.tokenizer",
+    "model.vocab_size",
+    "training.budget",
+    "training.mask_rate",
+)
+FINE_TUNING_ONLY = (
+    "data.valid",
+    "data.test",
+    "data.pair",
+    "data.label",
+    "data.group",
+    "data.columns",
+    "data.test_share",
+    "training.head_learning_rate",
+    "training.label_smoothing",
+    "training.probe_rows",
+)
+
+
+def refuse_unused(settings: Settings, names: Iterable[str], command: str) -> None:
+    """Refuse what has no meaning for a command.
+
+    Raises:
+        SettingsError: One of ``names`` is given.
+    """
+    for name in names:
+        group, _, leaf = name.partition(".")
+        if getattr(getattr(settings, group), leaf) is not None:
+            raise SettingsError(
+                "{setting} means nothing to {command}; leave it out.", setting=name, command=command
+            )
