@@ -28,6 +28,7 @@ def recipe_for(settings: TrainingSettings, *, num_parameters: int, num_examples:
         batch_size=(settings.batch_size or batch_size) * (settings.accumulation or 1),
         learning_rate=rate,
         probe_rows=1024,
+        evaluations_per_epoch=1 if epochs >= 4 else 2,  # a trend needs three
         label_smoothing=0.1,
     )
     if settings.optimizer == "adafactor":  # its rate is a share of the weights' own size
