@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from benchmarks.report import Goal, Row, Table, publish
-from mason.training.forecast import RESERVE
+from mason.workflows.needs import MARGIN
 
 
 @dataclass(frozen=True)
@@ -205,8 +205,8 @@ def _publish(
         Row("error of the peak, median", statistics.median(sizes), goal=Goal("≤", 0.1)),
         Row("error of the peak, worst", max(sizes), goal=Goal("≤", 0.2)),
         Row(
-            "runs that needed more than forecast and reserve",
-            sum(1 for error in errors if (1 + error) * (1 + RESERVE) < 1),
+            "runs that needed more than forecast and margin",
+            sum(1 for error in errors if (1 + error) * MARGIN < 1),
             goal=Goal("≤", 0),
         ),
         Row("error without the process, median", statistics.median(map(abs, extras))),

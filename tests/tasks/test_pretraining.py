@@ -250,7 +250,7 @@ def test_cut_into_passes_the_loss_and_its_gradient_are_the_same(name: str) -> No
         for run in runs:
             part = objective.loss(model, run) / count
             part.backward()
-            loss += float(part)
+            loss += float(part.detach())
         gradients = [p.grad.clone() for p in model.parameters() if p.grad is not None]
         found.append((loss, gradients))
     for loss, gradients in found[1:]:

@@ -1,6 +1,7 @@
 """What a run will need: against arithmetic, against real runs, and without touching anything."""
 
 import json
+import signal
 import subprocess
 import sys
 from dataclasses import asdict, replace
@@ -60,6 +61,25 @@ def test_nothing_is_touched() -> None:
         assert type(parameter) is torch.nn.Parameter
         assert parameter.grad is None
         assert torch.equal(parameter, before[name])
+
+
+def test_ctrl_c_where_python_would_drop_it_still_arrives(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    give_back, calls = Heap.give_back, 0
+
+    def interrupted(heap: Heap, *block: int) -> None:  # called as tensors die
+        nonlocal calls
+        calls += 1
+        if calls == 5:
+            signal.raise_signal(signal.SIGINT)
+        give_back(heap, *block)
+
+    monkeypatch.setattr(Heap, "give_back", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        forecast(build("encoder"), objective(), Recipe(epochs=1))
+    assert calls > 5
+    assert "ignored" not in capfd.readouterr().err
 
 
 def test_what_is_frozen_has_neither_gradient_nor_state() -> None:

@@ -15,12 +15,11 @@ from torch import Tensor, nn
 
 from mason.training.batches import Cursor, Indices, epoch_batches, passes
 from mason.training.ghosts import Tally, twin
+from mason.training.interruption import postponed
 from mason.training.recipe import Recipe
 from mason.training.state import Objective, State
 from mason.training.step import take_step
 
-RESERVE = 0.1
-"""Share of a forecast to keep free besides: what it may be wrong by before a run fails."""
 _MAX_EPOCHS = 20
 """Epochs whose batches are looked through for the costliest."""
 
@@ -88,6 +87,7 @@ class Forecast:
         return self.num_steps * fixed + self.num_tokens * per_token
 
 
+@postponed()
 def forecast(
     model: nn.Module,
     objective: Objective,

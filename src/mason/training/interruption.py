@@ -2,6 +2,8 @@
 
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 
 
@@ -46,6 +48,15 @@ class Interruption:
         # Not the handlers from before: a process started in the background ignores SIGINT.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+@contextmanager
+def postponed() -> Iterator[None]:
+    """A signal within arrives after: where finalisers run, Python drops what is raised in them."""
+    with Interruption() as interruption:
+        yield
+    if interruption.signal is not None:
+        signal.raise_signal(interruption.signal)
 
 
 def _ignored(number: signal.Signals) -> bool:

@@ -17,8 +17,8 @@ from mason.training.forecast import Forecast, forecast, measure_speed
 from mason.training.recipe import Recipe
 from mason.training.state import Objective
 
-_MARGIN = 1.15
-"""A run fits if even so much more would: the forecast's worst error below what was measured
+MARGIN = 1.15
+"""A run fits if even so much more would: no measured run needed more, 1.12 at most
 (``python -m benchmarks.forecast``)."""
 _TWO_AVERAGES = ("adamw", "schedule_free")
 """Optimisers with two more values for each of the model's."""
@@ -114,7 +114,7 @@ class Needs:
     @property
     def fits_memory(self) -> bool:
         """Whether memory is enough, the forecast's error counted in."""
-        return self.peak * _MARGIN <= self.memory_limit
+        return self.peak * MARGIN <= self.memory_limit
 
     @property
     def fits_disk(self) -> bool:
@@ -178,7 +178,7 @@ def look(job: Job) -> Needs:
     if now.fits_memory:
         return now
     last = job
-    for recompute in (False, True) if _kept(now) * _MARGIN < limit else ():
+    for recompute in (False, True) if _kept(now) * MARGIN < limit else ():
         lean = replace(job, recompute=job.recompute or recompute)
         *larger, leanest = _in_smaller_passes(lean)
         smallest = _needs(leanest, limit)
@@ -328,7 +328,7 @@ def _changes(job: Job, now: Needs) -> list[Change]:
                     saved,
                 )
             )
-    if job.cut is not None and longest > 1 and _kept(now) * _MARGIN < now.memory_limit:
+    if job.cut is not None and longest > 1 and _kept(now) * MARGIN < now.memory_limit:
         tokens = max(longest // 2, 1)
         shorter = replace(job.cut(tokens), recipe=job.recipe, recompute=job.recompute)
         saved = now.peak - _needs(shorter, now.memory_limit).peak
@@ -344,7 +344,7 @@ def _changes(job: Job, now: Needs) -> list[Change]:
                 )
             )
     process = now.memory.get("process", 0)
-    share = (now.memory_limit / _MARGIN - process) / max(now.peak - process, 1)
+    share = (now.memory_limit / MARGIN - process) / max(now.peak - process, 1)
     if share > 0:
         saved = round((1 - share) * (now.peak - process))
         found.append(
@@ -360,7 +360,7 @@ def _changes(job: Job, now: Needs) -> list[Change]:
         )
     found.append(
         Change(
-            say("Use a machine with {memory} free.", memory=_short(now.peak * _MARGIN)),
+            say("Use a machine with {memory} free.", memory=_short(now.peak * MARGIN)),
             0,
         )
     )
