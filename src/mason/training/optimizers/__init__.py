@@ -1,6 +1,5 @@
 """Optimisers by name, with the groups every recipe wants."""
 
-import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 
 from mason.errors import SettingsError
 from mason.runtime import leave_compiler_out
+from mason.training.optimizers.adamw import AdamW
 from mason.training.optimizers.muon import Muon
 from mason.training.optimizers.schedule_free import ScheduleFree
 from mason.training.recipe import Recipe
@@ -18,17 +18,6 @@ from mason.training.recipe import Recipe
 Groups = list[dict[str, Any]]
 """Parameters with their ``lr``, ``peak`` and ``weight_decay``; ``hidden``: whether all of them
 are matrices between the embeddings and the heads."""
-
-
-class _AdamW(torch.optim.AdamW):
-    """PyTorch's, whose step is wrapped in one that loads the compiler first (two seconds)."""
-
-    step = torch.no_grad()(inspect.unwrap(torch.optim.AdamW.step))
-
-
-def _adamw(groups: Groups) -> torch.optim.Optimizer:
-    """Loshchilov & Hutter 2019, as one fused pass."""
-    return _AdamW(groups, fused=True)
 
 
 def _adafactor(groups: Groups) -> torch.optim.Optimizer:
@@ -53,7 +42,7 @@ def _adamw8bit(groups: Groups) -> torch.optim.Optimizer:
 
 OPTIMIZERS: Mapping[str, Callable[[Groups], torch.optim.Optimizer]] = MappingProxyType(
     {
-        "adamw": _adamw,
+        "adamw": AdamW,
         "muon": Muon,
         "adafactor": _adafactor,
         "adamw8bit": _adamw8bit,
