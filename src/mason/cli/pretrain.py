@@ -2,7 +2,7 @@
 
 import shlex
 import sys
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -16,11 +16,18 @@ from mason.language import say
 Objective = Annotated[
     str,
     Parameter(
-        help=say("masked, bert, albert, causal, prefix, infilling, spans (T5) or denoising (BART).")
+        help=say(
+            "masked, bert, albert, electra, causal, prefix, infilling, spans (T5) or "
+            "denoising (BART)."
+        )
     ),
 ]
 Budget = Annotated[
     str | None, Parameter(help=say("What it may cost: 30m, 2h, 5e6 tokens or 1e15 flops."))
+]
+How = Annotated[
+    Literal["modern", "published"] | None,
+    Parameter(help=say("Shapes, rates and dropout of today, or those of the papers.")),
 ]
 Shape = Annotated[
     str | None, Parameter(help=say("A published shape, such as bert-mini; else the budget's."))
@@ -39,6 +46,7 @@ def pretrain(
     output: Annotated[str, Parameter(help=say("The folder to write."))],
     objective: Objective = "masked",
     budget: Budget = None,
+    recipe: How = None,
     shape: Shape = None,
     tokenizer: Tokenizer = None,
     model: Continued = None,
@@ -50,6 +58,7 @@ def pretrain(
 
     named = {
         "training.budget": budget,
+        "training.recipe": recipe,
         "model.shape": shape,
         "model.tokenizer": tokenizer,
         "model.source": model,

@@ -72,6 +72,17 @@ def _bart(width: int, depth: int, heads: int) -> Config:
     return {"model_type": "bart", "d_model": width, "max_position_embeddings": 512, **sides}
 
 
+def _modernbert(width: int, depth: int, inner: int) -> Config:
+    return {
+        "model_type": "modernbert",
+        "hidden_size": width,
+        "num_hidden_layers": depth,
+        "num_attention_heads": max(2, width // 64),
+        "intermediate_size": inner,
+        "max_position_embeddings": 8192,
+    }
+
+
 def _llama(width: int, depth: int, heads: int, kv_heads: int, inner: int) -> Config:
     return {
         "model_type": "llama",
@@ -93,8 +104,15 @@ SHAPES: dict[str, Config] = {
     "bert-base": _bert(768, 12),
     "bert-large": _bert(1024, 24),
     "roberta-base": _bert(768, 12, "roberta", max_position_embeddings=514),
+    "electra-tiny": _bert(128, 4, "electra", embedding_size=128),
     "electra-small": _bert(256, 12, "electra", embedding_size=128),
     "electra-base": _bert(768, 12, "electra", embedding_size=768),
+    "modernbert-tiny": _modernbert(128, 4, 192),
+    "modernbert-mini": _modernbert(256, 6, 384),
+    "modernbert-small": _modernbert(512, 6, 768),
+    "modernbert-medium": _modernbert(512, 12, 768),
+    "modernbert-base": _modernbert(768, 22, 1152),
+    "modernbert-large": _modernbert(1024, 28, 2624),
     "albert-tiny": _bert(128, 2, "albert", embedding_size=128),
     "albert-base": _bert(768, 12, "albert", embedding_size=128),
     "gpt2-tiny": _gpt(128, 2, 2),
@@ -120,6 +138,7 @@ SHAPES: dict[str, Config] = {
     "bart-large": _bart(1024, 12, 16),
     "llama-tiny": _llama(128, 4, 4, 2, 352),
     "llama-mini": _llama(256, 6, 4, 2, 704),
+    "llama-small": _llama(512, 8, 8, 4, 1408),
     "llama-135m": _llama(576, 30, 9, 3, 1536),
     "llama-1b": _llama(2048, 16, 32, 8, 8192),
 }

@@ -92,6 +92,9 @@ def _training() -> dict[str, str]:
         "budget": say(
             "What pretraining may cost: a time (30m), tokens (5e6 tokens) or flops (1e15 flops)."
         ),
+        "recipe": say(
+            "How to pretrain: modern (the default) or as published for the shape, dropout and all."
+        ),
         "mask_rate": say("Share of the tokens a masked objective hides; left out, its paper's."),
         "device": say("Where to compute; auto takes the first accelerator there is."),
         "threads": say("Processor threads to compute with; left out, one for each core."),

@@ -98,6 +98,7 @@ class TrainingSettings(_Group):
     evaluate_steps: Annotated[int, Field(ge=1, le=10**9)] | None = None
     budget: Budget | None = None
     mask_rate: Probability | None = None
+    recipe: Literal["modern", "published"] | None = None
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     threads: Annotated[int, Field(ge=1, le=4096)] | None = None
 

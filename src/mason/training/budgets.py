@@ -9,12 +9,21 @@ of the size.
 import math
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _TOKENS_PER_PARAMETER = 20.0
 _MOST_EPOCHS = 40.0
 _STEPS = 2_000
+
+MODERN: dict[str, Any] = {
+    "optimizer": "muon",
+    "weight_decay": 0.1,
+    "warmup_share": 0.05,
+    "schedule": "wsd",
+    "decay_share": 0.4,
+}
+"""The modern recipe beside its rate; no dropout, and where the objective hides, it hides more."""
 
 
 @dataclass(frozen=True)

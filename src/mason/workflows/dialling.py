@@ -15,9 +15,11 @@ from mason.models.spec import ModelSpec
 from mason.models.transformer import Transformer, num_parameters
 from mason.runtime import pick_device, product_rate
 from mason.settings import Settings
-from mason.training.budgets import batch_tokens, best_size, peak_rate, read_budget
+from mason.tasks.pretraining import Learner
+from mason.training.budgets import MODERN, batch_tokens, best_size, peak_rate, read_budget
 from mason.training.defaults import named
 from mason.training.loop import fit
+from mason.training.published import published
 from mason.training.recipe import Recipe
 from mason.workflows.objectives import Goal
 
@@ -40,14 +42,27 @@ class Dial:
     ) -> None:
         self.settings, self.goal, self.longest, self.notice = settings, goal, longest, notice
         self.budget = read_budget(settings.training.budget or _DEFAULT_BUDGET)
+        self.modern = settings.training.recipe != "published"
+
+    def mask_rate(self) -> float | None:
+        """Share of the text to hide; None: the objective's own."""
+        given = self.settings.training.mask_rate
+        return self.goal.mask_rate if given is None and self.modern else given
+
+    def dropout(self) -> float | None:
+        """Rate of every dropout; None: the shape's own."""
+        given = self.settings.training.dropout
+        # A pass or a few over a corpus leave nothing to overfit to (Geiping & Goldstein 2023).
+        return 0.0 if given is None and self.modern else given
 
     def shape(self, store: TokenStore) -> str:
         """The largest shape that the budget can feed, by the rule of ``training.budgets``."""
         flops = self._flops()
         wanted = best_size(flops, store.counts.num_tokens)
-        sizes = {name: _body_size(name, self.goal) for name in self.goal.shapes}
+        shapes = (self.modern and self.goal.modern) or self.goal.shapes
+        sizes = {name: _body_size(name, self.goal) for name in shapes}
         fitting = [name for name, size in sizes.items() if size <= 1.5 * wanted]
-        chosen = fitting[-1] if fitting else self.goal.shapes[0]
+        chosen = fitting[-1] if fitting else shapes[0]
         self.notice(
             say(
                 "A budget of {flops:.1e} flops and {tokens:,} tokens of text suits about "
@@ -58,6 +73,7 @@ class Dial:
                 shape=chosen,
             )
         )
+        self._chosen = chosen
         return chosen
 
     def _flops(self) -> float:
@@ -68,41 +84,49 @@ class Dial:
             return 6 * self.budget.amount**2 / 20
         return self.budget.amount * product_rate(pick_device(self.settings.training.device)) / 2
 
-    def recipe(self, network: Transformer, objective: Any) -> Recipe:
+    def recipe(self, learner: Learner, objective: Any) -> Recipe:
         """Every number of the run; what the settings name wins over the rule."""
         given = self.settings.training
-        body = num_parameters(network) - embedding_size(network.spec)
-        base = Recipe(
-            epochs=1e9,
-            learning_rate=peak_rate(body),
-            weight_decay=0.1,
-            precision=given.precision,
-            seed=given.seed,
-        )
+        body = num_parameters(learner) - embedding_size(learner.spec)
         tokens = {
             "tokens": self.budget.amount,
             "flops": self.budget.amount / (6 * max(body, 1)),
             "seconds": self._flops() / (6 * max(body, 1)),
         }[self.budget.unit]
-        base = replace(base, tokens_per_batch=batch_tokens(tokens, self.longest))
+        base = Recipe(
+            epochs=1e9,
+            tokens_per_batch=batch_tokens(tokens, self.longest),
+            precision=given.precision,
+            seed=given.seed,
+            **self._rates(body),
+        )
         base = replace(base, **named(given, but={"batch_size", "epochs"}))
         if base.max_steps is None and given.epochs is not None:
             base = replace(base, epochs=given.epochs)
         elif base.max_steps is None:
-            base = replace(
-                base, max_steps=self._steps(network, objective, base, self.budget.unit, tokens)
-            )
+            steps = self._steps(learner, objective, base, self.budget.unit, tokens)
+            base = replace(base, max_steps=steps)
         steps = base.max_steps or 1
         return base if base.evaluate_steps else replace(base, evaluate_steps=max(1, steps // 10))
 
+    def _rates(self, body: int) -> dict[str, Any]:
+        """Optimiser, rates and schedule: the published model's, or ours."""
+        chosen = self.settings.model
+        if not self.modern and chosen.source is None:
+            return dict(published(chosen.shape or self._chosen).recipe)
+        rate = peak_rate(body)
+        if chosen.source is not None:  # what it knows shall not be washed out
+            rate /= 10
+        return MODERN | {"learning_rate": rate}
+
     def _steps(
-        self, network: Transformer, objective: Any, recipe: Recipe, unit: str, tokens: float
+        self, learner: Learner, objective: Any, recipe: Recipe, unit: str, tokens: float
     ) -> int:
         """Steps that use up the budget; where it is a time, after a probe of a few steps."""
         if unit != "seconds":
             return max(1, round(tokens / (recipe.tokens_per_batch or 1)))
         device = pick_device(self.settings.training.device)
-        probe = copy.deepcopy(network).to(device)
+        probe = copy.deepcopy(learner).to(device)
         made = fit(probe, objective, replace(recipe, max_steps=_PROBE_STEPS))
         a_step = median(step.seconds for step in made.steps[1:])
         steps = max(1, round(0.95 * self.budget.amount / a_step))

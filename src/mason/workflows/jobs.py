@@ -16,6 +16,7 @@ from mason.tasks.classification import (
     class_logits,
     reading_passes,
 )
+from mason.tasks.pretraining import Learner
 from mason.training.recipe import Recipe
 from mason.training.state import Objective
 from mason.workflows.needs import Held, Job
@@ -61,7 +62,7 @@ def classifying(
 
 
 def pretraining(
-    network: Transformer,
+    network: Learner,
     learned: Objective,
     held: Objective,
     recipe: Recipe,

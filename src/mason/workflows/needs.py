@@ -9,10 +9,11 @@ from torch import nn
 
 from mason.errors import RunError
 from mason.language import say
-from mason.models.transformer import Transformer, set_recompute
+from mason.models.transformer import set_recompute
 from mason.reports.numbers import count, duration, magnitude, size
 from mason.runtime import free_disk, memory_limit, pick_precision
 from mason.settings import OutputSettings
+from mason.tasks.pretraining import Learner
 from mason.training.forecast import Forecast, forecast, measure_speed
 from mason.training.recipe import Recipe
 from mason.training.state import Objective
@@ -42,7 +43,7 @@ class Job:
         cut: The same run with texts of at most so many tokens, where that can be had.
     """
 
-    network: Transformer
+    network: Learner
     objective: Objective
     recipe: Recipe
     output: OutputSettings

@@ -2,17 +2,24 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from mason.data.token_store import TokenStore
+from mason.models.checkpoints import spec_of
+from mason.models.families import find_family
+from mason.models.transformer import Transformer
 from mason.tasks.pretraining import (
     CausalLanguage,
     Denoising,
+    Electra,
     Infilling,
+    Learner,
     Marks,
     MaskedLanguage,
     Pairs,
     PrefixLanguage,
+    ReplacedTokens,
     SpanCorruption,
     Texts,
 )
@@ -26,10 +33,13 @@ class Goal:
 
     Attributes:
         heads: What the model answers with.
-        shapes: Shapes the dial chooses from, small to large.
+        shapes: Shapes the dial chooses from, small to large, as published for it.
         kind: The tokenizer that is learned where none is named.
         make: From passages of a store to the objective.
         paper: Where it comes from.
+        modern: Shapes of the modern recipe; empty: those that were published.
+        mask_rate: Share hidden by the modern recipe; None: the paper's.
+        learner: From the model to what learns: it, or it and what helps it.
     """
 
     heads: tuple[str, ...]
@@ -37,6 +47,9 @@ class Goal:
     kind: Kind
     make: Callable[[TokenStore, bool, int, Marks, float | None], Any]
     paper: str
+    modern: tuple[str, ...] = ()
+    mask_rate: float | None = None
+    learner: Callable[[Transformer], Learner] = lambda network: network
 
 
 def _texts(store: TokenStore, held: bool, max_tokens: int, marks: Marks) -> Texts:
@@ -81,14 +94,40 @@ def _plain(kind: type[CausalLanguage]) -> Callable[..., Any]:
     return make
 
 
+def _replaced(store: TokenStore, held: bool, longest: int, marks: Marks, rate: float | None) -> Any:
+    texts = _texts(store, held, longest, marks)
+    hidden = MaskedLanguage(texts, marks, rate=rate or 0.15, masked=1.0, random=0.0)
+    return ReplacedTokens(hidden)
+
+
+def _with_generator(network: Transformer) -> Electra:
+    """A fresh generator beside it, a quarter as wide (Clark et al. 2020, table 6)."""
+    family = find_family({"model_type": "electra"}, Path("config.json"))
+    config = family.write_config(network.spec)
+    width = max(64, config["hidden_size"] // 4)
+    small = {
+        "hidden_size": width,
+        "num_attention_heads": max(1, width // 64),
+        "intermediate_size": 4 * width,
+    }
+    return Electra(network, Transformer(spec_of({**config, **small}, ("language",))))
+
+
 _BERTS = ("bert-tiny", "bert-mini", "bert-small", "bert-medium", "bert-base", "bert-large")
 _GPTS = ("gpt2-tiny", "gpt2-mini", "gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl")
 _T5S = ("t5-mini", "t5-small", "t5-base", "t5-large")
 _BARTS = ("bart-mini", "bart-base", "bart-large")
 _ALBERTS = ("albert-tiny", "albert-base")
+_ELECTRAS = ("electra-tiny", "electra-small", "electra-base")
+_MODERNBERTS = tuple(
+    f"modernbert-{size}" for size in ("tiny", "mini", "small", "medium", "base", "large")
+)
+_LLAMAS = ("llama-tiny", "llama-mini", "llama-small", "llama-135m", "llama-1b")
 
 OBJECTIVES: dict[str, Goal] = {
-    "masked": Goal(("language",), _BERTS, "wordpiece", _masked, "Liu et al. 2019"),
+    "masked": Goal(
+        ("language",), _BERTS, "wordpiece", _masked, "Liu et al. 2019", _MODERNBERTS, 0.3
+    ),
     "bert": Goal(
         ("language", "next_sentence"),
         _BERTS,
@@ -103,9 +142,23 @@ OBJECTIVES: dict[str, Goal] = {
         _paired("sentence-order", "sentence_order"),
         "Lan et al. 2020",
     ),
-    "causal": Goal(("language",), _GPTS, "byte-bpe", _plain(CausalLanguage), "Radford et al. 2018"),
-    "prefix": Goal(("language",), _GPTS, "byte-bpe", _plain(PrefixLanguage), "Dong et al. 2019"),
-    "infilling": Goal(("language",), _GPTS, "byte-bpe", _plain(Infilling), "Bavarian et al. 2022"),
+    "electra": Goal(
+        ("replaced",),
+        _ELECTRAS,
+        "wordpiece",
+        _replaced,
+        "Clark et al. 2020",
+        learner=_with_generator,
+    ),
+    "causal": Goal(
+        ("language",), _GPTS, "byte-bpe", _plain(CausalLanguage), "Radford et al. 2018", _LLAMAS
+    ),
+    "prefix": Goal(
+        ("language",), _GPTS, "byte-bpe", _plain(PrefixLanguage), "Dong et al. 2019", _LLAMAS
+    ),
+    "infilling": Goal(
+        ("language",), _GPTS, "byte-bpe", _plain(Infilling), "Bavarian et al. 2022", _LLAMAS
+    ),
     "spans": Goal(("language",), _T5S, "unigram", _spans, "Raffel et al. 2020"),
     "denoising": Goal(("language",), _BARTS, "byte-bpe", _denoising, "Lewis et al. 2020"),
 }

@@ -33,6 +33,7 @@ from mason.runtime import (
 )
 from mason.settings import FINE_TUNING_ONLY, Settings, load_settings, refuse_unused
 from mason.sources import cache_folder, find_model
+from mason.tasks.pretraining import Learner
 from mason.text import InputContract, Tokenizer, load_tokenizer, save_contract
 from mason.text.trainers import train_tokenizer
 from mason.training.history import History
@@ -149,21 +150,22 @@ class PretrainingSession:
         store = self._store(files, tokenizer)
         self._lap("prepare")
         network, family = self._network(tokenizer, store)
-        if self.settings.training.dropout is not None:
-            set_dropout(network, self.settings.training.dropout)
+        if (dropout := self.dial.dropout()) is not None:
+            set_dropout(network, dropout)
         marks = marks_of(tokenizer)
-        rate = self.settings.training.mask_rate
-        learned = self.goal.make(store, False, self.longest, marks, rate)
-        held = self.goal.make(store, True, self.longest, marks, rate)
+        learned = self.goal.make(store, False, self.longest, marks, self.dial.mask_rate())
+        # What is asked of held-out text is the paper's, so that recipes can be compared.
+        held = self.goal.make(store, True, self.longest, marks, None)
         if not len(learned.lengths) or not len(held.lengths):
             raise SettingsError(
                 "The corpus has {num} documents, too few to hold one out; add text.",
                 num=store.counts.num_documents,
             )
-        recipe = self.dial.recipe(network, learned)
-        recipe = self._look(network, learned, held, recipe)
+        learner = self.goal.learner(network)
+        recipe = self.dial.recipe(learner, learned)
+        recipe = self._look(learner, learned, held, recipe)
         kept = self._keep(place, network, store)
-        history = self._fit(network, learned, held, recipe, kept)
+        history = self._fit(learner, learned, held, recipe, kept)
         if kept.keeper and history.stopped == "interrupted":
             raise RunStopped(
                 "Stopped by signal {signal} after step {step} of {num_steps}; to go on: "
@@ -174,7 +176,7 @@ class PretrainingSession:
                 folder=shlex.quote(str(self.settings.output.folder)),
             )
         self._lap("train")
-        told = learned_by(network, tokenizer, store, held, str(self.settings.task))
+        told = learned_by(learner, tokenizer, store, held, str(self.settings.task))
         self._lap("evaluate")
         results = results_of(self.settings, network, family, history, recipe, told) | {
             "command": self.command
@@ -246,10 +248,10 @@ class PretrainingSession:
         )
         return network, family_of(name)
 
-    def _look(self, network: Transformer, learned: Any, held: Any, recipe: Recipe) -> Recipe:
+    def _look(self, learner: Learner, learned: Any, held: Any, recipe: Recipe) -> Recipe:
         """Say what the run needs; the recipe in passes that fit."""
         job = jobs.pretraining(
-            network,
+            learner,
             learned,
             held,
             recipe,
@@ -270,10 +272,10 @@ class PretrainingSession:
         return keep_run(place, now, resuming=self.resuming, notice=self.notice)
 
     def _fit(
-        self, network: Transformer, learned: Any, held: Any, recipe: Recipe, kept: Kept
+        self, learner: Learner, learned: Any, held: Any, recipe: Recipe, kept: Kept
     ) -> History:
         device = pick_device(self.settings.training.device)
-        network.to(device)
+        learner.to(device)
         dtype = pick_precision(recipe.precision, device)
 
         def evaluate(model: nn.Module) -> dict[str, float]:
@@ -281,7 +283,7 @@ class PretrainingSession:
                 return {"valid_loss": held_loss(model, held)}
 
         with watching(kept, self.watch) as watch:
-            return fit(network, learned, recipe, evaluate=evaluate, watch=watch, keeper=kept.keeper)
+            return fit(learner, learned, recipe, evaluate=evaluate, watch=watch, keeper=kept.keeper)
 
     def _write(
         self,

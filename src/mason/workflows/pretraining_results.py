@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
+from torch import nn
+
 from mason import language
 from mason.data.token_store import TokenStore
 from mason.evaluation.language import (
@@ -30,7 +32,7 @@ from mason.workflows.results import mason_version
 
 
 def learned_by(
-    network: Transformer, tokenizer: Tokenizer, store: TokenStore, held: Any, objective: str
+    network: nn.Module, tokenizer: Tokenizer, store: TokenStore, held: Any, objective: str
 ) -> dict[str, Any]:
     """What the model does on held-out text, and what it read."""
     goal, accuracy = OBJECTIVES[objective], None

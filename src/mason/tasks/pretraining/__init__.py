@@ -5,13 +5,15 @@ from mason.tasks.pretraining.denoising import Denoising
 from mason.tasks.pretraining.infilling import Infilling
 from mason.tasks.pretraining.masked import MaskedLanguage
 from mason.tasks.pretraining.passages import Marks, Pairs, Passage, Passages, Texts
-from mason.tasks.pretraining.replaced import ReplacedTokens
+from mason.tasks.pretraining.replaced import Electra, Learner, ReplacedTokens
 from mason.tasks.pretraining.spans import SpanCorruption
 
 __all__ = [
     "CausalLanguage",
     "Denoising",
+    "Electra",
     "Infilling",
+    "Learner",
     "Marks",
     "MaskedLanguage",
     "Pairs",

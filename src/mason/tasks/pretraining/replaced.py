@@ -1,32 +1,69 @@
 """Replaced-token detection: tell real tokens from plausible ones (Clark et al. 2020, ELECTRA)."""
 
 from collections.abc import Sequence
-from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from mason.models.transformer import device_of
+from mason.models.packed import Packed
+from mason.models.spec import ModelSpec
+from mason.models.transformer import Transformer, device_of
 from mason.tasks.pretraining.masked import MaskedLanguage
+from mason.tasks.pretraining.passages import chance_of
+
+_OTHER = 1 << 40
+"""Apart from the numbers that the holes are drawn with."""
+
+
+class Electra(nn.Module):
+    """A discriminator, and the generator that learns beside it and is left behind.
+
+    The two share what they know of the tokens: token, position and segment vectors.
+
+    Args:
+        network: Has the head ``replaced``: one logit a token.
+        generator: Has the head ``language``, and an embedding of the same width.
+    """
+
+    def __init__(self, network: Transformer, generator: Transformer) -> None:
+        super().__init__()
+        self.network, self.generator = network, generator
+        assert network.encoder is not None and generator.encoder is not None
+        shared, own = network.encoder.embedding, generator.encoder.embedding
+        for name, module in shared.named_children():
+            if isinstance(module, nn.Embedding):
+                setattr(own, name, module)
+        output = generator.heads["language"].output
+        assert isinstance(output, nn.Linear) and isinstance(shared.tokens, nn.Embedding)
+        assert output.weight.shape == shared.tokens.weight.shape, "one width of token vectors"
+        output.weight = shared.tokens.weight
+
+    @property
+    def spec(self) -> ModelSpec:
+        """The discriminator's."""
+        return self.network.spec
+
+
+Learner = Transformer | Electra
+"""What learns: a model, or one with its generator."""
 
 
 class ReplacedTokens:
     """A small generator fills holes; the model says of every token whether it was put there.
 
-    The generator is a masked language model that learns beside it; its gradient does not
-    pass through the sampled tokens. Afterwards only the model is used.
+    The generator is a masked language model; its gradient does not pass through the
+    sampled tokens.
 
     Args:
         masked: What the generator learns; its rate says how many tokens are sampled.
-        generator: A model with a head ``language``; shares the embedding if it is given so.
         weight: Weight of the model's loss beside the generator's (50 in the paper).
     """
 
-    def __init__(
-        self, masked: MaskedLanguage, generator: nn.Module, *, weight: float = 50.0
-    ) -> None:
-        self.masked, self.generator, self.weight = masked, generator, weight
+    def __init__(self, masked: MaskedLanguage, *, weight: float = 50.0) -> None:
+        self.masked, self.weight = masked, weight
         self.lengths = masked.lengths
         self._ratio = 1.0
 
@@ -36,17 +73,36 @@ class ReplacedTokens:
         self._ratio = count / sum(self.lengths[int(i)] for i in batch)
         return count
 
-    def loss(self, model: Any, run: Sequence[int]) -> Tensor:
+    def loss(self, model: Electra, run: Sequence[int]) -> Tensor:
         """The generator's summed loss, and the model's as its share of it."""
         packed, at, wanted, _ = self.masked.read(run, device_of(model))
-        logits = self.generator.logits("language", packed, at=at).float()  # type: ignore[operator]
+        logits = model.generator.logits("language", packed, at=at).float()
         loss = F.cross_entropy(logits, wanted, reduction="sum")
-        with torch.no_grad():
-            noise = -torch.empty_like(logits).exponential_().log()
-            sampled = (logits + noise).argmax(1)  # Gumbel: a sample of the softmax
-        whole = packed.tokens.index_copy(0, at, wanted)
-        read = type(packed)(whole.index_copy(0, at, sampled), packed.layout, packed.token_types)
-        replaced = (read.tokens != whole).float()
-        answers = model.logits("replaced", read).squeeze(1).float()
+        holes = torch.bincount(packed.layout.sequences[at], minlength=len(run)).tolist()
+        guessed = sampled(logits.detach(), _chances(run, holes, logits.device))
+        read, replaced = filled(packed, at, wanted, guessed)
+        answers = model.network.logits("replaced", read).squeeze(1).float()
         told = F.binary_cross_entropy_with_logits(answers, replaced, reduction="sum")
         return loss + self.weight * self._ratio * told
+
+
+def _chances(run: Sequence[int], holes: Sequence[int], device: torch.device) -> Float[Tensor, "H"]:
+    """A number from 0 to 1 for each hole, of its passage alone: like everything drawn."""
+    drawn = [chance_of(int(i) + _OTHER).random(n) for i, n in zip(run, holes, strict=True)]
+    return torch.from_numpy(np.concatenate(drawn)).to(device, torch.float32)
+
+
+def sampled(logits: Float[Tensor, "H V"], chances: Float[Tensor, "H"]) -> Int[Tensor, "H"]:
+    """A token for each hole, as likely as the generator thinks."""
+    reached = logits.softmax(1).cumsum(1)
+    places = torch.searchsorted(reached, chances[:, None] * reached[:, -1:], right=True)
+    return places.squeeze(1).clamp(max=logits.shape[1] - 1)
+
+
+def filled(
+    packed: Packed, at: Int[Tensor, "H"], wanted: Int[Tensor, "H"], guessed: Int[Tensor, "H"]
+) -> tuple[Packed, Float[Tensor, "T"]]:
+    """The text with the guesses in its holes; 1.0 where a guess is wrong."""
+    whole = packed.tokens.index_copy(0, at, wanted)
+    filled = packed.tokens.index_copy(0, at, guessed)
+    return Packed(filled, packed.layout, packed.token_types), (filled != whole).float()
