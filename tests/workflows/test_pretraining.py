@@ -60,13 +60,21 @@ def _pretrain(corpus: Path, output: Path, objective: str, **options: object) -> 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("objective", list(OBJECTIVES))
+@pytest.mark.parametrize(
+    ("objective", "shape"),
+    [
+        (name, shapes[0])
+        for name, goal in OBJECTIVES.items()
+        for shapes in (goal.shapes, goal.modern)
+        if shapes and (shapes is goal.shapes or name in ("masked", "causal"))
+    ],
+)
 def test_every_objective_leaves_a_folder_that_transformers_opens(
-    objective: str, corpus: Path, tmp_path: Path
+    objective: str, shape: str, corpus: Path, tmp_path: Path
 ) -> None:
     import transformers
 
-    run = _pretrain(corpus, tmp_path / "out", objective)
+    run = _pretrain(corpus, tmp_path / "out", objective, **{"model.shape": shape})
     verify_manifest(run.folder)
     told = validate(json.loads((run.folder / "results.json").read_text(encoding="utf-8")))
     assert told.pretraining is not None and told.pretraining.objective == objective

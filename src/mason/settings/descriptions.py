@@ -95,7 +95,7 @@ def _training() -> dict[str, str]:
         "recipe": say(
             "How to pretrain: modern (the default) or as published for the shape, dropout and all."
         ),
-        "mask_rate": say("Share of the tokens a masked objective hides; left out, its paper's."),
+        "mask_rate": say("Share of the tokens a masked objective hides; left out, the recipe's."),
         "device": say("Where to compute; auto takes the first accelerator there is."),
         "threads": say("Processor threads to compute with; left out, one for each core."),
     }
