@@ -8,7 +8,7 @@ allocator, and whatever else the machine does meets both.
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
@@ -230,17 +230,20 @@ def trainer(job: Job, turn: Turn) -> None:
     ).train()
 
 
-LOOPS: dict[str, Callable[[Job, Turn], None]] = {"ours": ours, "trainer": trainer}
+Loop = Callable[[Any, Turn], None]
+"""Takes the steps of its job, and says so after each."""
+LOOPS: dict[str, Loop] = {"ours": ours, "trainer": trainer}
 
 
-def _run(loop: str, job: Job, wire: Connection) -> None:
-    LOOPS[loop](job, Turn(wire))
+def _run(loop: Loop, job: Any, wire: Connection) -> None:
+    loop(job, Turn(wire))
 
 
 class Contestant:
     """A process with a loop in it, between two steps."""
 
-    def __init__(self, loop: str, job: Job) -> None:
+    def __init__(self, loop: str | Loop, job: Any) -> None:
+        loop = LOOPS[loop] if isinstance(loop, str) else loop
         context = get_context("spawn")
         self.wire, theirs = context.Pipe()
         self.process = context.Process(target=_run, args=(loop, job, theirs), daemon=True)
@@ -261,7 +264,7 @@ class Contestant:
         self.process.join()
 
 
-def contest(jobs: dict[str, tuple[str, Job]], rounds: int) -> dict[str, list[Took]]:
+def contest(jobs: Mapping[str, tuple[str | Loop, Any]], rounds: int) -> dict[str, list[Took]]:
     """Each contestant's steps 1 to ``rounds`` after a first one to warm up, taken in turn.
 
     Who begins a round changes from round to round.
