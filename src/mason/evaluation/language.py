@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 
@@ -58,19 +59,25 @@ def _runs(lengths: Sequence[int]) -> Iterator[list[int]]:
             return
 
 
-def unigram_loss(store: TokenStore) -> float:
-    """Mean negative log-likelihood of held-out tokens under the training tokens' frequencies."""
-    parts = {held: store.passages(512, held=held) for held in (False, True)}
-    counts = {
-        held: sum(
-            (np.bincount(passages[i], minlength=1 << 17) for i in _some(len(passages))),
-            np.zeros(1 << 17, np.int64),
-        )
-        for held, passages in parts.items()
-    }
-    known = counts[False] + 1.0
-    odds = np.log(known / known.sum())
-    return float(-(counts[True] * odds).sum() / max(1, counts[True].sum()))
+def unigram_loss(store: TokenStore, *, asked: TokenStore | None = None) -> float:
+    """Mean negative log-likelihood of held-out tokens under the training tokens' frequencies.
+
+    Args:
+        store: Whose training tokens are counted.
+        asked: Whose held-out tokens are guessed; None: the same store's.
+    """
+    known, wanted = _counts(store, held=False), _counts(asked or store, held=True)
+    size = max(len(known), len(wanted))
+    known = np.pad(known, (0, size - len(known))) + 1
+    wanted = np.pad(wanted, (0, size - len(wanted)))
+    return float(-(wanted * np.log(known / known.sum())).sum() / max(1, wanted.sum()))
+
+
+def _counts(store: TokenStore, *, held: bool) -> npt.NDArray[np.int64]:
+    """How often each token stands in a part of the store, up to the highest that does."""
+    passages = store.passages(512, held=held)
+    some = [passages[i] for i in _some(len(passages))]
+    return np.bincount(np.concatenate(some)) if some else np.zeros(1, np.int64)
 
 
 def bytes_per_token(tokenizer: Tokenizer, store: TokenStore) -> float:

@@ -53,10 +53,11 @@ _DEFAULT_TOKENS = 128
 
 @dataclass(frozen=True)
 class Pretrained:
-    """A finished run: the network, everything measured, and where it was written."""
+    """A finished run: the network, what it read, everything measured, where it was written."""
 
     network: Transformer
     tokenizer: Tokenizer
+    store: TokenStore
     results: dict[str, Any]
     folder: Path
 
@@ -183,7 +184,7 @@ class PretrainingSession:
         }
         results["cost"]["seconds"] = {**self.seconds, "total": sum(self.seconds.values())}
         self._write(network, family, tokenizer, results, place)
-        return Pretrained(network, tokenizer, results, place.folder)
+        return Pretrained(network, tokenizer, store, results, place.folder)
 
     def _tokenizer(self, files: Sequence[Path], place: RunFolder) -> Tokenizer:
         chosen = self.settings.model
