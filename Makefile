@@ -12,10 +12,10 @@ PYTHON = $(shell for python in python3.11 python3 python3.12 python3.13 python3.
   { echo "$$python"; break; }; done)
 
 .DEFAULT_GOAL = help
-.PHONY: help install demo test lint bench chaos clean
+.PHONY: help install demo pretrain-demo test lint bench chaos clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
 
 # pip is told torch's exact version first: asked for a range, it may fetch a build that
 # carries several GB of CUDA where a CPU build is at hand.
@@ -43,6 +43,9 @@ install: $(VENV)/.installed ## make the environment alone
 demo: $(VENV)/.installed ## fine-tune a small model on questions and write its report
 	@$(BIN)/mason train --task classification --model all-MiniLM-L6-v2 --data catalog:trec \
 	  --output $(OUTPUT)
+
+pretrain-demo: $(VENV)/.installed ## raw text to a model of its own, and what it is worth; 45 minutes
+	@$(BIN)/python -m benchmarks.pretrain_demo
 
 lint: $(VENV)/.installed-dev ## style, types and the order of the rooms
 	@$(BIN)/ruff check --quiet .

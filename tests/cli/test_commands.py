@@ -31,6 +31,13 @@ def test_predict_a_text_a_file_and_standard_input(
     assert all(set(t["probabilities"]) == {"bad", "good"} for t in told)
 
 
+def test_show_knows_published_shapes(capsys: Capture) -> None:
+    """GPT-3: 175 billion parameters, table 2.1 of Brown et al. 2020."""
+    assert mason(["show", "gpt3-175b"]) == 0
+    out = capsys.readouterr().out
+    assert "174,600,720,384 parameters" in out and "6e-05" in out and "3,200,000" in out
+
+
 def test_show_counts_every_parameter(capsys: Capture) -> None:
     assert mason(["show", "all-MiniLM-L6-v2"]) == 0
     out = capsys.readouterr().out

@@ -1,8 +1,14 @@
 """Learning-rate schedules, by hand."""
 
+from dataclasses import replace
+
 import pytest
 
-from mason.training.schedules import SHAPES, factor
+from mason.models.shapes import SHAPES
+from mason.training import schedules
+from mason.training.published import published
+from mason.training.recipe import Recipe
+from mason.training.schedules import factor
 
 
 def _whole(schedule: str, num_steps: int, warmup_share: float) -> list[float]:
@@ -34,8 +40,15 @@ def test_wsd_stays_at_its_peak_and_falls_at_the_end() -> None:
 
 
 @pytest.mark.parametrize("warmup_share", [0.0, 0.1, 0.99])
-@pytest.mark.parametrize("schedule", SHAPES)
+@pytest.mark.parametrize("schedule", schedules.SHAPES)
 @pytest.mark.parametrize("num_steps", [1, 2, 7])
 def test_no_step_is_wasted(schedule: str, num_steps: int, warmup_share: float) -> None:
     """Every step of a run moves the weights, and none by more than the peak rate."""
     assert all(0 < share <= 1 for share in _whole(schedule, num_steps, warmup_share))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_every_shape_says_how_it_was_pretrained(shape: str) -> None:
+    found = published(shape)
+    recipe = replace(Recipe(), **found.recipe)
+    assert 0 < recipe.learning_rate < 0.1 and found.num_steps * found.tokens_per_batch > 1e9

@@ -1,15 +1,22 @@
 """``mason show``."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from mason.cli.terminal import console
 from mason.language import say
 
+if TYPE_CHECKING:
+    from mason.training.published import Published
+
 Shown = Annotated[
     str,
-    Parameter(help=say("A folder, .gguf file, hub id, modelscope:owner/name or short name.")),
+    Parameter(
+        help=say(
+            "A folder, .gguf file, hub id, modelscope:owner/name, short name, or a published shape."
+        )
+    ),
 ]
 
 
@@ -17,6 +24,8 @@ def show(model: Shown) -> int:
     """Print a model's blocks with their sizes."""
     from rich.table import Table
 
+    from mason.models.shapes import SHAPES
+    from mason.training.published import published
     from mason.workflows.showing import show as look
 
     spec, parts = look(model)
@@ -40,4 +49,23 @@ def show(model: Shown) -> int:
         )
     )
     console().print(table)
+    if model in SHAPES:
+        print(_pretrained(published(model)))
     return 0
+
+
+def _pretrained(found: "Published") -> str:
+    recipe = found.recipe
+    sentence = say(
+        "Pretrained in {paper} with {optimizer} at a peak rate of {rate}, schedule {schedule}, "
+        "weight decay {decay}, {steps:,} steps of {tokens:,} tokens.",
+        paper=found.paper,
+        optimizer=recipe.get("optimizer", "adamw"),
+        rate=recipe["learning_rate"],
+        schedule=recipe["schedule"],
+        decay=recipe["weight_decay"],
+        steps=found.num_steps,
+        tokens=found.tokens_per_batch,
+    )
+    unlike = say("Not as there: {what}.", what=found.unlike()) if found.unlike else ""
+    return f"{sentence} {unlike}".strip()

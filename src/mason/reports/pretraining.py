@@ -14,6 +14,7 @@ def pretraining(results: Results) -> Part | None:
     corpus = found.corpus
     rows = [
         (say("Objective"), f"{found.objective} ({found.paper})"),
+        *([(say("Shape"), found.shape)] if found.shape else []),
         (say("Loss on held-out text, nats a target"), decimal(found.held_loss, 4)),
         (say("The same from token frequencies alone"), decimal(found.unigram_loss, 4)),
         (say("Tokens seen in training"), count(found.tokens_seen)),

@@ -261,6 +261,8 @@ class Pretraining(_Block):
 
     objective: str
     paper: str
+    shape: str | None = None
+    """By name, of a model from random weights."""
     held_loss: float
     unigram_loss: float
     """Of the held-out tokens under the training tokens' frequencies: what knows no context."""

@@ -4,10 +4,12 @@ Batches and lengths of run are a budget's, not a paper's; rate, schedule and dec
 published. Where a paper's optimiser or schedule is not among ours, ``unlike`` says so.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
+
+from mason.language import say
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Published:
     num_steps: int
     recipe: Mapping[str, Any]
     mask_rate: float | None = None
-    unlike: str = ""
+    unlike: Callable[[], str] | None = None
 
 
 def _adamw(rate: float, decay: float, warmup: float, schedule: str) -> dict[str, Any]:
@@ -55,7 +57,7 @@ _GPT2 = Published(
     512 * 1024,
     100_000,
     _adamw(2.5e-4, 0.01, 0.02, "cosine"),
-    unlike="GPT-2's own rate and number of steps are not published: GPT's rate stands for them",
+    unlike=lambda: say("GPT-2's rate and steps are not published; the rate is that of GPT"),
 )
 _T5 = Published(
     "Raffel et al. 2020, sect. 3.1.2",
@@ -63,7 +65,7 @@ _T5 = Published(
     2**19,
     _adamw(1e-2, 0.0, 0.0, "constant") | {"optimizer": "adafactor"},
     0.15,
-    "its rate falls with the inverse root after 10,000 steps",
+    lambda: say("its rate falls with the inverse root of the steps after the first 10,000"),
 )
 _BART = Published("Lewis et al. 2020", 8000 * 512, 500_000, _adamw(4e-4, 0.01, 0.02, "linear"), 0.3)
 _LLAMA = Published("Touvron et al. 2023", 4_000_000, 250_000, _adamw(3e-4, 0.1, 0.008, "cosine"))
@@ -73,7 +75,7 @@ _MODERNBERT = Published(
     360_000,
     _adamw(8e-4, 1e-5, 0.002, "wsd"),
     0.3,
-    "StableAdamW, and batches that grow",
+    lambda: say("StableAdamW, and batches that grow"),
 )
 _ALBERT = Published(
     "Lan et al. 2020",
@@ -81,7 +83,7 @@ _ALBERT = Published(
     125_000,
     _adamw(1.76e-3, 0.01, 0.025, "linear"),
     0.15,
-    "LAMB",
+    lambda: say("its optimizer is LAMB"),
 )
 
 PUBLISHED: Mapping[str, Published] = MappingProxyType(

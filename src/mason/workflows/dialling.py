@@ -43,6 +43,8 @@ class Dial:
         self.settings, self.goal, self.longest, self.notice = settings, goal, longest, notice
         self.budget = read_budget(settings.training.budget or _DEFAULT_BUDGET)
         self.modern = settings.training.recipe != "published"
+        self.chosen = settings.model.shape
+        """The shape, once it is known; None: a model is loaded."""
 
     def mask_rate(self) -> float | None:
         """Share of the text to hide; None: the objective's own."""
@@ -73,7 +75,7 @@ class Dial:
                 shape=chosen,
             )
         )
-        self._chosen = chosen
+        self.chosen = chosen
         return chosen
 
     def _flops(self) -> float:
@@ -111,11 +113,10 @@ class Dial:
 
     def _rates(self, body: int) -> dict[str, Any]:
         """Optimiser, rates and schedule: the published model's, or ours."""
-        chosen = self.settings.model
-        if not self.modern and chosen.source is None:
-            return dict(published(chosen.shape or self._chosen).recipe)
+        if not self.modern and self.chosen is not None:
+            return dict(published(self.chosen).recipe)
         rate = peak_rate(body)
-        if chosen.source is not None:  # what it knows shall not be washed out
+        if self.settings.model.source is not None:  # what it knows shall not be washed out
             rate /= 10
         return MODERN | {"learning_rate": rate}
 

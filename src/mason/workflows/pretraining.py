@@ -182,6 +182,7 @@ class PretrainingSession:
         results = results_of(self.settings, network, family, history, recipe, told) | {
             "command": self.command
         }
+        results["pretraining"]["shape"] = self.dial.chosen
         results["cost"]["seconds"] = {**self.seconds, "total": sum(self.seconds.values())}
         self._write(network, family, tokenizer, results, place)
         return Pretrained(network, tokenizer, store, results, place.folder)

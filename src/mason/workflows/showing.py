@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 
+import torch
 from torch import nn
 
-from mason.models.checkpoints import load_model
+from mason.models.checkpoints import load_model, spec_of
+from mason.models.shapes import SHAPES
 from mason.models.spec import ModelSpec
-from mason.models.transformer import num_parameters
+from mason.models.transformer import Transformer, num_parameters
 from mason.sources import find_model
 
 
@@ -24,10 +26,17 @@ class Part:
 def show(source: str) -> tuple[ModelSpec, list[Part]]:
     """The spec of a model and its tree of blocks; equal layers are folded into one line.
 
+    Args:
+        source: As for ``mason.load``, or the name of a published shape.
+
     Raises:
         MasonError: The model cannot be found or read.
     """
-    model = load_model(find_model(source)).model
+    if source in SHAPES:
+        with torch.device("meta"):
+            model = Transformer(spec_of(dict(SHAPES[source]), ()))
+    else:
+        model = load_model(find_model(source)).model
     return model.spec, list(_walk(model, "", 0))
 
 
