@@ -96,7 +96,7 @@ PUBLISHED: Mapping[str, Published] = MappingProxyType(
             _adamw(6e-4, 0.01, 0.048, "linear"),
             0.15,
         ),
-        "electra-small": Published(
+        "electra": Published(
             _ELECTRA, 128 * 128, 1_000_000, _adamw(5e-4, 0.01, 0.01, "linear"), 0.15
         ),
         "electra-base": Published(
