@@ -11,6 +11,7 @@ PRETRAINING_ONLY = (
     "model.vocab_size",
     "training.budget",
     "training.mask_rate",
+    "training.mask_unit",
 )
 FINE_TUNING_ONLY = (
     "data.valid",
