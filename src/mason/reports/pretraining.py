@@ -22,6 +22,8 @@ def pretraining(results: Results) -> Part | None:
         (say("Copies left out"), count(corpus.num_copies)),
         (say("Pieces of the vocabulary"), count(found.vocabulary)),
     ]
+    if found.token_accuracy is not None:
+        rows.insert(2, (say("Hidden tokens guessed right"), percent(found.token_accuracy)))
     if found.question_accuracy is not None:
         asked = percent(found.question_accuracy)
         rows.insert(2, (say("Right about pairs of held-out passages"), asked))
