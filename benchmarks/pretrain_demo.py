@@ -15,7 +15,7 @@ from benchmarks.report import Goal, Row, publish
 from mason.catalog import find
 from mason.data.corpus import documents
 from mason.data.token_store import TokenStore, write_store
-from mason.evaluation.language import held_loss, unigram_loss
+from mason.evaluation.language import held_scores, unigram_loss
 from mason.models.checkpoints import load_model, save_model
 from mason.models.transformer import Transformer
 from mason.tasks.pretraining import MaskedLanguage, Texts
@@ -45,7 +45,8 @@ def on_brown(folder: Path, work: Path, known: TokenStore) -> Row:
     brown = store_of("brown", tokenizer, work / "brown")
     marks = marks_of(tokenizer)
     texts = Texts(brown.passages(TOKENS - marks.num_around, held=True), marks)
-    loss = held_loss(load_model(folder).model.eval(), MaskedLanguage(texts, marks))
+    model = load_model(folder).model.eval()
+    loss = held_scores(model, MaskedLanguage(texts, marks))["valid_loss"]
     rival = unigram_loss(known, asked=brown)
     return Row("masked loss on Brown, beside frequencies", loss, rival, Goal("≤", 1.0, "ratio"))
 

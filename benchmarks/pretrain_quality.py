@@ -103,7 +103,7 @@ def trainer(shared: Contest, minutes: float) -> Curve:
         TrainingArguments,
     )
 
-    from mason.evaluation.language import held_loss
+    from mason.evaluation.language import held_scores
     from mason.models.checkpoints import load_model
     from mason.workflows.objectives import OBJECTIVES, marks_of
 
@@ -153,7 +153,7 @@ def trainer(shared: Contest, minutes: float) -> Curve:
             self.spent += time.monotonic() - self.since
             kwargs["model"].save_pretrained(shared.work / "look")
             asked = load_model(shared.work / "look", heads=("language",)).model.eval()
-            curve.append((self.spent, held_loss(asked, held)))
+            curve.append((self.spent, held_scores(asked, held)["valid_loss"]))
             self.since = time.monotonic()
 
     train(steps, Look())

@@ -242,3 +242,27 @@ def many(number: int) -> dict[str, Any]:
     labels = [f"intent_{i:02d}_{'card_payment_fee_charged' if i % 7 == 0 else 'top_up'}"
               for i in range(number)]  # fmt: skip
     return sample(labels)
+
+
+def watched(num: int) -> dict[str, Any]:
+    """A pretraining run of ``num`` evaluations, each with what the model wrote."""
+    results = sample()
+    given = "The <mask> horse stood by the old stone bridge and waited for the " + "w" * 60
+    results["training"]["evaluations"] = [
+        {
+            "step": 100 * i,
+            "train_loss": 3.5 / (i + 1),
+            "valid_loss": 4.0 / (i + 1),
+            "token_accuracy": i / (num + 1),
+            "question_accuracy": 0.5 + 0.4 * i / num,
+            "samples": [
+                {"given": given, "written": f"guess {i} <b> 红色的马", "wanted": "It is red 红马"},
+                {"given": "A second <mask>", "written": f"again {i} " * 12, "wanted": "one"},
+            ],
+        }
+        for i in range(num)
+    ]
+    for step in results["training"]["steps"][9::10]:
+        step["update_norm"] = 1e-3
+    results["cost"]["product_share"] = 0.42
+    return results

@@ -8,7 +8,7 @@ from importlib.resources import files
 import pytest
 
 from mason.reports import render
-from tests.reports.samples import chinese, many, sample
+from tests.reports.samples import chinese, many, sample, watched
 
 STYLE = files("mason.reports").joinpath("style.css").read_text(encoding="utf-8")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -63,6 +63,7 @@ def test_no_page_scrolls_sideways_at_any_width(tmp_path):
     long["command"] = "mason " + "x" * 400
     long["evaluation"]["errors"][0]["text"] = "w" * 500
     pages = {"en": sample(), "zh": chinese(), "many": many(60), "long": long}
+    pages["watched"] = watched(9)
     for name, results in pages.items():
         source = render(results).replace("<details", "<details open")
         (tmp_path / f"{name}.html").write_text(source, encoding="utf-8")

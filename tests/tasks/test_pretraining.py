@@ -93,7 +93,7 @@ def test_runs_of_words_are_hidden_together() -> None:
     masked = MaskedLanguage(Texts([], MARKS), MARKS, rate=0.3, masked=1.0, longest=3)
     chance = _Scripted(
         permutation=[_ids(4, 0, 1, 2, 3, 5, 6, 7, 8, 9)],
-        choice=[2],
+        choice=[_ids(*[2] * 10)],
         random=[np.zeros(3)],
         integers=[_ids()],
     )
@@ -346,3 +346,37 @@ def test_the_loss_falls_below_a_trivial_baseline(name: str) -> None:
     questions = {"bert": math.log(2), "albert": math.log(2), "electra": 0.5}.get(name, 0.0)
     assert last < math.log(10) + questions
     assert last < 0.8 * history.steps[0].loss
+
+
+def test_what_is_drawn_is_drawn_once_a_step() -> None:
+    """Counting and reading see the same holes, and a second step sees others."""
+    masked = MaskedLanguage(Texts(TEXTS, MARKS), MARKS)
+    drawn: list[int] = []
+    inner = masked.passages.draw
+    masked.passages.draw = lambda index, chance: drawn.append(index) or inner(index, chance)  # type: ignore[func-returns-value,method-assign]
+    for step in (1, 2):
+        seed_step(1, step)
+        count = masked.count([1, 3, 5])
+        assert len(masked.read([1, 3])[2]) + len(masked.read([5])[2]) == count
+        assert drawn == [1, 3, 5] * step
+
+
+@pytest.mark.parametrize("name", ["masked", "bert"])
+def test_scores_are_counted_by_hand(name: str) -> None:
+    """Against logits of the whole input; the loss is the one that is learned from."""
+    model, masked = _objectives()[name]
+    model.eval()
+    seed_step(5, 1)
+    batch = list(range(len(TEXTS)))
+    count = masked.count(batch)
+    told = masked.scores(model, batch)
+    packed, at, wanted, labels = masked.read(batch)
+    with torch.no_grad():
+        guesses = model.logits("language", packed)[at].argmax(1)
+        loss = float(masked.loss(model, batch))
+    assert told["token_accuracy"] == (int((guesses == wanted).sum()), count)
+    assert told["valid_loss"] == (pytest.approx(loss, rel=1e-5), count)
+    assert ("question_accuracy" in told) == (labels is not None)
+    if labels is not None:
+        answers = model.logits("next_sentence", packed).argmax(1)
+        assert told["question_accuracy"] == (int((answers == labels).sum()), len(TEXTS))

@@ -137,6 +137,49 @@ def test_activations_are_computed_again_if_it_is_wanted(
     assert run.network.encoder is not None and run.network.encoder.recompute == wanted
 
 
+def test_whole_words_are_hidden_and_every_evaluation_is_judged(
+    corpus: Path, tmp_path: Path
+) -> None:
+    options = {"training.mask_unit": "ngram", "training.evaluate_steps": 1}
+    run = _pretrain(corpus, tmp_path / "out", "bert", **options)
+    evaluations = run.results["training"]["evaluations"]
+    assert len(evaluations) == 3
+    for told in (*evaluations, run.results["pretraining"]):
+        assert 0 <= told["token_accuracy"] < 1 and 0 < told["question_accuracy"] <= 1
+        wanted = {sample["wanted"] for sample in told.get("samples", [])}
+        assert not wanted or (len(wanted) == 3 and "[MASK]" not in "".join(wanted))
+    given = evaluations[0]["samples"][0]["given"]
+    assert "[MASK]" in given and "[CLS]" not in given
+    assert 0 < run.results["cost"]["product_share"] < 1
+    assert run.report is not None
+    assert "Hidden tokens, unseen" in run.report.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("objective", ["causal", "denoising"])
+def test_a_run_shows_what_it_writes(objective: str, corpus: Path, tmp_path: Path) -> None:
+    run = _pretrain(corpus, tmp_path / "out", objective, **{"training.max_steps": 1})
+    (told,) = run.results["training"]["evaluations"]
+    assert len(told["samples"]) == 3
+    text = "".join(corpus.read_text(encoding="utf-8").split())  # sentences meet without a space
+    for sample in told["samples"]:
+        # What a model writes after one step may be nothing.
+        assert sample.keys() == {"given", "written", "wanted"} and sample["given"]
+        wanted = "".join(sample["wanted"].split())
+        assert len(wanted) > 8 and wanted[:20] in text
+    assert "What it wrote while it learned" in run.report.read_text(encoding="utf-8")  # type: ignore[union-attr]
+
+
+def test_tensorboard_is_told_and_its_files_stay_with_the_model(
+    corpus: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("absl", reason="tensorboard is not installed whole")
+    accumulators = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    run = _pretrain(corpus, tmp_path / "out", "causal", **{"output.sinks": "tensorboard"})
+    found = accumulators.EventAccumulator(str(run.folder / "tensorboard")).Reload()
+    assert [event.step for event in found.Scalars("train/loss")] == [1, 2, 3]
+    assert "valid/loss" in found.Tags()["scalars"]
+
+
 @pytest.mark.slow
 def test_a_learned_tokenizer_is_kept_with_the_run(corpus: Path, tmp_path: Path) -> None:
     def watch(history: History) -> None:
@@ -171,6 +214,7 @@ def test_what_was_pretrained_can_be_fine_tuned_and_continued(corpus: Path, tmp_p
         ({"model.shape": "bert-huge"}, "no shape 'bert-huge'"),
         ({"objective": "bert", "model.shape": "gpt2-tiny"}, "no head next_sentence"),
         ({"training.budget": "soon"}, "training.budget"),
+        ({"objective": "causal", "training.mask_unit": "word"}, "mask_unit means nothing"),
         ({"training.probe_rows": "10"}, "training.probe_rows means nothing to mason pretrain"),
     ],
 )

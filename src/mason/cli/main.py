@@ -44,13 +44,25 @@ def build_app() -> App:
         app.command(f"mason.cli.{name}:{name}", name=name, help=help_text, sort_key=name)
     data.command("mason.cli.data:check", name="check", help=say("find what is wrong with a table"))
     tokenizer = App(
-        name="tokenizer", help=say("learn a tokenizer, or measure one"), help_format="plaintext"
+        name="tokenizer",
+        help=say("learn a tokenizer, measure one, change a model's"),
+        help_format="plaintext",
     )
     tokenizer.command(
         "mason.cli.tokenizer:train", name="train", help=say("learn a vocabulary from text")
     )
     tokenizer.command(
         "mason.cli.tokenizer:report", name="report", help=say("say how well tokenizers fit a text")
+    )
+    tokenizer.command(
+        "mason.cli.tokenizer:extend",
+        name="extend",
+        help=say("give a model tokens for words of your own"),
+    )
+    tokenizer.command(
+        "mason.cli.tokenizer:trim",
+        name="trim",
+        help=say("take out of a model the tokens that a text never uses"),
     )
     app.command(data)
     app.command(tokenizer)

@@ -96,9 +96,13 @@ def _told(history: "History") -> str:
         speed=speed,
         memory=peak_memory_bytes() / 1e9,
     )
-    accuracy = history.evaluations[-1].valid_accuracy if history.evaluations else None
-    if accuracy is not None:
-        told += say(" · right on {accuracy:.1%} of validation", accuracy=accuracy)
+    if history.pace is not None:
+        told += say(" · {share:.0%} of the peak", share=history.pace.share(speed))
+    last = history.evaluations[-1] if history.evaluations else None
+    if last and last.valid_accuracy is not None:
+        told += say(" · right on {accuracy:.1%} of validation", accuracy=last.valid_accuracy)
+    if last and last.token_accuracy is not None:
+        told += say(" · right on {accuracy:.1%} of hidden tokens", accuracy=last.token_accuracy)
     return told
 
 
@@ -238,6 +242,9 @@ def summary(results: Mapping[str, Any]) -> str:
                 unigram=learned["unigram_loss"],
             )
         )
+    if learned and learned.get("token_accuracy") is not None:
+        accuracy = learned["token_accuracy"]
+        lines.append(say("Right on {accuracy:.1%} of hidden tokens.", accuracy=accuracy))
     if learned and learned.get("question_accuracy") is not None:
         accuracy = learned["question_accuracy"]
         lines.append(

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from mason.cli import options
-from mason.cli.terminal import fits_table
+from mason.cli.terminal import fits_table, notice
 from mason.language import say
 
 Corpus = Annotated[
@@ -24,13 +24,15 @@ Cased = Annotated[
     bool, Parameter(help=say("Keep capitals and accents in wordpiece; the other kinds always do."))
 ]
 Longest = Annotated[int, Parameter(help=say("Longest text the model will read, in tokens."))]
+Model = Annotated[str, Parameter(help=say("The model: a folder, a hub id or a package."))]
+Folder = Annotated[str, Parameter(help=say("The folder to write."))]
 Name = Annotated[str, Parameter(help=say("Folders of tokenizers, or names of models."))]
 
 
 def train(
     *,
     data: Corpus,
-    output: Annotated[str, Parameter(help=say("The folder to write."))],
+    output: Folder,
     kind: Kind = "wordpiece",
     vocab_size: Size = 30_000,
     cased: Cased = False,
@@ -58,4 +60,25 @@ def report(*names: Name, data: Corpus, text: options.Text = None) -> int:
     from mason.workflows import report_tokenizers
 
     fits_table(report_tokenizers(list(names), data, text=text))
+    return 0
+
+
+def extend(
+    model: Model,
+    *,
+    add: Annotated[str, Parameter(help=say("A file of words, one a line, in UTF-8."))],
+    output: Folder,
+) -> int:
+    """Give a model tokens for whole words."""
+    from mason.workflows import extend_vocabulary, read_words
+
+    extend_vocabulary(model, read_words(add), output, notice=notice)
+    return 0
+
+
+def trim(model: Model, *, data: Corpus, output: Folder, text: options.Text = None) -> int:
+    """Take out of a model the tokens that a corpus never uses."""
+    from mason.workflows import trim_vocabulary
+
+    trim_vocabulary(model, data, output, text=text, notice=notice)
     return 0

@@ -9,7 +9,6 @@ import torch
 from torch import nn
 
 from mason.data.token_store import TokenStore
-from mason.tasks.pretraining import MaskedLanguage
 from mason.text import Tokenizer
 from mason.training.step import seed_step
 
@@ -18,35 +17,37 @@ _HELD_TOKENS = 40_000
 
 
 @torch.no_grad()
-def held_loss(model: nn.Module, held: Any) -> float:
-    """Mean loss of a target on held-out text; the same holes are drawn every time."""
+def held_scores(model: nn.Module, held: Any) -> dict[str, float]:
+    """Mean loss of a target on held-out text, and what else the objective can be judged by.
+
+    An objective may have ``scores``, which gives for a run sums and counts by the name of a
+    field of ``Evaluation``, its ``valid_loss`` among them. The same holes are drawn every time.
+    """
     seed_step(0, 0)
-    total = num = 0.0
+    sums: dict[str, float] = {}
+    counts: dict[str, int] = {}
     for run in _runs(held.lengths):
-        num += held.count(run)
-        total += float(held.loss(model, run))
-    return total / num
+        num = held.count(run)
+        if hasattr(held, "scores"):
+            told = held.scores(model, run)
+        else:
+            told = {"valid_loss": (float(held.loss(model, run)), num)}
+        for name, (total, of) in told.items():
+            sums[name], counts[name] = sums.get(name, 0.0) + total, counts.get(name, 0) + of
+    return {name: sums[name] / max(1, counts[name]) for name in sums}
 
 
 def held_tokens(held: Any) -> int:
-    """Tokens that ``held_loss`` reads."""
+    """Tokens that ``held_scores`` reads."""
     return sum(held.lengths[i] for run in _runs(held.lengths) for i in run)
 
 
 @torch.no_grad()
 def read_costliest(model: nn.Module, held: Any) -> None:
-    """The pass of ``held_loss`` that reads most."""
+    """The pass of ``held_scores`` that reads most."""
     run = max(_runs(held.lengths), key=lambda run: sum(held.lengths[i] for i in run))
     held.count(run)
     held.loss(model, run)
-
-
-@torch.no_grad()
-def question_accuracy(model: nn.Module, held: MaskedLanguage) -> float:
-    """Share of held-out pairs whose question is answered right."""
-    seed_step(0, 0)
-    runs = list(_runs(held.lengths))
-    return sum(held.right(model, run) for run in runs) / sum(map(len, runs))
 
 
 def _runs(lengths: Sequence[int]) -> Iterator[list[int]]:

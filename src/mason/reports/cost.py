@@ -85,6 +85,9 @@ def cost(results: Results) -> Part | None:
         pairs.append((say("memory foretold"), size(found.forecast_memory_bytes)))
     if found.tokens_per_second is not None:
         pairs.append((say("tokens per second in training"), decimal(found.tokens_per_second)))
+    if found.product_share is not None:
+        share = percent(found.product_share)
+        pairs.append((say("of the products this machine could do"), share))
     if found.latency_ms is not None:
         pairs.append((say("per text, typically"), f"{decimal(found.latency_ms.p50)} ms"))
         pairs.append(

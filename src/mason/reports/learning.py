@@ -129,6 +129,18 @@ def _scores(run: Training, across: Axis) -> str:
             "third",
             dots=True,
         ),
+        Line(
+            say("hidden tokens of unseen texts"),
+            _points(run.evaluations, "token_accuracy"),
+            "first",
+            dots=True,
+        ),
+        Line(
+            say("pairs of unseen texts"),
+            _points(run.evaluations, "question_accuracy"),
+            "second",
+            dots=True,
+        ),
     ]
     values = [y for line in lines for _, y in line.points]
     if not values:
@@ -151,6 +163,7 @@ def _machinery(run: Training, across: Axis) -> list[str]:
     curves = [
         (say("Learning rate"), thin(_points(run.steps, "learning_rate"))),
         (say("Gradient norm"), thin(_points(run.steps, "gradient_norm"))),
+        (say("Update norm over weight norm"), _points(run.steps, "update_norm")),
         (say("Tokens per second"), thin(speed)),
     ]
     return [_machine_curve(name, points, across) for name, points in curves if points]
@@ -174,24 +187,23 @@ def _machine_curve(name: str, points: list[Point], across: Axis) -> str:
 
 
 def _evaluations(evaluations: list[Evaluation]) -> str:
-    heads = [
-        say("Step"),
-        say("Epoch"),
-        say("Loss, training"),
-        say("Loss, unseen"),
-        say("Accuracy, training"),
-        say("Accuracy, unseen"),
-        say("Macro F1, unseen"),
-    ]
+    """A row an evaluation, a column for each score that was measured."""
+    losses = {"train_loss": say("Loss, training"), "valid_loss": say("Loss, unseen")}
+    shares = {
+        "train_accuracy": say("Accuracy, training"),
+        "valid_accuracy": say("Accuracy, unseen"),
+        "valid_macro_f1": say("Macro F1, unseen"),
+        "token_accuracy": say("Hidden tokens, unseen"),
+        "question_accuracy": say("Pairs, unseen"),
+    }
+    measured = [name for name in shares if any(getattr(e, name) is not None for e in evaluations)]
+    heads = [say("Step"), say("Epoch"), *losses.values(), *(shares[name] for name in measured)]
     rows = [
         [
             count(e.step),
             decimal(e.epoch),
-            decimal(e.train_loss, 4),
-            decimal(e.valid_loss, 4),
-            percent(e.train_accuracy),
-            percent(e.valid_accuracy),
-            percent(e.valid_macro_f1),
+            *(decimal(getattr(e, name), 4) for name in losses),
+            *(percent(getattr(e, name)) for name in measured),
         ]
         for e in evaluations
     ]

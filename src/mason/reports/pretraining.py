@@ -23,6 +23,12 @@ def pretraining(results: Results) -> Part | None:
         (say("Copies left out"), count(corpus.num_copies)),
         (say("Pieces of the vocabulary"), count(found.vocabulary)),
     ]
+    if found.token_accuracy is not None:
+        rows.insert(2, (say("Hidden tokens guessed right"), percent(found.token_accuracy)))
+    if found.replaced_found is not None:
+        rows.insert(2, (say("Replaced tokens found"), percent(found.replaced_found)))
+    if found.real_kept is not None:
+        rows.insert(3, (say("Real tokens taken for real"), percent(found.real_kept)))
     if found.question_accuracy is not None:
         asked = percent(found.question_accuracy)
         rows.insert(2, (say("Right about pairs of held-out passages"), asked))

@@ -137,6 +137,16 @@ class Step(_Block):
     seconds: float | None = None
     refused: str | None = None
     """Why the step changed no weight."""
+    update_norm: float | None = None
+    """Norm of the weights' change over the weights' norm, where it was measured."""
+
+
+class Sample(_Block):
+    """A held-out passage and what the model made of it."""
+
+    given: str
+    written: str
+    wanted: str
 
 
 class Evaluation(_Block):
@@ -149,6 +159,15 @@ class Evaluation(_Block):
     train_accuracy: float | None = None
     valid_accuracy: float | None = None
     valid_macro_f1: float | None = None
+    token_accuracy: float | None = None
+    """Of hidden tokens, in pretraining."""
+    question_accuracy: float | None = None
+    """Of a pair's question, in pretraining."""
+    replaced_found: float | None = None
+    """Share of a generator's tokens that were told from real ones, in pretraining."""
+    real_kept: float | None = None
+    """Share of the real tokens that were taken for real."""
+    samples: list[Sample] | None = None
 
 
 class Overfitting(_Block):
@@ -267,8 +286,14 @@ class Pretraining(_Block):
     unigram_loss: float
     """Of the held-out tokens under the training tokens' frequencies: what knows no context."""
     bits_per_byte: float | None = None
+    token_accuracy: float | None = None
+    """Share of hidden held-out tokens that were guessed right."""
     question_accuracy: float | None = None
     """Share of held-out pairs whose next-sentence or order question was answered right."""
+    replaced_found: float | None = None
+    """Share of a generator's tokens that were told from real ones."""
+    real_kept: float | None = None
+    """Share of the real tokens that were taken for real."""
     corpus: Corpus
     vocabulary: int
     tokens_seen: int
@@ -286,6 +311,8 @@ class Cost(_Block):
 
     seconds: dict[str, float] = {}
     tokens_per_second: float | None = None
+    product_share: float | None = None
+    """Share of the matrix products that the device could have done in the time of the steps."""
     peak_memory_bytes: int | None = None
     forecast_memory_bytes: int | None = None
     """What the run was said to need, before it began."""

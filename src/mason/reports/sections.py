@@ -17,6 +17,7 @@ from mason.reports.mistakes import mistakes
 from mason.reports.overview import overview
 from mason.reports.pretraining import pretraining
 from mason.reports.recipe import recipe
+from mason.reports.samples import samples
 from mason.reports.schema import Results
 from mason.reports.scores import scores
 
@@ -38,6 +39,7 @@ SECTIONS = [
     Section("mistakes", 30, mistakes),
     Section("certainty", 40, certainty),
     Section("learning", 50, learning),
+    Section("samples", 55, samples),
     Section("data", 60, data),
     Section("model", 70, model),
     Section("cost", 80, cost),

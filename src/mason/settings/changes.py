@@ -10,7 +10,7 @@ FREE = frozenset(
     "language output.folder output.report output.checkpoints output.checkpoint_minutes "
     "output.checkpoint_steps output.checkpoint_in_background training.device training.threads "
     "training.patience training.evaluations_per_epoch training.evaluate_steps "
-    "training.recompute".split()
+    "training.recompute output.sinks".split()
 )
 """Settings that do not touch what is learned."""
 
@@ -31,7 +31,7 @@ FELT = frozenset(
 FIXED = frozenset(
     "task model.max_tokens training.seed training.batch_size training.tokens_per_batch "
     "training.accumulation training.optimizer training.ema_decay training.precision "
-    "training.mask_rate training.probe_rows".split()
+    "training.mask_rate training.mask_unit training.probe_rows".split()
 )
 """Settings that decide the order of the examples or the numbers of every step."""
 

@@ -96,6 +96,10 @@ def _training() -> dict[str, str]:
             "How to pretrain: modern (the default) or as published for the shape, dropout and all."
         ),
         "mask_rate": say("Share of the tokens a masked objective hides; left out, the recipe's."),
+        "mask_unit": say(
+            "What a masked objective hides together: a token, a whole word, or an n-gram of up to "
+            "3 words; left out, a token. Chinese words need the extra zh."
+        ),
         "device": say("Where to compute; auto takes the first accelerator there is."),
         "threads": say("Processor threads to compute with; left out, one for each core."),
     }
@@ -116,5 +120,10 @@ def _output() -> dict[str, str]:
         "checkpoint_in_background": say(
             "Write checkpoints while training goes on, at the price of a copy in memory; left out, "
             "on an accelerator only."
+        ),
+        "sinks": say(
+            "Other tools, or a list of them, that are told what the log is told; each needs the "
+            "extra of its name. MLflow writes to MLFLOW_TRACKING_URI, or to mlruns beside the "
+            "folder."
         ),
     }

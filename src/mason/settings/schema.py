@@ -26,6 +26,7 @@ Budget: TypeAlias = Annotated[
     str,
     StringConstraints(pattern=r"^\d+(\.\d+)?(e\d+)? ?(s|m|h|d|tokens|flops)$"),
 ]
+Sink: TypeAlias = Literal["tensorboard", "mlflow"]
 Probability: TypeAlias = Annotated[Real, Field(ge=0, lt=1)]
 
 
@@ -99,6 +100,7 @@ class TrainingSettings(_Group):
     budget: Budget | None = None
     mask_rate: Probability | None = None
     recipe: Literal["modern", "published"] | None = None
+    mask_unit: Literal["token", "word", "ngram"] | None = None
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     threads: Annotated[int, Field(ge=1, le=4096)] | None = None
 
@@ -112,6 +114,7 @@ class OutputSettings(_Group):
     checkpoint_minutes: Annotated[Real, Field(gt=0, le=100_000)] = 5.0
     checkpoint_steps: Annotated[int, Field(ge=1, le=10**9)] | None = None
     checkpoint_in_background: bool | None = None
+    sinks: Sink | Annotated[tuple[Sink, ...], Field(min_length=1)] | None = None
 
 
 class Settings(_Group):

@@ -12,6 +12,7 @@ PRETRAINING_ONLY = (
     "training.budget",
     "training.mask_rate",
     "training.recipe",
+    "training.mask_unit",
 )
 FINE_TUNING_ONLY = (
     "data.valid",

@@ -133,6 +133,12 @@ class Tokenizer:
         """The id of ``piece``, or None if the vocabulary lacks it."""
         return self._backend.token_to_id(piece)
 
+    @property
+    def rules(self) -> dict[str, Any]:
+        """What tokenizer.json says, parsed anew."""
+        found: dict[str, Any] = json.loads(self._json)
+        return found
+
     def vocabulary(self) -> dict[str, int]:
         """Every piece, added ones included, and its id."""
         return self._backend.get_vocab()
@@ -154,7 +160,7 @@ class Tokenizer:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of all that decides which ids a text gets."""
-        rules = json.loads(self._json)
+        rules = self.rules
         del rules["decoder"]
         text = json.dumps(_without_defaults(rules), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()

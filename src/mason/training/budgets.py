@@ -17,7 +17,7 @@ _MOST_EPOCHS = 40.0
 _STEPS = 2_000
 
 MODERN: dict[str, Any] = {
-    "optimizer": "muon",
+    "optimizer": "adamw",
     "weight_decay": 0.1,
     "warmup_share": 0.05,
     "schedule": "wsd",

@@ -11,30 +11,41 @@ from typing import Any
 
 from mason.language import say
 from mason.models.files import sync
-from mason.training.history import History, Step
+from mason.training.history import OPTIONAL, History, Step
+from mason.training.sinks import Sinks
 
 
 class Log:
-    """Appends to a file what a history gained; lines a full disk refuses wait in memory."""
+    """Appends to a file what a history gained; lines a full disk refuses wait in memory.
 
-    def __init__(self, file: Path) -> None:
-        self.file = file
+    Args:
+        file: Where to.
+        sinks: Told the same.
+    """
+
+    def __init__(self, file: Path, sinks: Sinks | None = None) -> None:
+        self.file, self.sinks = file, sinks
         self._num_steps = self._num_evaluations = 0
         self._waiting = ""
         self._digest = hashlib.sha256()
 
     def __call__(self, history: History) -> None:
         """Write down what is new."""
-        lines = [{"kind": "step", **s.plain()} for s in history.steps[self._num_steps :]]
+        steps = history.steps[self._num_steps :]
         new = history.evaluations[self._num_evaluations :]
+        lines = [{"kind": "step", **s.plain()} for s in steps]
         lines += [{"kind": "evaluation", **asdict(e)} for e in new]
         self._num_steps, self._num_evaluations = len(history.steps), len(history.evaluations)
         self._waiting += "".join(json.dumps(line) + "\n" for line in lines)
         self._write()
+        if self.sinks:
+            self.sinks.tell(steps, new)
 
     def settle(self, last: Step) -> dict[str, Any]:
         """Put the file on the disk; what ``rewind`` needs to come back to after step ``last``."""
         self._write()
+        if self.sinks:
+            self.sinks.flush()
         size = 0
         # Where the disk fails, the checksum will tell; a report is no reason to end a run.
         with suppress(OSError), self.file.open("rb") as stream:
@@ -94,7 +105,7 @@ def _step(line: bytes) -> Step | None:
     except ValueError:
         return None
     known = {field.name for field in fields(Step)}
-    needed = known - {"refused"}
+    needed = known - OPTIONAL
     if not isinstance(found, dict) or found.pop("kind", None) != "step":
         return None
     return Step.read(found) if needed <= found.keys() <= known else None

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from torch import Tensor, nn
 
@@ -16,7 +16,7 @@ from mason.training.recipe import Recipe
 from mason.training.state import Objective, State
 from mason.training.step import take_step
 
-Scores = dict[str, float]
+Scores = dict[str, Any]
 Evaluate = Callable[[nn.Module], Scores]
 """Validation scores: ``valid_loss`` and, where there are any, the other fields."""
 Watch = Callable[[History], None]

@@ -5,6 +5,7 @@
                log.jsonl      a line a step
                checkpoints/   what it goes on from
                refused/       steps that were not taken, to be seen again
+               tensorboard/   event files, where they are asked for
 
 When the run is finished the model takes the place of all of it in one step.
 """
@@ -81,6 +82,11 @@ class RunFolder:
         return self.inner / "log.jsonl"
 
     @property
+    def board(self) -> Path:
+        """Where TensorBoard's files go."""
+        return self.inner / "tensorboard"
+
+    @property
     def refused(self) -> Path:
         """Where refused steps go."""
         return self.inner / "refused"
@@ -106,10 +112,11 @@ class RunFolder:
         Raises:
             RunError: It cannot be removed.
         """
-        for place in (self.checkpoints, self.refused):
+        for place in (self.checkpoints, self.refused, self.board):
             shutil.rmtree(place, ignore_errors=True)
         try:
             self.log.unlink(missing_ok=True)
+            (self.inner / "mlflow-run").unlink(missing_ok=True)
         except OSError as error:
             raise self._cannot_be_written(error) from error
 
@@ -117,8 +124,9 @@ class RunFolder:
         """Copy what outlives the run into the finished folder."""
         if self.log.exists():
             shutil.copyfile(self.log, draft / self.log.name)
-        if self.refused.is_dir():
-            shutil.copytree(self.refused, draft / self.refused.name)
+        for place in (self.refused, self.board):
+            if place.is_dir():
+                shutil.copytree(place, draft / place.name)
 
     def _cannot_be_written(self, error: OSError) -> RunError:
         return RunError(

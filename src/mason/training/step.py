@@ -13,7 +13,10 @@ from mason.training.batches import Indices, passes
 from mason.training.history import Step
 from mason.training.optimizers import set_rates
 from mason.training.state import Objective, State
+from mason.training.updates import Update
 
+_UPDATE_EVERY = 10
+"""Steps from one look at how far the weights move to the next."""
 Refused = Callable[[State, Objective, Indices, Step], None]
 """Called with a step that was refused, while its gradients are still there."""
 
@@ -27,11 +30,13 @@ def take_step(state: State, objective: Objective, refused: Refused) -> Step:
     loss = _accumulate_within_memory(state, objective, batch, number)
     parameters = [p for p in state.model.parameters() if p.grad is not None]
     norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
-    reason = state.guard.judge(loss, float(norm))
+    reason, moved = state.guard.judge(loss, float(norm)), None
     if reason is None:
+        update = Update(parameters) if number % _UPDATE_EVERY == 0 else None
         if norm > recipe.clip_norm:  # else a pass over all gradients, times 1
             nn.utils.clip_grads_with_norm_(parameters, recipe.clip_norm, norm)
         state.optimizer.step()
+        moved = update.norm() if update else None
         if state.average is not None:
             state.average.update()
     step = Step(
@@ -43,6 +48,7 @@ def take_step(state: State, objective: Objective, refused: Refused) -> Step:
         sum(objective.lengths[int(i)] for i in batch),
         time.monotonic() - start,
         reason,
+        moved,
     )
     if reason is not None:
         refused(state, objective, batch, step)

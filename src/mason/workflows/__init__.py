@@ -9,6 +9,7 @@ from mason.workflows.planning import plan
 from mason.workflows.pretraining import Pretrained, pretrain
 from mason.workflows.resuming import Checked, resume, verify_run
 from mason.workflows.tokenizing import make_tokenizer, report_tokenizers
+from mason.workflows.vocabulary import extend_vocabulary, read_words, trim_vocabulary
 
 __all__ = [
     "Checked",
@@ -18,12 +19,15 @@ __all__ = [
     "Run",
     "check",
     "evaluate",
+    "extend_vocabulary",
     "load",
     "make_tokenizer",
     "plan",
     "pretrain",
+    "read_words",
     "report_tokenizers",
     "resume",
     "train",
+    "trim_vocabulary",
     "verify_run",
 ]

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 import torch
@@ -14,12 +15,14 @@ from mason.language import say
 from mason.models.spec import ModelSpec
 from mason.settings import OutputSettings, Settings
 from mason.settings.changes import compare
+from mason.settings.schema import paths
 from mason.tasks.classification import Examples
 from mason.training.checkpoints import Checkpoints
 from mason.training.history import History
 from mason.training.log import Log
 from mason.training.loop import Watch
 from mason.training.run_folder import Begun, RunFolder
+from mason.training.sinks import MLflow, Sink, Sinks, TensorBoard
 from mason.training.watchdog import Watchdog
 
 Say = Callable[[str], None]
@@ -41,7 +44,7 @@ def keep_run(place: RunFolder, now: Begun, *, resuming: bool, notice: Say) -> Ke
         SettingsError: The unfinished run there was started with other settings or data.
     """
     settings = Settings.model_validate(now.settings)
-    log = Log(place.log)
+    log = Log(place.log, _sinks(place, settings, notice))
     keeper = _checkpoints(place, log, settings.output)
     before = place.begun()
     if before is not None and keeper is not None and keeper.places():
@@ -69,6 +72,27 @@ def watching(kept: Kept | None, watch: Watch) -> Iterator[Watch]:
         yield seen
     finally:
         watchdog.stop()
+        if kept.log.sinks:
+            kept.log.sinks.close()
+
+
+def _sinks(place: RunFolder, settings: Settings, notice: Say) -> Sinks | None:
+    """The sinks that are asked for.
+
+    Raises:
+        SettingsError: One is not installed.
+    """
+    named = settings.output.sinks or ()
+    made: dict[str, Sink] = {}
+    for name in [named] if isinstance(named, str) else named:
+        if name == "tensorboard":
+            made[name] = TensorBoard(place.board)
+            continue
+        told = {path: reduce(getattr, path.split("."), settings) for path in paths()}
+        known = {path: value for path, value in told.items() if value is not None}
+        folder = place.folder.parent / "mlruns"
+        made[name] = MLflow(place.folder.name, folder, place.inner / "mlflow-run", known)
+    return Sinks(made, notice) if made else None
 
 
 def _checkpoints(place: RunFolder, log: Log, output: OutputSettings) -> Checkpoints | None:

@@ -93,6 +93,7 @@ class Needs:
         smaller_passes: Whether they had to be made smaller.
         recompute: Whether activations have to be computed again in the backward pass.
         changes: Where it does not fit: what to change, cheapest first.
+        flops_per_token: Operations of matrix products, forward and backward.
     """
 
     memory: Mapping[str, int]
@@ -106,6 +107,7 @@ class Needs:
     smaller_passes: bool = False
     recompute: bool = False
     changes: tuple[Change, ...] = ()
+    flops_per_token: float = 0.0
 
     @property
     def peak(self) -> int:
@@ -261,6 +263,7 @@ def _needs(job: Job, limit: int) -> Needs:
         told.num_parameters,
         told.num_steps,
         job.recipe,
+        flops_per_token=told.read.flops / told.tokens_read,
     )
 
 

@@ -15,9 +15,8 @@ from torch import nn
 from mason.data.corpus import documents, find_files
 from mason.data.token_store import TokenStore, write_store
 from mason.errors import RunError, RunStopped, SettingsError
-from mason.evaluation.language import (
-    held_loss,
-)
+from mason.evaluation.language import held_scores
+from mason.evaluation.samples import samples
 from mason.language import say
 from mason.models.checkpoints import load_model, save_model
 from mason.models.families import Family
@@ -29,6 +28,7 @@ from mason.runtime import (
     keep_freed_memory,
     pick_device,
     pick_precision,
+    product_rate,
     seed_everything,
 )
 from mason.settings import FINE_TUNING_ONLY, Settings, load_settings, refuse_unused
@@ -36,7 +36,7 @@ from mason.sources import cache_folder, find_model
 from mason.tasks.pretraining import Learner
 from mason.text import InputContract, Tokenizer, load_tokenizer, save_contract
 from mason.text.trainers import train_tokenizer
-from mason.training.history import History
+from mason.training.history import History, Pace
 from mason.training.loop import Watch, fit
 from mason.training.recipe import Recipe
 from mason.training.run_folder import Begun, RunFolder
@@ -46,6 +46,7 @@ from mason.workflows.keeping import Kept, keep_run, model_fingerprint, watching
 from mason.workflows.needs import look_first
 from mason.workflows.objectives import OBJECTIVES, Goal, marks_of
 from mason.workflows.pretraining_results import learned_by, results_of
+from mason.workflows.whole_words import hide_words
 
 Say = Any
 _DEFAULT_TOKENS = 128
@@ -122,6 +123,7 @@ class PretrainingSession:
         self.command = command or shlex.join(["mason", "pretrain"])
         self.resuming = resuming
         self.seconds: dict[str, float] = {}
+        self.flops_per_token: float | None = None
         self.clock = time.monotonic()
         if settings.task not in OBJECTIVES:
             raise SettingsError(
@@ -162,11 +164,12 @@ class PretrainingSession:
                 "The corpus has {num} documents, too few to hold one out; add text.",
                 num=store.counts.num_documents,
             )
+        hide_words([learned], tokenizer, store, self.settings)
         learner = self.goal.learner(network)
         recipe = self.dial.recipe(learner, learned)
         recipe = self._look(learner, learned, held, recipe)
         kept = self._keep(place, network, store)
-        history = self._fit(learner, learned, held, recipe, kept)
+        history = self._fit(learner, learned, held, recipe, kept, tokenizer)
         if kept.keeper and history.stopped == "interrupted":
             raise RunStopped(
                 "Stopped by signal {signal} after step {step} of {num_steps}; to go on: "
@@ -262,6 +265,7 @@ class PretrainingSession:
             recompute=self.settings.training.recompute,
         )
         needs = look_first(job, self.notice)
+        self.flops_per_token = needs.flops_per_token if needs else None
         return needs.recipe if needs else recipe
 
     def _keep(self, place: RunFolder, network: Transformer, store: TokenStore) -> Kept:
@@ -274,17 +278,32 @@ class PretrainingSession:
         return keep_run(place, now, resuming=self.resuming, notice=self.notice)
 
     def _fit(
-        self, learner: Learner, learned: Any, held: Any, recipe: Recipe, kept: Kept
+        self,
+        learner: Learner,
+        learned: Any,
+        held: Any,
+        recipe: Recipe,
+        kept: Kept,
+        tokenizer: Tokenizer,
     ) -> History:
         device = pick_device(self.settings.training.device)
         learner.to(device)
         dtype = pick_precision(recipe.precision, device)
 
-        def evaluate(model: nn.Module) -> dict[str, float]:
-            with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-                return {"valid_loss": held_loss(model, held)}
+        pace = None
+        if self.flops_per_token:
+            pace = Pace(self.flops_per_token, product_rate(device, dtype))
 
-        with watching(kept, self.watch) as watch:
+        def evaluate(model: nn.Module) -> dict[str, Any]:
+            with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+                scores = held_scores(model, held)
+            return {**scores, "samples": samples(learner, held, tokenizer)}
+
+        def seen(history: History) -> None:
+            history.pace = pace
+            self.watch(history)
+
+        with watching(kept, seen) as watch:
             return fit(learner, learned, recipe, evaluate=evaluate, watch=watch, keeper=kept.keeper)
 
     def _write(

@@ -14,8 +14,7 @@ from mason import language
 from mason.data.token_store import TokenStore
 from mason.evaluation.language import (
     bytes_per_token,
-    held_loss,
-    question_accuracy,
+    held_scores,
     unigram_loss,
 )
 from mason.language import say
@@ -35,16 +34,17 @@ def learned_by(
     network: nn.Module, tokenizer: Tokenizer, store: TokenStore, held: Any, objective: str
 ) -> dict[str, Any]:
     """What the model does on held-out text, and what it read."""
-    goal, accuracy = OBJECTIVES[objective], None
-    if isinstance(held, MaskedLanguage) and len(goal.heads) > 1:
-        accuracy, held.question = question_accuracy(network, held), 0.0
-    loss = held_loss(network, held)
+    goal = OBJECTIVES[objective]
+    if isinstance(held, MaskedLanguage):
+        held.question = 0.0  # the loss told is the tokens' alone
+    scores = held_scores(network, held)
+    loss = scores.pop("valid_loss")
     told: dict[str, Any] = {
         "objective": objective,
         "paper": goal.paper,
         "held_loss": loss,
         "unigram_loss": unigram_loss(store),
-        "question_accuracy": accuracy,
+        **scores,
         "corpus": asdict(store.counts),
         "vocabulary": tokenizer.num_tokens,
     }
@@ -86,6 +86,7 @@ def results_of(
         },
         "cost": {
             "tokens_per_second": tokens / busy if busy else None,
+            "product_share": history.pace.share(tokens / busy) if history.pace and busy else None,
             "peak_memory_bytes": peak_memory_bytes(),
         },
         "recipe": {

@@ -23,6 +23,10 @@ Starts = Callable[[Ids], npt.NDArray[np.bool_]]
 """True at tokens that begin a word."""
 
 
+_CHUNK = 256
+"""Hidden tokens whose logits are held at once."""
+
+
 class Hidden(NamedTuple):
     """A passage with holes: what is read, where the holes are, what was there."""
 
@@ -64,33 +68,49 @@ class MaskedLanguage:
         self.starts, self.longest = starts, longest
         self.question, self.asked = question, asked
         self._ratio = 1.0
+        self._drawn: dict[int, tuple[Passage, Hidden]] = {}
+        self._seed: int | None = None
 
     def count(self, batch: Sequence[int]) -> int:
         """Hidden tokens of the batch; begins the batch."""
+        self._seed = None
         count = sum(len(self._draw(int(i))[1].at) for i in batch)
         self._ratio = count / len(batch)
         return count
 
     def loss(self, model: Any, run: Sequence[int]) -> Tensor:
         """The summed loss of the hidden tokens; questions count as their share of them."""
-        packed, at, wanted, labels = self.read(run, device_of(model))
-        head = model.heads["language"]
-        loss: Tensor
-        if labels is None or not self.question:
-            loss = head.cross_entropy(model(packed, at=at), wanted)
-            return loss
-        asked = model.heads[self.asked]
-        hidden = model(packed, at=torch.cat([at, asked.rows(packed.layout)]))
-        loss = head.cross_entropy(hidden[: len(at)], wanted)
-        answers = asked(hidden[len(at) :]).float()
-        asked_loss = F.cross_entropy(answers, labels, reduction="sum")
-        return loss + self.question * self._ratio * asked_loss
+        rows, wanted, answers, labels = self._answers(model, run, asked=bool(self.question))
+        loss: Tensor = model.heads["language"].cross_entropy(rows, wanted)
+        return loss if labels is None else loss + self._asked_loss(answers, labels)
 
-    def right(self, model: Any, run: Sequence[int]) -> int:
-        """How many of the pairs' questions the model answers right."""
-        packed, _, _, labels = self.read(run, device_of(model))
-        assert labels is not None, "only pairs have a question"
-        return int((model.logits(self.asked, packed).argmax(1) == labels).sum())
+    def scores(self, model: Any, run: Sequence[int]) -> dict[str, tuple[float, int]]:
+        """The loss, and how many hidden tokens and pairs are answered right, of how many."""
+        rows, wanted, answers, labels = self._answers(model, run, asked=True)
+        loss, right = 0.0, 0
+        for some, ids in zip(rows.split(_CHUNK), wanted.split(_CHUNK), strict=True):
+            logits = model.heads["language"](some).float()
+            loss += float(F.cross_entropy(logits, ids, reduction="sum"))
+            right += int((logits.argmax(1) == ids).sum())
+        told: dict[str, tuple[float, int]] = {"token_accuracy": (right, len(wanted))}
+        if labels is not None:
+            loss += float(self._asked_loss(answers, labels))
+            told["question_accuracy"] = int((answers.argmax(1) == labels).sum()), len(labels)
+        return told | {"valid_loss": (loss, len(wanted))}
+
+    def _answers(
+        self, model: Any, run: Sequence[int], *, asked: bool
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+        """Hidden states of the holes, what was there, answers to the question, the right ones."""
+        packed, at, wanted, labels = self.read(run, device_of(model))
+        if labels is None or not asked:
+            return model(packed, at=at), wanted, at[:0], None
+        head = model.heads[self.asked]
+        hidden = model(packed, at=torch.cat([at, head.rows(packed.layout)]))
+        return hidden[: len(at)], wanted, head(hidden[len(at) :]).float(), labels
+
+    def _asked_loss(self, answers: Tensor, labels: Tensor) -> Tensor:
+        return self.question * self._ratio * F.cross_entropy(answers, labels, reduction="sum")
 
     def read(
         self, run: Sequence[int], device: torch.device | str = "cpu"
@@ -116,16 +136,23 @@ class MaskedLanguage:
         )
 
     def _draw(self, index: int) -> tuple[Passage, Hidden]:
-        chance = chance_of(index)
-        passage = self.passages.draw(index, chance)
-        return passage, self.hide(passage, chance)
+        """What the step draws for a passage: once, though it is counted and read."""
+        seed = torch.initial_seed()
+        if seed != self._seed:
+            self._drawn, self._seed = {}, seed
+        if index not in self._drawn:
+            chance = chance_of(index)
+            passage = self.passages.draw(index, chance)
+            self._drawn[index] = passage, self.hide(passage, chance)
+        return self._drawn[index]
 
     def hide(self, passage: Passage, chance: np.random.Generator) -> Hidden:
         """Make the holes of one passage."""
         assert self.marks.mask is not None, "hiding needs a mask"
-        groups = _words(passage, self.starts)
-        budget = max(1, round(self.rate * int(passage.is_text.sum())))
-        at = np.sort(_choose(groups, budget, self.longest, chance))
+        places = np.flatnonzero(passage.is_text)
+        budget = max(1, round(self.rate * len(places)))
+        chosen = _choose(_bounds(passage, places, self.starts), budget, self.longest, chance)
+        at = places[np.sort(chosen)]
         tokens, wanted = passage.tokens.copy(), passage.tokens[at]
         fate = chance.random(len(at))
         tokens[at[fate < self.masked]] = self.marks.mask
@@ -134,34 +161,36 @@ class MaskedLanguage:
         return Hidden(tokens, at, wanted)
 
 
-def _words(passage: Passage, starts: Starts | None) -> list[Ids]:
-    """The places of each word of the text, in order; without ``starts`` each token is one."""
-    places = np.flatnonzero(passage.is_text)
+def _bounds(passage: Passage, places: Ids, starts: Starts | None) -> Ids:
+    """Where in ``places`` each word begins, and the end; without ``starts`` each token is one."""
     if starts is None or not len(places):
-        return [places[i : i + 1] for i in range(len(places))]
+        return np.arange(len(places) + 1)
     begins = starts(passage.tokens)[places]
     # A mark between two tokens parts words too.
     begins |= np.diff(places, prepend=places[0] - 2) > 1
-    return np.split(places, np.flatnonzero(begins)[1:] if begins[0] else np.flatnonzero(begins))
+    return np.append(np.flatnonzero(begins), len(places))
 
 
-def _choose(words: list[Ids], budget: int, longest: int, chance: np.random.Generator) -> Ids:
-    """Places of random words or runs of words, at most ``budget`` but at least one word's.
+def _choose(bounds: Ids, budget: int, longest: int, chance: np.random.Generator) -> Ids:
+    """Random words or runs of words, at most ``budget`` tokens but at least one word's.
 
     A run of n words is as likely as 1/n (Lan et al. 2020).
     """
-    chosen: list[Ids] = []
-    taken = np.zeros(len(words), dtype=np.bool_)
-    left = budget
-    weights = 1.0 / np.arange(1, longest + 1)
-    for start in chance.permutation(len(words)):
+    num_words = len(bounds) - 1
+    order = chance.permutation(num_words)
+    if num_words == bounds[-1] and longest == 1:  # each word is a token
+        return order[:budget]
+    sizes = [1] * num_words
+    if longest > 1:
+        weights = 1.0 / np.arange(1, longest + 1)
+        sizes = (1 + chance.choice(longest, num_words, p=weights / weights.sum())).tolist()
+    ends, chosen, left = bounds.tolist(), np.zeros(bounds[-1], dtype=np.bool_), budget
+    for start, size in zip(order.tolist(), sizes, strict=True):
         if left <= 0:
             break
-        size = 1 if longest == 1 else 1 + int(chance.choice(longest, p=weights / weights.sum()))
-        run = range(int(start), min(int(start) + size, len(words)))
-        fits = sum(len(words[i]) for i in run) <= left or not chosen
-        if fits and not taken[list(run)].any():
-            chosen += [words[i] for i in run]
-            taken[list(run)] = True
-            left = budget - sum(map(len, chosen))
-    return np.concatenate(chosen) if chosen else np.empty(0, np.int64)
+        first, last = ends[start], ends[min(start + size, num_words)]
+        fits = last - first <= left or left == budget
+        if fits and not chosen[first:last].any():
+            chosen[first:last] = True
+            left -= last - first
+    return np.flatnonzero(chosen)

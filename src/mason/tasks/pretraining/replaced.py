@@ -75,15 +75,35 @@ class ReplacedTokens:
 
     def loss(self, model: Electra, run: Sequence[int]) -> Tensor:
         """The generator's summed loss, and the model's as its share of it."""
+        loss, answers, replaced = self._answers(model, run)
+        return loss + self._told_loss(answers, replaced)
+
+    def scores(self, model: Electra, run: Sequence[int]) -> dict[str, tuple[float, int]]:
+        """The loss, the replaced tokens that are found and the real ones that are let pass."""
+        loss, answers, replaced = self._answers(model, run)
+        found, there = answers > 0, replaced > 0
+        count = self.masked.count(run)
+        return {
+            "valid_loss": (float(loss + self._told_loss(answers, replaced)), count),
+            "replaced_found": (int((found & there).sum()), int(there.sum())),
+            "real_kept": (int((~found & ~there).sum()), int((~there).sum())),
+        }
+
+    def _answers(
+        self, model: Electra, run: Sequence[int]
+    ) -> tuple[Float[Tensor, ""], Float[Tensor, "T"], Float[Tensor, "T"]]:
+        """The generator's loss; the model's logit for every token; 1.0 where it was replaced."""
         packed, at, wanted, _ = self.masked.read(run, device_of(model))
         logits = model.generator.logits("language", packed, at=at).float()
         loss = F.cross_entropy(logits, wanted, reduction="sum")
         holes = torch.bincount(packed.layout.sequences[at], minlength=len(run)).tolist()
         guessed = sampled(logits.detach(), _chances(run, holes, logits.device))
         read, replaced = filled(packed, at, wanted, guessed)
-        answers = model.network.logits("replaced", read).squeeze(1).float()
+        return loss, model.network.logits("replaced", read).squeeze(1).float(), replaced
+
+    def _told_loss(self, answers: Float[Tensor, "T"], replaced: Float[Tensor, "T"]) -> Tensor:
         told = F.binary_cross_entropy_with_logits(answers, replaced, reduction="sum")
-        return loss + self.weight * self._ratio * told
+        return self.weight * self._ratio * told
 
 
 def _chances(run: Sequence[int], holes: Sequence[int], device: torch.device) -> Float[Tensor, "H"]:

@@ -1,0 +1,39 @@
+"""How far a step moves the weights."""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+_SAMPLE = 1 << 14
+"""Values of a parameter that are looked at: a copy of all weights would cost a pass and memory."""
+
+
+class Update:
+    """The norm of the weights' change over the norm of the weights, near 1e-3 in a sound run.
+
+    Of large parameters a spread sample stands for all.
+
+    Args:
+        parameters: As they are before the step.
+    """
+
+    def __init__(self, parameters: Iterable[Tensor]) -> None:
+        self.parameters = list(parameters)
+        self.before = [_sample(p).clone() for p in self.parameters]
+
+    def norm(self) -> float:
+        """After the step."""
+        sums = torch.zeros(2, device=self.parameters[0].device)
+        for parameter, before in zip(self.parameters, self.before, strict=True):
+            change = (_sample(parameter) - before).float().square().sum()
+            size = before.float().square().sum()
+            sums += torch.stack([change, size]) * (parameter.numel() / before.numel())
+        change, size = sums.sqrt().tolist()
+        return float(change / size) if size else 0.0
+
+
+def _sample(parameter: Tensor) -> Tensor:
+    """Values spread over all; an odd stride, so that all columns are met."""
+    stride = max(1, parameter.numel() // _SAMPLE) | 1
+    return parameter.detach().flatten()[::stride]
