@@ -11,20 +11,25 @@ from mason.data.token_store import TokenStore
 from mason.tasks.pretraining import MaskedLanguage
 from mason.text import Tokenizer
 from mason.training.step import seed_step
+from mason.training.world import ALONE, World
 
 _HELD_TOKENS = 40_000
 """Most held-out tokens an evaluation reads."""
 
 
 @torch.no_grad()
-def held_loss(model: nn.Module, held: Any) -> float:
-    """Mean loss of a target on held-out text; the same holes are drawn every time."""
+def held_loss(model: nn.Module, held: Any, world: World = ALONE) -> float:
+    """Mean loss of a target on held-out text; the same holes are drawn every time.
+
+    Each process of ``world`` reads its share; the answer is the same in all.
+    """
     seed_step(0, 0)
     total = num = 0.0
-    for run in _runs(held.lengths):
-        num += held.count(run)
-        total += float(held.loss(model, run))
-    return total / num
+    for run, counts in world.rounds(list(_runs(held.lengths))):
+        targets, loss = held.count(run), float(held.loss(model, run))
+        if counts:
+            num, total = num + targets, total + loss
+    return world.total(total) / world.total(num)
 
 
 def held_tokens(held: Any) -> int:

@@ -17,6 +17,7 @@ from mason.training.history import Evaluation, History
 from mason.training.optimizers import build_optimizer
 from mason.training.optimizers.schedule_free import ScheduleFree
 from mason.training.recipe import Recipe
+from mason.training.world import ALONE, World
 
 
 class Objective(Protocol):
@@ -43,6 +44,7 @@ class State:
         rate_scale: Share of the recipe's learning rate; falls with each return to a
             checkpoint.
         rollbacks: Returns to a checkpoint so far.
+        world: The processes that take its steps together.
     """
 
     model: nn.Module
@@ -56,10 +58,16 @@ class State:
     average: Average | None = None
     rate_scale: float = 1.0
     rollbacks: int = 0
+    world: World = ALONE
 
     @classmethod
     def fresh(
-        cls, model: nn.Module, objective: Objective, recipe: Recipe, new: Sequence[str]
+        cls,
+        model: nn.Module,
+        objective: Objective,
+        recipe: Recipe,
+        new: Sequence[str],
+        world: World = ALONE,
     ) -> "State":
         """Before the first step; ``new`` are the parameters that start from random weights.
 
@@ -83,6 +91,7 @@ class State:
             steps_per_epoch,
             recipe.tokens_per_pass,
             None if decay is None else Average(model.named_parameters(), decay),
+            world=world,
         )
 
     @property
@@ -153,6 +162,7 @@ class State:
             "rollbacks": self.rollbacks,
             "guard": self.guard.facts(),
             "threads": torch.get_num_threads(),
+            "processes": self.world.size,
         }
 
     def load_facts(self, facts: Mapping[str, Any]) -> None:

@@ -4,7 +4,7 @@ import hashlib
 import shlex
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from mason.models.checkpoints import load_model, save_model
 from mason.models.families import Family
 from mason.models.files import write_json, writing_folder
 from mason.models.shapes import family_of, shape
-from mason.models.transformer import Transformer, num_parameters, set_dropout
+from mason.models.transformer import Transformer, num_parameters, set_dropout, set_recompute
 from mason.reports import write_report
 from mason.runtime import (
     keep_freed_memory,
@@ -39,6 +39,7 @@ from mason.training.history import History
 from mason.training.loop import Watch, fit
 from mason.training.recipe import Recipe
 from mason.training.run_folder import Begun, RunFolder
+from mason.training.world import World, joined
 from mason.workflows import jobs
 from mason.workflows.dialling import Dial, embedding_size
 from mason.workflows.keeping import Kept, keep_run, model_fingerprint, watching
@@ -98,10 +99,12 @@ def pretrain(
         "data.train": sources if len(sources) > 1 else sources[0],
         "output.folder": str(output),
     }
-    resolved = load_settings(Path(config) if config else None, {**options, **named})
-    for sentence in resolved.notices:
-        notice(sentence)
-    return PretrainingSession(resolved.settings, watch, notice, command).run()
+    with joined() as world:
+        resolved = load_settings(Path(config) if config else None, {**options, **named})
+        session = PretrainingSession(resolved.settings, watch, notice, command, world)
+        for sentence in resolved.notices:
+            session.notice(sentence)
+        return session.run()
 
 
 class PretrainingSession:
@@ -113,10 +116,13 @@ class PretrainingSession:
         watch: Watch,
         notice: Say,
         command: str | None,
+        world: World,
         *,
         resuming: bool = False,
     ) -> None:
-        self.settings, self.watch, self.notice = settings, watch, notice
+        self.settings, self.world = settings, world
+        self.watch: Watch = watch if world.is_first else lambda history: None
+        self.notice: Say = notice if world.is_first else lambda sentence: None
         self.command = command or shlex.join(["mason", "pretrain"])
         self.resuming = resuming
         self.seconds: dict[str, float] = {}
@@ -130,7 +136,7 @@ class PretrainingSession:
         refuse_unused(settings, FINE_TUNING_ONLY, "mason pretrain")
         self.goal: Goal = OBJECTIVES[settings.task]
         self.longest = settings.model.max_tokens or _DEFAULT_TOKENS
-        self.dial = Dial(settings, self.goal, self.longest, notice)
+        self.dial = Dial(settings, self.goal, self.longest, self.notice, world)
 
     def run(self) -> Pretrained:
         """Everything, in order."""
@@ -139,16 +145,17 @@ class PretrainingSession:
         if self.settings.training.threads:
             torch.set_num_threads(self.settings.training.threads)
         assert self.settings.output.folder is not None
-        with RunFolder(Path(self.settings.output.folder)) as place:
+        place = RunFolder(Path(self.settings.output.folder))
+        with self.world.held_by_first(place):
             return self._run(place)
 
     def _run(self, place: RunFolder) -> Pretrained:
         train = self.settings.data.train
         files = find_files([train] if isinstance(train, str) else list(train or ()))
-        tokenizer = self._tokenizer(files, place)
-        store = self._store(files, tokenizer)
+        tokenizer = self.world.after_first(lambda: self._tokenizer(files, place))
+        store = self.world.after_first(lambda: self._store(files, tokenizer))
         self._lap("prepare")
-        network, family = self._network(tokenizer, store)
+        network, family = self.world.after_first(lambda: self._network(tokenizer, store))
         if self.settings.training.dropout is not None:
             set_dropout(network, self.settings.training.dropout)
         marks = marks_of(tokenizer)
@@ -174,14 +181,18 @@ class PretrainingSession:
                 folder=shlex.quote(str(self.settings.output.folder)),
             )
         self._lap("train")
-        told = learned_by(network, tokenizer, store, held, str(self.settings.task))
-        self._lap("evaluate")
-        results = results_of(self.settings, network, family, history, recipe, told) | {
-            "command": self.command
-        }
-        results["cost"]["seconds"] = {**self.seconds, "total": sum(self.seconds.values())}
-        self._write(network, family, tokenizer, results, place)
-        return Pretrained(network, tokenizer, results, place.folder)
+
+        def finish() -> dict[str, Any]:
+            told = learned_by(network, tokenizer, store, held, str(self.settings.task))
+            self._lap("evaluate")
+            results = results_of(self.settings, network, family, history, recipe, told) | {
+                "command": self.command
+            }
+            results["cost"]["seconds"] = {**self.seconds, "total": sum(self.seconds.values())}
+            self._write(network, family, tokenizer, results, place)
+            return results
+
+        return Pretrained(network, tokenizer, self.world.first(finish), place.folder)
 
     def _tokenizer(self, files: Sequence[Path], place: RunFolder) -> Tokenizer:
         chosen = self.settings.model
@@ -257,8 +268,15 @@ class PretrainingSession:
             pick_device(self.settings.training.device),
             recompute=self.settings.training.recompute,
         )
-        needs = look_first(job, self.notice)
-        return needs.recipe if needs else recipe
+
+        def look() -> tuple[int, bool]:
+            needs = look_first(job, self.notice)
+            again = bool(needs and needs.recompute) or self.settings.training.recompute
+            return (needs.recipe if needs else recipe).tokens_per_pass, again
+
+        tokens, recompute = self.world.first(look)
+        set_recompute(network, recompute)
+        return replace(recipe, tokens_per_pass=tokens)
 
     def _keep(self, place: RunFolder, network: Transformer, store: TokenStore) -> Kept:
         now = Begun(
@@ -267,21 +285,31 @@ class PretrainingSession:
             store.fingerprint,
             model_fingerprint(network.spec),
         )
-        return keep_run(place, now, resuming=self.resuming, notice=self.notice)
+        return keep_run(place, now, resuming=self.resuming, notice=self.notice, world=self.world)
 
     def _fit(
         self, network: Transformer, learned: Any, held: Any, recipe: Recipe, kept: Kept
     ) -> History:
         device = pick_device(self.settings.training.device)
-        network.to(device)
+        shared = self.world.share(network, device)
         dtype = pick_precision(recipe.precision, device)
 
         def evaluate(model: nn.Module) -> dict[str, float]:
             with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-                return {"valid_loss": held_loss(model, held)}
+                return {"valid_loss": held_loss(model, held, self.world)}
 
         with watching(kept, self.watch) as watch:
-            return fit(network, learned, recipe, evaluate=evaluate, watch=watch, keeper=kept.keeper)
+            history = fit(
+                shared,
+                learned,
+                recipe,
+                evaluate=evaluate,
+                watch=watch,
+                keeper=kept.keeper,
+                world=self.world,
+            )
+        self.world.whole(shared, network)
+        return history
 
     def _write(
         self,

@@ -1,0 +1,236 @@
+"""Several processes as one run: torchrun starts them, FSDP2 shares the model among them.
+
+Each process holds a part of every weight, gradient and average, and reads its share of every
+batch (Rajbhandari et al. 2020, ZeRO stage 3; Zhao et al. 2023). What is done once (files, what
+is said) the first process does; what must be equal everywhere it sends to the others, or all
+of them sum. Nothing is pickled on the way.
+"""
+
+import copy
+import hashlib
+import itertools
+import json
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import timedelta
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import FSDPModule, fully_shard
+from torch.distributed.tensor import DTensor, distribute_tensor
+
+from mason.errors import MasonError, RunError, RunFailed
+from mason.models.stack import Stack
+from mason.runtime import take_device
+from mason.training.batches import Indices, passes
+from mason.training.world import Item, Made, Module, World
+
+_PATIENCE = timedelta(minutes=30)
+"""How long a process waits for the others in one operation: checkpoints are written meanwhile."""
+_LEAVE_SECONDS = 5.0
+_joined = itertools.count()
+
+
+class Processes(World):
+    """Several processes; each makes one of these and calls the same methods in the same order."""
+
+    def __init__(self) -> None:
+        take_device()
+        store, self.rank, self.size = next(dist.rendezvous("env://", timeout=_PATIENCE))
+        self._store = dist.PrefixStore(f"mason/{next(_joined)}", store)
+        dist.init_process_group(
+            "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo",
+            store=self._store,
+            rank=self.rank,
+            world_size=self.size,
+            timeout=_PATIENCE,
+        )
+        self._num_made = 0
+
+    def first(self, make: Callable[[], Made]) -> Made:
+        """Through torchrun's store, where the others may wait for hours."""
+        self._num_made += 1
+        key = f"made/{self._num_made}"
+        if self.is_first:
+            try:
+                text = json.dumps({"made": make()})
+            except BaseException as error:
+                self._store.set(key, json.dumps(_failure(error)))
+                raise
+            self._store.set(key, text)
+        told = json.loads(text if self.is_first else self._read(key))
+        if "failed" in told:
+            raise RunFailed(told["failed"], told["code"])
+        made: Made = told["made"]
+        return made
+
+    def after_first(self, make: Callable[[], Made]) -> Made:
+        """The first process makes its own before the others begin."""
+        made: list[Made] = []
+        self.first(lambda: made.append(make()))  # type: ignore[func-returns-value]
+        return made[0] if made else make()
+
+    def total(self, value: float) -> float:
+        """Equal to the last bit in all processes."""
+        found = torch.tensor(value, dtype=torch.float64)
+        dist.all_reduce(found, dist.ReduceOp.SUM)
+        return float(found)
+
+    def highest(self, value: int) -> int:
+        """The highest of all processes' values."""
+        found = torch.tensor(value)
+        dist.all_reduce(found, dist.ReduceOp.MAX)
+        return int(found)
+
+    def rounds(self, items: Sequence[Item]) -> list[tuple[Item, bool]]:
+        """Every ``size``-th item."""
+        mine = items[self.rank :: self.size]
+        return _filled(mine, -(-len(items) // self.size), items[0])
+
+    def passes(
+        self, batch: Sequence[int] | Indices, lengths: Sequence[int], budget: int
+    ) -> list[tuple[list[int], bool]]:
+        """Every ``size``-th example in the order of length, so that all read about as much."""
+        ordered = sorted((int(i) for i in batch), key=lambda i: lengths[i])
+        dealt = [
+            list(passes(ordered[rank :: self.size], lengths, budget)) for rank in range(self.size)
+        ]
+        return _filled(dealt[self.rank], max(map(len, dealt)), ordered[:1])
+
+    def share(self, model: Module, device: torch.device) -> Module:
+        """A model of DTensors with the first process's weights; the given one is left empty.
+
+        Raises:
+            RunError: Processes cannot share a model on this kind of device.
+        """
+        if device.type not in ("cpu", "cuda"):
+            raise RunError(
+                "Several processes cannot share a model on {device}; choose "
+                "--training.device cpu, or start one process.",
+                device=device.type,
+            )
+        for tensor in (*model.parameters(), *model.buffers()):
+            dist.broadcast(tensor.detach(), 0)
+        parameters = list(model.parameters())
+        shared = copy.deepcopy(model, {id(p): p for p in parameters})
+        mesh = init_device_mesh(device.type, (self.size,))
+        for stack in [m for m in shared.modules() if isinstance(m, Stack)]:
+            for layer in stack.layers:
+                fully_shard(layer, mesh=mesh)
+        # Heads are called after the model's forward: the rest stays whole until the backward.
+        fully_shard(shared, mesh=mesh, reshard_after_forward=False)
+        for module in shared.modules():
+            if isinstance(module, FSDPModule):
+                # The sum, not the mean: a step divides by the targets of all processes.
+                module.set_gradient_divide_factor(1.0)
+                module.set_force_sum_reduction_for_comms(True)
+        for parameter in parameters:
+            parameter.data = parameter.data.new_empty(0)
+        return shared
+
+    def settle(self, model: nn.Module) -> None:
+        """The root stays whole after its forward; what reads weights wants the parts."""
+        assert isinstance(model, FSDPModule), "made by share"
+        model.reshard()
+
+    def whole(self, shared: nn.Module, model: nn.Module) -> None:
+        """In every process: each can go on with the model by itself."""
+        self.settle(shared)
+        pairs = zip(model.named_parameters(), shared.named_parameters(), strict=True)
+        for (name, parameter), (same, part) in pairs:
+            assert name == same, "one model"
+            parameter.data = _full(part)
+        model.to(next(shared.parameters()).device)
+
+    def gather(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        """One after another, into the first process's ordinary memory."""
+        found = {}
+        for name, tensor in tensors.items():
+            full = _full(tensor)
+            if self.is_first:
+                found[name] = full.cpu()
+        return found
+
+    def cut(self, whole: Tensor, like: Tensor) -> Tensor:
+        """Nothing is sent."""
+        return _distributed(whole, like, None)
+
+    def spread(self, whole: Tensor | None, like: Tensor) -> Tensor:
+        """The first process sends each of the others its part."""
+        given = torch.empty(like.shape, dtype=like.dtype) if whole is None else whole
+        return _distributed(given, like, 0)
+
+    def leave(self) -> None:
+        """End a run that went well; all processes together."""
+        dist.barrier()
+        dist.destroy_process_group()
+
+    def fail(self, error: BaseException) -> BaseException:
+        """End a run that did not; what to raise."""
+        with suppress(RuntimeError):  # the store ends with the process or machine that holds it
+            error = self._known(error)
+            self._store.add("left", 1)
+            patience = time.monotonic() + _LEAVE_SECONDS
+            while self.is_first and time.monotonic() < patience:  # it may hold the store
+                if self._store.add("left", 0) == self.size:
+                    break
+                time.sleep(0.02)
+        return error
+
+    def _known(self, error: BaseException) -> BaseException:
+        """The error, marked where another process says the same or says what came before it."""
+        if _is_lost(error):
+            error = RunError(
+                "Another process of this run has ended, and so has this one; start the run again: "
+                "it goes on from its newest checkpoint."
+            )
+            error.told = self._store.add("told", 0) > 0
+        elif isinstance(error, MasonError) and not error.told:
+            digest = hashlib.sha256(str(error).encode()).hexdigest()
+            error.told = self._store.add(f"told/{digest}", 1) > 1
+        if isinstance(error, MasonError):
+            self._store.add("told", 1)
+        return error
+
+    def _read(self, key: str) -> bytes:
+        while True:
+            try:
+                self._store.wait([key], timedelta(seconds=1))
+            except dist.DistStoreError:  # not yet; in between Python hears signals
+                continue
+            found: bytes = self._store.get(key)
+            return found
+
+
+def _failure(error: BaseException) -> dict[str, object]:
+    known = isinstance(error, MasonError)
+    return {"failed": str(error), "code": error.exit_code if known else 1}  # type: ignore[attr-defined]
+
+
+def _is_lost(error: BaseException) -> bool:
+    """Whether it comes from another process's end."""
+    kinds = ("gloo", "NCCL", "Connection")
+    return isinstance(error, dist.DistError) or (
+        isinstance(error, RuntimeError) and any(kind in str(error) for kind in kinds)
+    )
+
+
+def _filled(mine: Sequence[Item], num: int, idle: Item) -> list[tuple[Item, bool]]:
+    return [(item, True) for item in mine] + [(idle, False)] * (num - len(mine))
+
+
+def _full(tensor: Tensor) -> Tensor:
+    tensor = tensor.detach()
+    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+
+
+def _distributed(whole: Tensor, like: Tensor, source: int | None) -> Tensor:
+    whole = whole.to(like.device)
+    if isinstance(like, DTensor):
+        return distribute_tensor(whole, like.device_mesh, like.placements, src_data_rank=source)
+    if source is not None:
+        dist.broadcast(whole, source)
+    return whole
