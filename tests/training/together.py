@@ -1,6 +1,6 @@
 """Runs of several processes: what each of them does, and how a test starts them.
 
-    RANK=0 WORLD_SIZE=2 MASTER_ADDR=localhost MASTER_PORT=… python -m tests.training.together FOLDER
+RANK=0 WORLD_SIZE=2 MASTER_ADDR=localhost MASTER_PORT=… python -m tests.training.together FOLDER
 """
 
 import json

@@ -202,8 +202,14 @@ class Checkpoints:
         optimizer, told = optimizer_tensors(state.optimizer, state.model.named_parameters())
         averages = state.average.tensors() if state.average else state.averages()
         facts[_OPTIMIZER] = told
-        parts = (state.world.gather(some) for some in (state.weights(), optimizer, averages))
-        shot = _Snapshot(state.history.step, *parts, facts)
+        gather = state.world.gather
+        shot = _Snapshot(
+            state.history.step,
+            gather(state.weights()),
+            gather(optimizer),
+            gather(averages),
+            facts,
+        )
         self._last_step = shot.step
         if not state.world.is_first:
             pass

@@ -74,7 +74,7 @@ def _flat(path: str, tensor: Tensor) -> dict[str, Tensor]:
 
 def _leaves(path: str, tensor: Tensor) -> Iterator[tuple[str, Tensor]]:
     flatten = getattr(tensor, "__tensor_flatten__", None)
-    if flatten is None:
+    if flatten is None or hasattr(tensor, "full_tensor"):  # one that processes share is gathered
         yield path, tensor
         return
     for inner in flatten()[0]:

@@ -19,7 +19,9 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.distributed_c10d import PrefixStore
 from torch.distributed.fsdp import FSDPModule, fully_shard
+from torch.distributed.rendezvous import rendezvous
 from torch.distributed.tensor import DTensor, distribute_tensor
 
 from mason.errors import MasonError, RunError, RunFailed
@@ -30,7 +32,7 @@ from mason.training.world import Item, Made, Module, World
 
 _PATIENCE = timedelta(minutes=30)
 """How long a process waits for the others in one operation: checkpoints are written meanwhile."""
-_LEAVE_SECONDS = 5.0
+_LEAVE_SECONDS, _LOOK_SECONDS = 5.0, 0.02
 _joined = itertools.count()
 
 
@@ -39,8 +41,8 @@ class Processes(World):
 
     def __init__(self) -> None:
         take_device()
-        store, self.rank, self.size = next(dist.rendezvous("env://", timeout=_PATIENCE))
-        self._store = dist.PrefixStore(f"mason/{next(_joined)}", store)
+        store, self.rank, self.size = next(rendezvous("env://", timeout=_PATIENCE))
+        self._store = PrefixStore(f"mason/{next(_joined)}", store)
         dist.init_process_group(
             "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo",
             store=self._store,
@@ -70,7 +72,7 @@ class Processes(World):
     def after_first(self, make: Callable[[], Made]) -> Made:
         """The first process makes its own before the others begin."""
         made: list[Made] = []
-        self.first(lambda: made.append(make()))  # type: ignore[func-returns-value]
+        self.first(lambda: made.append(make()))
         return made[0] if made else make()
 
     def total(self, value: float) -> float:
@@ -170,39 +172,31 @@ class Processes(World):
 
     def fail(self, error: BaseException) -> BaseException:
         """End a run that did not; what to raise."""
+        lost = _is_lost(error)
+        if lost:
+            error = RunError(
+                "Another process of this run has ended, and so has this one; start the run again: "
+                "it goes on from its newest checkpoint."
+            )
         with suppress(RuntimeError):  # the store ends with the process or machine that holds it
-            error = self._known(error)
+            if isinstance(error, MasonError):
+                # Said once, and not at all where it only follows from what another one says.
+                digest = hashlib.sha256(str(error).encode()).hexdigest()
+                others, same = (self._store.add(f"told/{key}", 1) for key in ("", digest))
+                error.told = error.told or (others if lost else same) > 1
             self._store.add("left", 1)
             patience = time.monotonic() + _LEAVE_SECONDS
             while self.is_first and time.monotonic() < patience:  # it may hold the store
                 if self._store.add("left", 0) == self.size:
                     break
-                time.sleep(0.02)
-        return error
-
-    def _known(self, error: BaseException) -> BaseException:
-        """The error, marked where another process says the same or says what came before it."""
-        if _is_lost(error):
-            error = RunError(
-                "Another process of this run has ended, and so has this one; start the run again: "
-                "it goes on from its newest checkpoint."
-            )
-            error.told = self._store.add("told", 0) > 0
-        elif isinstance(error, MasonError) and not error.told:
-            digest = hashlib.sha256(str(error).encode()).hexdigest()
-            error.told = self._store.add(f"told/{digest}", 1) > 1
-        if isinstance(error, MasonError):
-            self._store.add("told", 1)
+                time.sleep(_LOOK_SECONDS)
         return error
 
     def _read(self, key: str) -> bytes:
-        while True:
-            try:
-                self._store.wait([key], timedelta(seconds=1))
-            except dist.DistStoreError:  # not yet; in between Python hears signals
-                continue
-            found: bytes = self._store.get(key)
-            return found
+        while not self._store.check([key]):  # in between, Python hears signals
+            time.sleep(_LOOK_SECONDS)
+        found: bytes = self._store.get(key)
+        return found
 
 
 def _failure(error: BaseException) -> dict[str, object]:
