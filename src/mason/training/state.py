@@ -19,6 +19,9 @@ from mason.training.optimizers.schedule_free import ScheduleFree
 from mason.training.recipe import Recipe
 from mason.training.world import ALONE, World
 
+_UNSHARED = ("adafactor", "adamw8bit")
+"""Optimisers whose states are no parts of their parameters: rows and columns, blocks of bits."""
+
 
 class Objective(Protocol):
     """What is learned from: examples by number, and a loss that is a sum and a count."""
@@ -72,13 +75,20 @@ class State:
         """Before the first step; ``new`` are the parameters that start from random weights.
 
         Raises:
-            SettingsError: The recipe averages the weights twice.
+            SettingsError: The recipe averages the weights twice, or several processes cannot
+                share what its optimiser keeps.
         """
         decay = recipe.ema_decay
         if decay is not None and recipe.optimizer == "schedule_free":
             raise SettingsError(
                 "The optimizer schedule_free averages the weights itself; leave "
                 "--training.ema-decay out."
+            )
+        if world.size > 1 and recipe.optimizer in _UNSHARED:
+            raise SettingsError(
+                "Several processes cannot share the optimizer {name}; choose adamw, muon or "
+                "schedule_free.",
+                name=recipe.optimizer,
             )
         steps_per_epoch = len(epoch_batches(objective.lengths, recipe, epoch=0))
         return cls(

@@ -91,10 +91,9 @@ def _accumulate_within_memory(
                 raise
             if state.world.size > 1:  # the others wait for this pass, and would wait for ever
                 raise RunError(
-                    "Memory ran out in process {rank}; lower --training.tokens-per-pass from "
-                    "{tokens}, or start more processes.",
+                    "Memory ran out in process {rank}; lower --training.tokens-per-batch, or "
+                    "start more processes.",
                     rank=state.world.rank,
-                    tokens=state.tokens_per_pass,
                 ) from error
         # Outside the handler: the error's traceback holds the activations.
         state.optimizer.zero_grad(set_to_none=True)
