@@ -61,13 +61,3 @@ class RunStopped(MasonError):  # noqa: N818 - nobody made a mistake
     def __init__(self, template: str, /, **values: object) -> None:
         super().__init__(template, **values)
         self.exit_code = 128 + int(str(values["signal"]))
-
-
-class RunFailed(MasonError):  # noqa: N818 - the error was another process's
-    """The first process of a run failed, and has said why."""
-
-    told = True
-
-    def __init__(self, reason: str, exit_code: int) -> None:
-        super().__init__("{reason}", reason=reason)
-        self.exit_code = exit_code

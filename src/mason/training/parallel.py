@@ -24,7 +24,7 @@ from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.distributed.rendezvous import rendezvous
 from torch.distributed.tensor import DTensor, distribute_tensor
 
-from mason.errors import MasonError, RunError, RunFailed
+from mason.errors import MasonError, RunError
 from mason.models.stack import Stack
 from mason.runtime import take_device
 from mason.training.batches import Indices, passes
@@ -65,7 +65,9 @@ class Processes(World):
             self._store.set(key, text)
         told = json.loads(text if self.is_first else self._read(key))
         if "failed" in told:
-            raise RunFailed(told["failed"], told["code"])
+            failed = RunError("{reason}", reason=told["failed"])
+            failed.told, failed.exit_code = True, told["code"]
+            raise failed
         made: Made = told["made"]
         return made
 
