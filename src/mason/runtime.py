@@ -50,6 +50,11 @@ def num_processes() -> int:
     return int(os.environ["WORLD_SIZE"]) if told else 1
 
 
+def num_local_processes() -> int:
+    """How many of a run's processes are on this machine."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", num_processes())) if num_processes() > 1 else 1
+
+
 def is_first_process() -> bool:
     """Whether this is the process of a run that speaks and writes."""
     return num_processes() == 1 or os.environ["RANK"] == "0"

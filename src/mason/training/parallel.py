@@ -43,13 +43,16 @@ class Processes(World):
         take_device()
         store, self.rank, self.size = next(rendezvous("env://", timeout=_PATIENCE))
         self._store = PrefixStore(f"mason/{next(_joined)}", store)
-        dist.init_process_group(
-            "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo",
-            store=self._store,
-            rank=self.rank,
-            world_size=self.size,
-            timeout=_PATIENCE,
-        )
+        try:
+            dist.init_process_group(
+                "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo",
+                store=self._store,
+                rank=self.rank,
+                world_size=self.size,
+                timeout=_PATIENCE,
+            )
+        except RuntimeError as error:
+            raise _lost() from error
         self._num_made = 0
 
     def first(self, make: Callable[[], Made]) -> Made:
@@ -176,10 +179,7 @@ class Processes(World):
         """End a run that did not; what to raise."""
         lost = _is_lost(error)
         if lost:
-            error = RunError(
-                "Another process of this run has ended, and so has this one; start the run again: "
-                "it goes on from its newest checkpoint."
-            )
+            error = _lost()
         with suppress(RuntimeError):  # the store ends with the process or machine that holds it
             if isinstance(error, MasonError):
                 # Said once, and not at all where it only follows from what another one says.
@@ -199,6 +199,13 @@ class Processes(World):
             time.sleep(_LOOK_SECONDS)
         found: bytes = self._store.get(key)
         return found
+
+
+def _lost() -> RunError:
+    return RunError(
+        "Another process of this run has ended, and so has this one; start the run again: it goes "
+        "on from its newest checkpoint."
+    )
 
 
 def _failure(error: BaseException) -> dict[str, object]:

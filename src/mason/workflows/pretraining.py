@@ -267,6 +267,7 @@ class PretrainingSession:
             self.settings.output,
             pick_device(self.settings.training.device),
             recompute=self.settings.training.recompute,
+            processes=self.world.size,
         )
 
         def look() -> tuple[int, bool]:
