@@ -2,16 +2,19 @@
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torch.distributed import TCPStore
 
 from mason.errors import SettingsError
 from mason.training.batches import passes
 from mason.training.loop import fit
-from mason.training.parallel import Processes
+from mason.training.parallel import Processes, _agreed_name
 from mason.training.recipe import Recipe
 from mason.training.world import ALONE, World
 from tests.training.small import build, objective
@@ -84,6 +87,21 @@ def test_an_optimizer_that_cannot_be_shared_is_refused(optimizer: str) -> None:
     recipe = Recipe(optimizer=optimizer)  # type: ignore[arg-type]
     with pytest.raises(SettingsError, match=optimizer):
         fit(build("encoder"), objective(), recipe, world=Two())
+
+
+def test_processes_agree_in_a_store_that_remembers_others_before_them() -> None:
+    """As torchrun's does, where it starts processes again."""
+    store = TCPStore("localhost", 0, None, True, timedelta(seconds=60))
+    for rank in (1, 2):
+        store.set(f"mason/here/{rank}", "one that was killed")
+    names = set()
+    for _ in range(3):
+        clients = [TCPStore("localhost", store.port, None, False) for _ in range(3)]
+        with ThreadPoolExecutor(3) as pool:
+            found = set(pool.map(_agreed_name, clients, range(3), [3] * 3))
+        assert len(found) == 1
+        names |= found
+    assert len(names) == 3
 
 
 def test_one_process_imports_nothing_of_it() -> None:

@@ -56,6 +56,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "recomputed": ("causal", {}),
     "idle process": ("causal", {"tokens_per_batch": None, "batch_size": 1}),
     "schedule_free": ("causal", {"optimizer": "schedule_free"}),
+    "no forward of its own": ("within", {}),
     "muon": ("causal", {"optimizer": "muon"}),
 }
 """By name: an objective, and what the recipe has of its own. In fp64 if the name does not say:
@@ -68,7 +69,20 @@ def texts(num: int = 24, seed: int = 3) -> list[list[int]]:
     return [[4 + t % 20 for t in text] for text in sequences(lengths, seed)]
 
 
-def build(name: str) -> tuple[Transformer, Any]:
+class _Within(nn.Module):
+    """A model inside of another that is never called, as ELECTRA's two networks are."""
+
+    def __init__(self, network: Transformer) -> None:
+        super().__init__()
+        self.network = network
+
+
+class _OfWithin(CausalLanguage):
+    def loss(self, model: Any, run: Sequence[int]) -> Tensor:
+        return super().loss(model.network, run)
+
+
+def build(name: str) -> tuple[nn.Module, Any]:
     """A small model without dropout, and its objective."""
     torch.manual_seed(5)
     plain = Texts(texts(), MARKS)
@@ -80,6 +94,8 @@ def build(name: str) -> tuple[Transformer, Any]:
         sentences = [[text[:2], text[2:]] for text in texts()]
         pairs = Pairs(sentences, list(range(len(sentences))), MARKS, max_tokens=25)
         return Transformer(spec), MaskedLanguage(pairs, MARKS)
+    if name == "within":
+        return _Within(Transformer(SPECS["decoder"])), _OfWithin(plain, MARKS)
     if name == "causal":
         return Transformer(SPECS["decoder"]), CausalLanguage(plain, MARKS)
     spec = replace(SPECS["encoder-decoder"], special=SpecialTokens(decoder_start=1))

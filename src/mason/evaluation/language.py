@@ -26,7 +26,7 @@ def held_loss(model: nn.Module, held: Any, world: World = ALONE) -> float:
     seed_step(0, 0)
     total = num = 0.0
     for run, counts in world.rounds(list(_runs(held.lengths))):
-        targets, loss = held.count(run), float(held.loss(model, run))
+        targets, loss = held.count(run), float(world.loss(held, model, run))
         if counts:
             num, total = num + targets, total + loss
     return world.total(total) / world.total(num)

@@ -137,9 +137,7 @@ def _loss_alone(state: State, objective: Objective, run: Sequence[int], step: in
     seed_step(state.recipe.seed, step)
     dtype = state.dtype
     with torch.autocast(state.device.type, dtype, enabled=dtype != torch.float32):
-        loss = float(objective.loss(state.model, run))
-    state.world.settle(state.model)
-    return loss
+        return float(state.world.loss(objective, state.model, run))
 
 
 def _first_layer(state: State, objective: Objective, run: Sequence[int], step: int) -> str | None:

@@ -151,7 +151,6 @@ def _look(state: State, evaluate: Evaluate | None, keeper: Keeper, watch: Watch)
     state.model.eval()
     with state.averaged():
         scores = evaluate(state.model)
-    state.world.settle(state.model)
     state.model.train()
     better = history.add(Evaluation(last.step, last.epoch, train_loss, **scores))
     if not better and _out_of_patience(history, state.recipe.patience):

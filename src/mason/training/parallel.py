@@ -8,9 +8,9 @@ of them sum. Nothing is pickled on the way.
 
 import copy
 import hashlib
-import itertools
 import json
 import time
+import uuid
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
@@ -19,7 +19,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.distributed_c10d import PrefixStore
+from torch.distributed.distributed_c10d import PrefixStore, Store
 from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.distributed.rendezvous import rendezvous
 from torch.distributed.tensor import DTensor, distribute_tensor
@@ -28,12 +28,13 @@ from mason.errors import MasonError, RunError
 from mason.models.stack import Stack
 from mason.runtime import take_device
 from mason.training.batches import Indices, passes
+from mason.training.state import Objective
 from mason.training.world import Item, Made, Module, World
 
 _PATIENCE = timedelta(minutes=30)
 """How long a process waits for the others in one operation: checkpoints are written meanwhile."""
 _LEAVE_SECONDS, _LOOK_SECONDS = 5.0, 0.02
-_joined = itertools.count()
+_ROOT = "shared_root"
 
 
 class Processes(World):
@@ -42,7 +43,7 @@ class Processes(World):
     def __init__(self) -> None:
         take_device()
         store, self.rank, self.size = next(rendezvous("env://", timeout=_PATIENCE))
-        self._store = PrefixStore(f"mason/{next(_joined)}", store)
+        self._store = PrefixStore(_agreed_name(store, self.rank, self.size), store)
         try:
             dist.init_process_group(
                 "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo",
@@ -66,7 +67,7 @@ class Processes(World):
                 self._store.set(key, json.dumps(_failure(error)))
                 raise
             self._store.set(key, text)
-        told = json.loads(text if self.is_first else self._read(key))
+        told = json.loads(text if self.is_first else _read(self._store, key))
         if "failed" in told:
             failed = RunError("{reason}", reason=told["failed"])
             failed.told, failed.exit_code = True, told["code"]
@@ -127,25 +128,28 @@ class Processes(World):
         for stack in [m for m in shared.modules() if isinstance(m, Stack)]:
             for layer in stack.layers:
                 fully_shard(layer, mesh=mesh)
-        # Heads are called after the model's forward: the rest stays whole until the backward.
-        fully_shard(shared, mesh=mesh, reshard_after_forward=False)
-        for module in shared.modules():
+        root = _Learning(shared)
+        fully_shard(root, mesh=mesh, reshard_after_forward=False)
+        for module in root.modules():
             if isinstance(module, FSDPModule):
                 # The sum, not the mean: a step divides by the targets of all processes.
                 module.set_gradient_divide_factor(1.0)
                 module.set_force_sum_reduction_for_comms(True)
         for parameter in parameters:
             parameter.data = parameter.data.new_empty(0)
+        shared.__dict__[_ROOT] = root  # no submodule: it would hold itself
         return shared
 
-    def settle(self, model: nn.Module) -> None:
-        """The root stays whole after its forward; what reads weights wants the parts."""
-        assert isinstance(model, FSDPModule), "made by share"
-        model.reshard()
+    def loss(self, objective: Objective, model: nn.Module, run: Sequence[int]) -> Tensor:
+        """Within the root's forward, where whatever an objective calls finds whole weights."""
+        root = model.__dict__[_ROOT]
+        loss: Tensor = root(objective, run)
+        if not torch.is_grad_enabled():  # else the backward pass does it
+            root.reshard()
+        return loss
 
     def whole(self, shared: nn.Module, model: nn.Module) -> None:
         """In every process: each can go on with the model by itself."""
-        self.settle(shared)
         pairs = zip(model.named_parameters(), shared.named_parameters(), strict=True)
         for (name, parameter), (same, part) in pairs:
             assert name == same, "one model"
@@ -194,11 +198,47 @@ class Processes(World):
                 time.sleep(_LOOK_SECONDS)
         return error
 
-    def _read(self, key: str) -> bytes:
-        while not self._store.check([key]):  # in between, Python hears signals
-            time.sleep(_LOOK_SECONDS)
-        found: bytes = self._store.get(key)
-        return found
+
+def _agreed_name(store: Store, rank: int, size: int) -> str:
+    """A name for what these processes write, which none before them had.
+
+    torchrun keeps its store when it starts processes again, with all that those before them
+    wrote, so each answers only to what it was itself asked.
+    """
+    own, others = uuid.uuid4().hex, range(1, size)
+    if rank:
+        store.set(f"mason/here/{rank}", own)
+        name = _read(store, f"mason/name/{own}").decode()
+        store.set(f"mason/agreed/{name}/{rank}", "")
+        return name
+    patience = time.monotonic() + _PATIENCE.total_seconds()
+    while not all(store.check([f"mason/agreed/{own}/{other}"]) for other in others):
+        for here in (f"mason/here/{other}" for other in others):
+            if store.check([here]):
+                store.set(f"mason/name/{store.get(here).decode()}", own)
+        if time.monotonic() > patience:
+            raise _lost()
+        time.sleep(_LOOK_SECONDS)
+    return own
+
+
+def _read(store: Store, key: str) -> bytes:
+    """What another process writes, now or later."""
+    while not store.check([key]):  # in between, Python hears signals
+        time.sleep(_LOOK_SECONDS)
+    found: bytes = store.get(key)
+    return found
+
+
+class _Learning(nn.Module):
+    """The root that FSDP shares out: all of an objective's loss is its forward."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, objective: Objective, run: Sequence[int]) -> Tensor:
+        return objective.loss(self.model, run)
 
 
 def _lost() -> RunError:

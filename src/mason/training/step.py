@@ -46,7 +46,6 @@ def take_step(state: State, objective: Objective, refused: Refused) -> Step:
     )
     if reason is not None:
         refused(state, objective, batch, step)
-        state.world.settle(state.model)
     state.optimizer.zero_grad(set_to_none=True)
     return step
 
@@ -67,7 +66,7 @@ def accumulate(state: State, objective: Objective, batch: Indices, step: int) ->
     count, loss = objective.count(batch), 0.0
     for run, counts in state.world.passes(batch, objective.lengths, state.tokens_per_pass):
         with torch.autocast(device, dtype, enabled=dtype != torch.float32):
-            summed = objective.loss(state.model, run)
+            summed = state.world.loss(objective, state.model, run)
         (summed / count if counts else 0 * summed).backward()
         loss += float(summed.detach()) if counts else 0.0
     return state.world.total(loss) / count

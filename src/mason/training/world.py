@@ -6,13 +6,16 @@ nothing for it and imports nothing of it.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from mason.runtime import num_processes
 from mason.training.batches import Indices, passes
+
+if TYPE_CHECKING:
+    from mason.training.state import Objective
 
 Made = TypeVar("Made")
 Item = TypeVar("Item")
@@ -75,8 +78,9 @@ class World:
         """The model to train on a device; ``whole`` brings what it learned back."""
         return model.to(device)
 
-    def settle(self, model: nn.Module) -> None:
-        """Leave each process its part of the weights, after a pass without a backward pass."""
+    def loss(self, objective: "Objective", model: nn.Module, run: Sequence[int]) -> Tensor:
+        """An objective's loss on a model from ``share``."""
+        return objective.loss(model, run)
 
     def whole(self, shared: nn.Module, model: nn.Module) -> None:
         """Write what a shared model learned into the one it was made from."""
