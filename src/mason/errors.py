@@ -16,6 +16,8 @@ class MasonError(Exception):
     """
 
     exit_code = 2
+    told = False
+    """Whether another process of the same run says it."""
 
     def __init__(self, template: str, /, **values: object) -> None:
         super().__init__(template)

@@ -44,6 +44,41 @@ def _has_mps() -> bool:
     return bool(torch.backends.mps.is_available())
 
 
+def num_processes() -> int:
+    """How many processes torchrun started for this run; 1 without it."""
+    told = all(name in os.environ for name in ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"))
+    return int(os.environ["WORLD_SIZE"]) if told else 1
+
+
+def num_local_processes() -> int:
+    """How many of a run's processes are on this machine."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", num_processes())) if num_processes() > 1 else 1
+
+
+def is_first_process() -> bool:
+    """Whether this is the process of a run that speaks and writes."""
+    return num_processes() == 1 or os.environ["RANK"] == "0"
+
+
+def take_device() -> None:
+    """Compute on the CUDA device of this process's own; without CUDA nothing happens.
+
+    Raises:
+        RunError: There are more processes on this machine than devices.
+    """
+    import torch
+
+    number, there = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
+    if number >= there > 0:
+        raise RunError(
+            "This machine has {devices} CUDA devices, too few for a process each; start "
+            "--nproc-per-node {devices}, or hide them with CUDA_VISIBLE_DEVICES= to use the CPU.",
+            devices=there,
+        )
+    if there:
+        torch.cuda.set_device(number)
+
+
 def pick_precision(name: str, device: "torch.device") -> "torch.dtype":
     """The dtype of matrix products: bf16 where the hardware is fast at it, else fp32."""
     import torch

@@ -18,7 +18,7 @@ from mason.models.checkpoints import spec_of
 from mason.models.spec import Topology
 from mason.models.transformer import Transformer, num_parameters, set_dropout
 from mason.tasks.classification import ClassificationObjective, Examples
-from mason.training.forecast import Speed, Work, forecast
+from mason.training.forecast import Speed, Work, forecast, memory_of_each
 from mason.training.heap import Heap
 from mason.training.recipe import Recipe
 from tests.models.small import TOPOLOGIES
@@ -195,3 +195,16 @@ def test_a_hole_is_used_again_where_it_is_large_enough() -> None:
     assert heap.top == top
     heap.take(1024)
     assert heap.top > top
+
+
+def test_several_processes_hold_a_part_each() -> None:
+    model = build("encoder")
+    told = forecast(model, objective(), Recipe(max_steps=2)).memory
+    each = memory_of_each(told, model, 4)
+    for name in ("weights", "gradients", "optimizer"):
+        assert each[name] == -(-told[name] // 4)
+    assert each["activations"] == told["activations"]
+    # The model is whole in the end, in the place of the parts.
+    in_parts = each["weights"] + each["gradients"] + each["optimizer"]
+    assert each["whole"] + in_parts >= sum(4 * p.numel() for p in model.parameters())
+    assert memory_of_each(told, model, 1) == told

@@ -62,7 +62,7 @@ def test_too_little_memory_first_takes_smaller_passes(
     between = (free.peak - free.memory["process"] + longest.peak - longest.memory["process"]) / 2
     # What the process holds grows while tests run; it is left out on both sides.
     monkeypatch.setattr(jobs, "resident_bytes", lambda: 0)
-    monkeypatch.setattr(needs, "memory_limit", lambda: int(between * needs._MARGIN))
+    monkeypatch.setattr(needs, "memory_limit", lambda: int(between * needs.MARGIN))
     found = plan(folder)
     assert found.fits_memory and found.smaller_passes and not found.changes
     assert found.recipe.tokens_per_pass < 16384
@@ -77,7 +77,7 @@ def test_still_too_little_computes_activations_again(
     one = {"training.batch_size": 1}
     kept, again = (plan(folder, **one, **{"training.recompute": on}).peak for on in (False, True))
     assert again < kept
-    monkeypatch.setattr(needs, "memory_limit", lambda: int((again + kept) / 2 * needs._MARGIN))
+    monkeypatch.setattr(needs, "memory_limit", lambda: int((again + kept) / 2 * needs.MARGIN))
     found = plan(folder, **one)
     assert found.fits_memory and found.recompute and not found.changes
     assert any("computed again" in sentence for sentence in found.sentences)
@@ -90,7 +90,7 @@ def test_what_never_fits_names_changes_the_cheapest_first(
     whole = plan(folder)
     # Weights, their best so far, gradients and AdamW's two averages stay whatever a pass holds.
     kept = 5 * whole.memory["weights"]
-    monkeypatch.setattr(needs, "memory_limit", lambda: round(kept * needs._MARGIN * 1.05))
+    monkeypatch.setattr(needs, "memory_limit", lambda: round(kept * needs.MARGIN * 1.05))
     found = plan(folder)
     assert not found.fits_memory
     told = [change.sentence for change in found.changes]
@@ -105,7 +105,7 @@ def test_where_texts_are_long_cutting_them_helps(monkeypatch: pytest.MonkeyPatch
     options = {"training.batch_size": 1, "model.max_tokens": 2048}
     lean = mason.plan("gpt3-125m", **options, **{"training.recompute": True})
     limit = (lean.peak + sum(lean.memory[n] for n in ("process", "weights", "optimizer"))) / 2
-    monkeypatch.setattr(needs, "memory_limit", lambda: int(limit * needs._MARGIN))
+    monkeypatch.setattr(needs, "memory_limit", lambda: int(limit * needs.MARGIN))
     found = mason.plan("gpt3-125m", **options)
     assert not found.fits_memory
     assert any("--model.max-tokens 1024" in change.sentence for change in found.changes)

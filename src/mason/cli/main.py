@@ -12,6 +12,7 @@ from mason import language
 from mason.cli.mistakes import explain
 from mason.errors import MasonError, RunStopped, SettingsError
 from mason.language import say
+from mason.runtime import is_first_process
 
 
 def build_app() -> App:
@@ -98,12 +99,13 @@ def run(arguments: list[str]) -> int:
         code = build_app()(rest, exit_on_error=False, print_error=False)
         return code if isinstance(code, int) else 0
     except RunStopped as stopped:
-        _tell(str(stopped))
+        if not stopped.told:
+            _tell(str(stopped))
         return stopped.exit_code
     except MasonError as error:
-        return _fail(str(error))
+        return error.exit_code if error.told else _fail(str(error))
     except CycloptsError as error:
-        return _fail(str(explain(error)))
+        return _fail(str(explain(error))) if is_first_process() else MasonError.exit_code
     except KeyboardInterrupt:
         _tell("")
         return 130

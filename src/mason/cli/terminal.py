@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from mason.language import say
+from mason.runtime import is_first_process
 
 if TYPE_CHECKING:
     from mason.data.findings import Finding
@@ -210,6 +211,8 @@ def needs_table(needs: "Needs") -> None:
 
 def announce(results: Mapping[str, Any], report: Path | None) -> None:
     """The result in a few lines, and where the page is; what is unheard is in the folder."""
+    if not is_first_process():
+        return
     with suppress(OSError):
         print(summary(results))
         if report is not None:

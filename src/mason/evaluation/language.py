@@ -11,30 +11,33 @@ from torch import nn
 from mason.data.token_store import TokenStore
 from mason.text import Tokenizer
 from mason.training.step import seed_step
+from mason.training.world import ALONE, World
 
 _HELD_TOKENS = 40_000
 """Most held-out tokens an evaluation reads."""
 
 
 @torch.no_grad()
-def held_scores(model: nn.Module, held: Any) -> dict[str, float]:
+def held_scores(model: nn.Module, held: Any, world: World = ALONE) -> dict[str, float]:
     """Mean loss of a target on held-out text, and what else the objective can be judged by.
 
     An objective may have ``scores``, which gives for a run sums and counts by the name of a
     field of ``Evaluation``, its ``valid_loss`` among them. The same holes are drawn every time.
+    Each process of ``world`` reads its share; the answer is the same in all.
     """
     seed_step(0, 0)
     sums: dict[str, float] = {}
-    counts: dict[str, int] = {}
-    for run in _runs(held.lengths):
+    counts: dict[str, float] = {}
+    for run, counted in world.rounds(list(_runs(held.lengths))):
         num = held.count(run)
         if hasattr(held, "scores"):
-            told = held.scores(model, run)
+            told = world.ask(held.scores, model, run)
         else:
-            told = {"valid_loss": (float(held.loss(model, run)), num)}
+            told = {"valid_loss": (float(world.ask(held.loss, model, run)), num)}
         for name, (total, of) in told.items():
-            sums[name], counts[name] = sums.get(name, 0.0) + total, counts.get(name, 0) + of
-    return {name: sums[name] / max(1, counts[name]) for name in sums}
+            sums[name] = sums.get(name, 0.0) + total * counted
+            counts[name] = counts.get(name, 0.0) + of * counted
+    return {name: world.total(sums[name]) / max(1, world.total(counts[name])) for name in sums}
 
 
 def held_tokens(held: Any) -> int:

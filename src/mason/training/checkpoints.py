@@ -27,6 +27,7 @@ from mason.models.files import (
     write_weights,
     writing_folder,
 )
+from mason.training.history import History
 from mason.training.log import Log
 from mason.training.optimizer_state import load_optimizer, optimizer_tensors
 from mason.training.state import State
@@ -91,40 +92,51 @@ class Checkpoints:
             CheckpointError: There are checkpoints, and every one is damaged.
         """
         self._wait(state)
+        step = state.world.first(lambda: self._newest(state.history))
+        if step is None:
+            self.log.rewind(state.history, None)
+            return False
+        self._load(self._place(step), state)
+        return True
+
+    def _newest(self, history: History) -> int | None:
+        """The step of the newest checkpoint that is whole."""
         self._sweep()
         damaged: list[str] = []
         for place in reversed(self.places()):
             try:
-                facts = verify(place)
+                step: int = verify(place)["step"]
             except MasonError as error:
                 damaged.append(str(error))
                 continue
-            state.history.notices += [
+            history.notices += [
                 say("Passed over a checkpoint: {reason}", reason=reason) for reason in damaged
             ]
-            self._load(place, facts, state)
-            return True
+            return step
         if damaged:
             raise CheckpointError(
                 "No checkpoint in {folder} is whole ({reason}) To start again, delete the folder.",
                 folder=self.folder,
                 reason=damaged[0],
             )
-        self.log.rewind(state.history, None)
-        return False
+        return None
 
     def after_step(self, state: State) -> None:
         """Keep the run if it is time; never in the middle of a row of refused steps."""
         if state.guard.failures:
             return
         step = state.history.step
-        due = step % self.every_steps == 0 if self.every_steps else self._is_time()
+        if self.every_steps:
+            due = step % self.every_steps == 0
+        else:
+            due = bool(state.world.highest(self._is_time()))
         if due:
             self.keep(state)
 
     def keep(self, state: State) -> None:
         """Keep the run now, unless this step is kept already. A full disk ends no run."""
-        if state.history.step == self._last_step:
+        # The first process forgets a step that it could not write; then all keep it again.
+        if not state.world.highest(state.history.step != self._last_step):
             self._wait(state)
             return
         self._save(state)
@@ -141,22 +153,29 @@ class Checkpoints:
         best = state.history.best
         if best is None or best.step == state.history.step:
             return
-        if self._spare is not None and self._spare[0] == best.step:
-            for name, weight in state.weights().items():
-                weight.data.copy_(self._spare[1][name])
+        world, weights = state.world, state.weights()
+        spare = self._spare[1] if self._spare and self._spare[0] == best.step else {}
+        if world.highest(bool(spare)):
+            for name, weight in weights.items():
+                weight.data.copy_(world.spread(spare.get(name), weight))
             return
         place = self._place(best.step)
+        if not world.first(lambda: self._is_whole(place, state.history)):
+            return
+        _load_weights(place, state)
+        averages = _tensors(place / _AVERAGES)
+        for name in sorted(averages.keys() & weights.keys()):
+            weights[name].data.copy_(world.cut(averages[name].read(), weights[name]))
+
+    def _is_whole(self, place: Path, history: History) -> bool:
         try:
             verify(place)
         except MasonError as error:
-            state.history.notices.append(
+            history.notices.append(
                 say("The best weights are lost, the last ones are used: {reason}", reason=error)
             )
-            return
-        _load_weights(place, state)
-        averages, weights = _tensors(place / _AVERAGES), state.weights()
-        for name in averages.keys() & weights.keys():
-            weights[name].data.copy_(averages[name].read())
+            return False
+        return True
 
     def close(self) -> None:
         """Wait for what is being written, so that whoever comes next finds it whole."""
@@ -183,15 +202,24 @@ class Checkpoints:
         optimizer, told = optimizer_tensors(state.optimizer, state.model.named_parameters())
         averages = state.average.tensors() if state.average else state.averages()
         facts[_OPTIMIZER] = told
-        shot = _Snapshot(state.history.step, state.weights(), optimizer, averages, facts)
+        gather = state.world.gather
+        shot = _Snapshot(
+            state.history.step,
+            gather(state.weights()),
+            gather(optimizer),
+            gather(averages),
+            facts,
+        )
         self._last_step = shot.step
-        if self._writer is None:
+        if not state.world.is_first:
+            pass
+        elif self._writer is None:
             self._settle(state, shot, lambda: self._write(shot))
         else:
             apart = shot._replace(
                 weights=_copies(shot.weights),
-                optimizer=_copies(optimizer),
-                averages=_copies(averages),
+                optimizer=_copies(shot.optimizer),
+                averages=_copies(shot.averages),
             )
             self._writing = (apart, self._writer.submit(self._write, apart))
         seconds = time.monotonic() - start
@@ -257,29 +285,24 @@ class Checkpoints:
                 if place.name.startswith(".step-"):
                     shutil.rmtree(place, ignore_errors=True)
 
-    def _load(self, place: Path, facts: dict[str, Any], state: State) -> None:
+    def _load(self, place: Path, state: State) -> None:
+        facts, cut = read_json(place / _FACTS), state.world.cut
         _load_weights(place, state)
         load_optimizer(
             state.optimizer,
             state.model.named_parameters(),
             {name: lazy.read() for name, lazy in _tensors(place / _OPTIMIZER).items()},
             facts[_OPTIMIZER],
+            cut,
         )
         if state.average is not None:
-            averages = _tensors(place / _AVERAGES)
-            state.average.load({name: lazy.read() for name, lazy in averages.items()})
+            read = {name: lazy.read() for name, lazy in _tensors(place / _AVERAGES).items()}
+            weights = state.weights()
+            state.average.load({n: cut(t, weights.get(n, t)) for n, t in read.items()})
         state.load_facts(facts)
         self.log.rewind(state.history, facts["log"])
         self._last_step = state.history.step
-        if facts["threads"] != torch.get_num_threads():
-            state.history.notices.append(
-                say(
-                    "The run went on with {then} threads before and has {now} now: it will agree "
-                    "to rounding, not bit for bit.",
-                    then=facts["threads"],
-                    now=torch.get_num_threads(),
-                )
-            )
+        _say_what_differs(facts, state)
 
 
 def verify(place: Path) -> dict[str, Any]:
@@ -296,6 +319,29 @@ def verify(place: Path) -> dict[str, Any]:
             folder=place,
         )
     return facts
+
+
+def _say_what_differs(facts: Mapping[str, Any], state: State) -> None:
+    now, notices = torch.get_num_threads(), state.history.notices
+    if facts["threads"] != now:
+        notices.append(
+            say(
+                "The run went on with {then} threads before and has {now} now: it will agree "
+                "to rounding, not bit for bit.",
+                then=facts["threads"],
+                now=now,
+            )
+        )
+    before = facts.get("processes", 1)
+    if before != state.world.size:
+        notices.append(
+            say(
+                "The run went on with {then} processes before and has {now} now: the same "
+                "examples in the same order, equal to rounding.",
+                then=before,
+                now=state.world.size,
+            )
+        )
 
 
 def _load_weights(place: Path, state: State) -> None:
@@ -317,7 +363,7 @@ def _load_weights(place: Path, state: State) -> None:
                 found=list(saved.shape(name)),
                 wanted=list(weight.shape),
             )
-        weight.data.copy_(saved.tensor(name))
+        weight.data.copy_(state.world.cut(saved.tensor(name), weight))
 
 
 def _tensors(folder: Path) -> Mapping[str, LazyTensor]:

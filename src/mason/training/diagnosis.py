@@ -16,7 +16,7 @@ from mason.models.files import open_weights, write_json, write_weights, writing_
 from mason.training.batches import Indices
 from mason.training.history import Step
 from mason.training.state import Objective, State
-from mason.training.step import accumulate, seed_step
+from mason.training.step import accumulate, gradient_norm, seed_step
 
 _MAX_CAPSULES = 3
 _FACTS = "step.json"
@@ -69,11 +69,13 @@ class Explainer:
         state.history.notices.append(sentence)
 
     def _keep(self, state: State, batch: Indices, step: Step, found: Diagnosis) -> Path | None:
-        if self.folder is None or state.guard.failures > 1:
+        folder = self.folder
+        if folder is None or state.guard.failures > 1:
             return None
-        if self.folder.is_dir() and len(list(self.folder.iterdir())) >= _MAX_CAPSULES:
+        if not state.world.first(lambda: _has_room(folder)):
             return None
-        target = self.folder / f"step-{step.step:08d}"
+        weights = state.world.gather(state.weights())
+        target = folder / f"step-{step.step:08d}"
         facts = {
             "step": asdict(step)
             | {"loss": repr(step.loss), "gradient_norm": repr(step.gradient_norm)},
@@ -84,13 +86,19 @@ class Explainer:
             "gradient_norms_before": list(state.guard.norms),
             "diagnosis": asdict(found),
         }
+        if not state.world.is_first:
+            return target
         try:
             with writing_folder(target, kind="capsule") as draft:
                 write_json(draft / _FACTS, facts)
-                write_weights(draft, state.weights())
+                write_weights(draft, weights)
         except OSError:  # a full disk must not end the run
             return None
         return target
+
+
+def _has_room(folder: Path) -> bool:
+    return not folder.is_dir() or len(list(folder.iterdir())) < _MAX_CAPSULES
 
 
 def diagnose(state: State, objective: Objective, batch: Indices, step: Step) -> Diagnosis:
@@ -121,8 +129,7 @@ def replay(capsule: Path, state: State, objective: Objective) -> tuple[float, fl
     state.model.train()
     batch = torch.tensor(facts["batch"]).numpy()
     loss = accumulate(state, objective, batch, facts["step"]["step"])
-    gradients = [p.grad for p in state.model.parameters() if p.grad is not None]
-    return loss, float(nn.utils.get_total_norm(gradients))
+    return loss, float(gradient_norm(list(state.model.parameters())))
 
 
 @torch.no_grad()
@@ -130,7 +137,7 @@ def _loss_alone(state: State, objective: Objective, run: Sequence[int], step: in
     seed_step(state.recipe.seed, step)
     dtype = state.dtype
     with torch.autocast(state.device.type, dtype, enabled=dtype != torch.float32):
-        return float(objective.loss(state.model, run))
+        return float(state.world.ask(objective.loss, state.model, run))
 
 
 def _first_layer(state: State, objective: Objective, run: Sequence[int], step: int) -> str | None:

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from mason.models.stack import Stack
 from mason.training.batches import Cursor, Indices, epoch_batches, passes
 from mason.training.ghosts import Tally, twin
 from mason.training.interruption import postponed
@@ -22,6 +23,8 @@ from mason.training.step import take_step
 
 _MAX_EPOCHS = 20
 """Epochs whose batches are looked through for the costliest."""
+_PARTED = ("weights", "gradients", "optimizer")
+"""What processes that train together hold a part of each."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,31 @@ class Forecast:
         fixed, read = self.fixed.seconds(speed), self.read.seconds(speed)
         per_token = max(read - fixed, 0.0) / self.tokens_read
         return self.num_steps * fixed + self.num_tokens * per_token
+
+
+def memory_of_each(
+    memory: Mapping[str, int], model: nn.Module, num_processes: int
+) -> dict[str, int]:
+    """What each of several processes needs of a forecast's memory, as ``World.share`` does it.
+
+    Args:
+        memory: ``Forecast.memory``.
+        model: What they train.
+        num_processes: That many hold a part each of what is learned.
+    """
+    if num_processes == 1:
+        return dict(memory)
+    stacks = [m for m in model.modules() if isinstance(m, Stack)]
+    layers = [_num_bytes(layer) for stack in stacks for layer in stack.layers]
+    parts = {name: -(-memory[name] // num_processes) for name in _PARTED if name in memory}
+    # The root and its gradient; a layer, the next one, and a gradient.
+    whole = 2 * (_num_bytes(model) - sum(layers)) + 3 * max(layers, default=0)
+    # At the end the model is whole again.
+    return {**memory, **parts, "whole": max(whole, _num_bytes(model) - sum(parts.values()))}
+
+
+def _num_bytes(module: nn.Module) -> int:
+    return sum(p.numel() * p.element_size() for p in module.parameters())
 
 
 @postponed()

@@ -15,6 +15,7 @@ from mason.training.interruption import Interruption
 from mason.training.recipe import Recipe
 from mason.training.state import Objective, State
 from mason.training.step import take_step
+from mason.training.world import ALONE, World
 
 Scores = dict[str, Any]
 Evaluate = Callable[[nn.Module], Scores]
@@ -94,6 +95,7 @@ def fit(
     fresh: Sequence[str] = (),
     watch: Watch = lambda history: None,
     keeper: Keeper | None = None,
+    world: World = ALONE,
 ) -> History:
     """Train, and leave the model as it was at its best evaluation.
 
@@ -105,11 +107,12 @@ def fit(
         fresh: Names of parameters that start from random weights.
         watch: Called after every step and evaluation.
         keeper: Keeps the run, and continues one it kept; None: nothing outlives the process.
+        world: The processes that train it together, as ``world.share`` made it.
 
     Raises:
         RunError: Training broke down for good, or one example alone does not fit the memory.
     """
-    state = State.fresh(model, objective, recipe, fresh)
+    state = State.fresh(model, objective, recipe, fresh, world)
     kept: Keeper = keeper or Memory()
     kept.restore(state)
     history, explain = state.history, Explainer(kept.capsules)
@@ -119,8 +122,9 @@ def fit(
         while not history.ended:
             history.steps.append(take_step(state, objective, explain))
             watch(history)
-            if interruption.asked:
-                history.stopped, history.signal = "interrupted", interruption.signal
+            signal = world.highest(interruption.signal or 0)
+            if signal:
+                history.stopped, history.signal = "interrupted", signal
                 watch(history)
                 if kept.resumable:
                     break

@@ -1,6 +1,6 @@
 """An optimiser's state as tensors with names, for files without pickle."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -36,8 +36,17 @@ def load_optimizer(
     named: Named,
     tensors: Mapping[str, Tensor],
     facts: Mapping[str, Any],
+    cut: Callable[[Tensor, Tensor], Tensor] = lambda whole, like: whole,
 ) -> None:
-    """The inverse of ``optimizer_tensors``, into an optimiser built by the same recipe."""
+    """The inverse of ``optimizer_tensors``, into an optimiser built by the same recipe.
+
+    Args:
+        optimizer: Its state is replaced.
+        named: The model's parameters by name.
+        tensors: Whole ones.
+        facts: What was no tensor.
+        cut: Of a tensor, the part that this process holds; see ``World.cut``.
+    """
     parameters = dict(named)
     by_state: dict[tuple[str, str], dict[str, Tensor]] = {}
     for path, value in tensors.items():
@@ -48,7 +57,7 @@ def load_optimizer(
     for (name, key), parts in by_state.items():
         parameter = parameters[name]
         optimizer.state[parameter][key] = (
-            _moved(parts[""], parameter)
+            _moved(parts[""], parameter, cut)
             if "" in parts
             else _whole(_template(optimizer, parameter, key), parts)
         )
@@ -65,7 +74,7 @@ def _flat(path: str, tensor: Tensor) -> dict[str, Tensor]:
 
 def _leaves(path: str, tensor: Tensor) -> Iterator[tuple[str, Tensor]]:
     flatten = getattr(tensor, "__tensor_flatten__", None)
-    if flatten is None:
+    if flatten is None or hasattr(tensor, "full_tensor"):  # one that processes share is gathered
         yield path, tensor
         return
     for inner in flatten()[0]:
@@ -80,9 +89,11 @@ def _owner(path: str, parameters: Mapping[str, nn.Parameter]) -> str:
     return name
 
 
-def _moved(value: Tensor, parameter: nn.Parameter) -> Tensor:
+def _moved(
+    value: Tensor, parameter: nn.Parameter, cut: Callable[[Tensor, Tensor], Tensor]
+) -> Tensor:
     """On the parameter's device, steps aside, which optimisers keep on the processor."""
-    return (value.to(parameter.device) if value.ndim else value).clone()
+    return (cut(value.to(parameter.device), parameter) if value.ndim else value).clone()
 
 
 def _template(optimizer: torch.optim.Optimizer, parameter: nn.Parameter, key: str) -> Tensor:

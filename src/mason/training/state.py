@@ -17,6 +17,10 @@ from mason.training.history import Evaluation, History
 from mason.training.optimizers import build_optimizer
 from mason.training.optimizers.schedule_free import ScheduleFree
 from mason.training.recipe import Recipe
+from mason.training.world import ALONE, World
+
+_UNSHARED = ("adafactor", "adamw8bit")
+"""Optimisers whose states are no parts of their parameters: rows and columns, blocks of bits."""
 
 
 class Objective(Protocol):
@@ -43,6 +47,7 @@ class State:
         rate_scale: Share of the recipe's learning rate; falls with each return to a
             checkpoint.
         rollbacks: Returns to a checkpoint so far.
+        world: The processes that take its steps together.
     """
 
     model: nn.Module
@@ -56,21 +61,34 @@ class State:
     average: Average | None = None
     rate_scale: float = 1.0
     rollbacks: int = 0
+    world: World = ALONE
 
     @classmethod
     def fresh(
-        cls, model: nn.Module, objective: Objective, recipe: Recipe, new: Sequence[str]
+        cls,
+        model: nn.Module,
+        objective: Objective,
+        recipe: Recipe,
+        new: Sequence[str],
+        world: World = ALONE,
     ) -> "State":
         """Before the first step; ``new`` are the parameters that start from random weights.
 
         Raises:
-            SettingsError: The recipe averages the weights twice.
+            SettingsError: The recipe averages the weights twice, or several processes cannot
+                share what its optimiser keeps.
         """
         decay = recipe.ema_decay
         if decay is not None and recipe.optimizer == "schedule_free":
             raise SettingsError(
                 "The optimizer schedule_free averages the weights itself; leave "
                 "--training.ema-decay out."
+            )
+        if world.size > 1 and recipe.optimizer in _UNSHARED:
+            raise SettingsError(
+                "Several processes cannot share the optimizer {name}; choose adamw, muon or "
+                "schedule_free.",
+                name=recipe.optimizer,
             )
         steps_per_epoch = len(epoch_batches(objective.lengths, recipe, epoch=0))
         return cls(
@@ -83,6 +101,7 @@ class State:
             steps_per_epoch,
             recipe.tokens_per_pass,
             None if decay is None else Average(model.named_parameters(), decay),
+            world=world,
         )
 
     @property
@@ -153,6 +172,7 @@ class State:
             "rollbacks": self.rollbacks,
             "guard": self.guard.facts(),
             "threads": torch.get_num_threads(),
+            "processes": self.world.size,
         }
 
     def load_facts(self, facts: Mapping[str, Any]) -> None:

@@ -2,14 +2,14 @@
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from mason.errors import RunError
 from mason.language import say
-from mason.training.batches import Indices, passes
+from mason.training.batches import Indices
 from mason.training.history import Step
 from mason.training.optimizers import set_rates
 from mason.training.state import Objective, State
@@ -29,7 +29,7 @@ def take_step(state: State, objective: Objective, refused: Refused) -> Step:
     set_rates(state.optimizer, share)
     loss = _accumulate_within_memory(state, objective, batch, number)
     parameters = [p for p in state.model.parameters() if p.grad is not None]
-    norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+    norm = gradient_norm(parameters)
     reason, moved = state.guard.judge(loss, float(norm)), None
     if reason is None:
         update = Update(parameters) if number % _UPDATE_EVERY == 0 else None
@@ -70,12 +70,18 @@ def accumulate(state: State, objective: Objective, batch: Indices, step: int) ->
     seed_step(state.recipe.seed, step)
     device, dtype = state.device.type, state.dtype
     count, loss = objective.count(batch), 0.0
-    for run in passes(batch, objective.lengths, state.tokens_per_pass):
+    for run, counts in state.world.passes(batch, objective.lengths, state.tokens_per_pass):
         with torch.autocast(device, dtype, enabled=dtype != torch.float32):
-            summed = objective.loss(state.model, run)
-        (summed / count).backward()
-        loss += float(summed.detach())
-    return loss / count
+            summed = state.world.ask(objective.loss, state.model, run)
+        (summed / count if counts else 0 * summed).backward()
+        loss += float(summed.detach()) if counts else 0.0
+    return state.world.total(loss) / count
+
+
+def gradient_norm(parameters: Sequence[nn.Parameter]) -> Tensor:
+    """Norm of all gradients together, those parts in other processes included."""
+    norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+    return norm.full_tensor() if hasattr(norm, "full_tensor") else norm
 
 
 def _accumulate_within_memory(
@@ -88,6 +94,12 @@ def _accumulate_within_memory(
         except (RuntimeError, MemoryError) as error:
             if not _is_out_of_memory(error):
                 raise
+            if state.world.size > 1:  # the others wait for this pass, and would wait for ever
+                raise RunError(
+                    "Memory ran out in process {rank}; lower --training.tokens-per-batch, or "
+                    "start more processes.",
+                    rank=state.world.rank,
+                ) from error
         # Outside the handler: the error's traceback holds the activations.
         state.optimizer.zero_grad(set_to_none=True)
         _shrink(state, objective, batch)

@@ -21,6 +21,7 @@ from mason.training.defaults import named
 from mason.training.loop import fit
 from mason.training.published import published
 from mason.training.recipe import Recipe
+from mason.training.world import ALONE, World
 from mason.workflows.objectives import Goal
 
 _DEFAULT_BUDGET = "30m"
@@ -35,11 +36,18 @@ class Dial:
         goal: The objective.
         longest: Tokens of the longest passage.
         notice: Called with each sentence.
+        world: The processes of the run; what is measured, the first one measures.
     """
 
     def __init__(
-        self, settings: Settings, goal: Goal, longest: int, notice: Callable[[str], None]
+        self,
+        settings: Settings,
+        goal: Goal,
+        longest: int,
+        notice: Callable[[str], None],
+        world: World = ALONE,
     ) -> None:
+        self.world = world
         self.settings, self.goal, self.longest, self.notice = settings, goal, longest, notice
         self.budget = read_budget(settings.training.budget or _DEFAULT_BUDGET)
         self.modern = settings.training.recipe != "published"
@@ -84,7 +92,9 @@ class Dial:
         if self.budget.unit == "tokens":
             # As large as those tokens can feed.
             return 6 * self.budget.amount**2 / 20
-        return self.budget.amount * product_rate(pick_device(self.settings.training.device)) / 2
+        device = pick_device(self.settings.training.device)
+        rate = self.world.first(lambda: product_rate(device)) * self.world.size
+        return self.budget.amount * rate / 2
 
     def recipe(self, learner: Learner, objective: Any) -> Recipe:
         """Every number of the run; what the settings name wins over the rule."""
@@ -127,9 +137,9 @@ class Dial:
         if unit != "seconds":
             return max(1, round(tokens / (recipe.tokens_per_batch or 1)))
         device = pick_device(self.settings.training.device)
-        probe = copy.deepcopy(learner).to(device)
-        made = fit(probe, objective, replace(recipe, max_steps=_PROBE_STEPS))
-        a_step = median(step.seconds for step in made.steps[1:])
+        probe = self.world.share(copy.deepcopy(learner), device)
+        made = fit(probe, objective, replace(recipe, max_steps=_PROBE_STEPS), world=self.world)
+        a_step = self.world.first(lambda: median(step.seconds for step in made.steps[1:]))
         steps = max(1, round(0.95 * self.budget.amount / a_step))
         self.notice(
             say(

@@ -23,7 +23,9 @@ from mason.models.files import write_json, writing_folder
 from mason.models.transformer import num_parameters
 from mason.reports import write_card, write_report
 from mason.runtime import (
+    is_first_process,
     keep_freed_memory,
+    num_processes,
     pick_device,
     pick_precision,
     seed_everything,
@@ -150,6 +152,13 @@ class Session:
         return replace(made, folder=Path(folder))
 
     def _check_given(self) -> None:
+        if num_processes() > 1:
+            mistake = SettingsError(
+                "Only mason pretrain learns in several processes; start mason train without "
+                "torchrun."
+            )
+            mistake.told = not is_first_process()
+            raise mistake
         source = self.settings.model.source
         refuse_unused(self.settings, PRETRAINING_ONLY, "mason train")
         if self.ready is None and source is None:

@@ -57,7 +57,7 @@ def classifying(
         Held(sum(held.lengths), partial(_read, held)) if held else None,
         fresh,
         recompute,
-        cut,
+        cut=cut,
     )
 
 
@@ -70,6 +70,7 @@ def pretraining(
     device: torch.device,
     *,
     recompute: bool = False,
+    processes: int = 1,
 ) -> Job:
     """Pretraining on any objective; see ``Job``."""
     return Job(
@@ -81,6 +82,7 @@ def pretraining(
         _process(network, device),
         Held(held_tokens(held), partial(read_costliest, held=held)),
         recompute=recompute,
+        processes=processes,
     )
 
 

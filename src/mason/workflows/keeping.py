@@ -19,11 +19,12 @@ from mason.settings.schema import paths
 from mason.tasks.classification import Examples
 from mason.training.checkpoints import Checkpoints
 from mason.training.history import History
-from mason.training.log import Log
+from mason.training.log import Log, Silent
 from mason.training.loop import Watch
 from mason.training.run_folder import Begun, RunFolder
 from mason.training.sinks import MLflow, Sink, Sinks, TensorBoard
 from mason.training.watchdog import Watchdog
+from mason.training.world import ALONE, World
 
 Say = Callable[[str], None]
 
@@ -35,24 +36,32 @@ class Kept:
     place: RunFolder
     log: Log
     keeper: Checkpoints | None
+    world: World = ALONE
 
 
-def keep_run(place: RunFolder, now: Begun, *, resuming: bool, notice: Say) -> Kept:
-    """Begin a run in a folder, or go on with the one that is there.
+def keep_run(
+    place: RunFolder, now: Begun, *, resuming: bool, notice: Say, world: World = ALONE
+) -> Kept:
+    """Begin a run in a folder, or go on with the one that is there; its first process does.
 
     Raises:
         SettingsError: The unfinished run there was started with other settings or data.
     """
     settings = Settings.model_validate(now.settings)
-    log = Log(place.log, _sinks(place, settings, notice))
+    told = Log(place.log, _sinks(place, settings, notice)) if world.is_first else None
+    log = told or Silent(place.log)
     keeper = _checkpoints(place, log, settings.output)
-    before = place.begun()
-    if before is not None and keeper is not None and keeper.places():
-        _check(place, before, now, resuming=resuming, notice=notice)
-    else:
-        place.start_over()
-    place.begin(now)
-    return Kept(place, log, keeper)
+
+    def begin() -> None:
+        before = place.begun()
+        if before is not None and keeper is not None and keeper.places():
+            _check(place, before, now, resuming=resuming, notice=notice)
+        else:
+            place.start_over()
+        place.begin(now)
+
+    world.first(begin)
+    return Kept(place, log, keeper, world)
 
 
 @contextmanager
@@ -61,7 +70,8 @@ def watching(kept: Kept | None, watch: Watch) -> Iterator[Watch]:
     if kept is None:
         yield watch
         return
-    watchdog = Watchdog(kept.place.inner / "hang.txt")
+    rank = kept.world.rank
+    watchdog = Watchdog(kept.place.inner / (f"hang-{rank}.txt" if rank else "hang.txt"))
 
     def seen(history: History) -> None:
         kept.log(history)

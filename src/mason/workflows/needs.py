@@ -11,10 +11,16 @@ from mason.errors import RunError
 from mason.language import say
 from mason.models.transformer import set_recompute
 from mason.reports.numbers import count, duration, magnitude, size
-from mason.runtime import free_disk, memory_limit, pick_precision
+from mason.runtime import (
+    free_disk,
+    memory_limit,
+    num_local_processes,
+    pick_precision,
+    resident_bytes,
+)
 from mason.settings import OutputSettings
 from mason.tasks.pretraining import Learner
-from mason.training.forecast import Forecast, forecast, measure_speed
+from mason.training.forecast import Forecast, forecast, measure_speed, memory_of_each
 from mason.training.recipe import Recipe
 from mason.training.state import Objective
 
@@ -40,6 +46,7 @@ class Job:
         held: What is read between the steps, if anything.
         fresh: Parameters that start from random weights.
         recompute: Whether the backward pass computes activations again.
+        processes: How many learn together, each on a device of its own or all on the CPU.
         cut: The same run with texts of at most so many tokens, where that can be had.
     """
 
@@ -52,6 +59,7 @@ class Job:
     held: "Held | None" = None
     fresh: Sequence[str] = ()
     recompute: bool = False
+    processes: int = 1
     cut: "Callable[[int], Job] | None" = None
 
 
@@ -94,6 +102,7 @@ class Needs:
         recompute: Whether activations have to be computed again in the backward pass.
         changes: Where it does not fit: what to change, cheapest first.
         flops_per_token: Operations of matrix products, forward and backward.
+        processes: How many share it; memory is that of each, time and disk are for all.
     """
 
     memory: Mapping[str, int]
@@ -108,6 +117,7 @@ class Needs:
     recompute: bool = False
     changes: tuple[Change, ...] = ()
     flops_per_token: float = 0.0
+    processes: int = 1
 
     @property
     def peak(self) -> int:
@@ -144,6 +154,8 @@ class Needs:
     def sentences(self) -> list[str]:
         """The first lines of a run: what it needs, and what was or should be changed."""
         lines = [self.sentence]
+        if self.processes > 1:
+            lines.append(say("The memory is that of each of {num} processes.", num=self.processes))
         if self.smaller_passes:
             lines.append(
                 say(
@@ -248,10 +260,11 @@ def _forecast(job: Job) -> Forecast:
 
 def _needs(job: Job, limit: int) -> Needs:
     told = _forecast(job)
-    memory = {"process": job.process, **told.memory}
+    each = memory_of_each(told.memory, job.network, job.processes)
+    memory = {"process": job.process, **each}
     if job.held is not None and (job.output.folder is None or not job.output.checkpoints):
         memory["best"] = told.weight_bytes
-    elif job.output.folder is not None and _in_background(job):
+    elif job.output.folder is not None and (_in_background(job) or job.processes > 1):
         memory["checkpoint"] = told.state_bytes
     folder = Path(job.output.folder) if job.output.folder is not None else None
     return Needs(
@@ -264,6 +277,7 @@ def _needs(job: Job, limit: int) -> Needs:
         told.num_steps,
         job.recipe,
         flops_per_token=told.read.flops / told.tokens_read,
+        processes=job.processes,
     )
 
 
@@ -291,7 +305,7 @@ def _seconds(job: Job, told: Forecast) -> float | None:
         # Reading is the third of a step that goes forward.
         reading = job.held.num_tokens * told.read.seconds(speed) / told.tokens_read / 3
         seconds += reading * _num_evaluations(job, told)
-    return seconds
+    return seconds / job.processes
 
 
 def _num_evaluations(job: Job, told: Forecast) -> float:
@@ -305,7 +319,8 @@ def _limit(job: Job) -> int:
     if job.device.type == "cuda":
         free, _ = torch.cuda.mem_get_info()
         return int(free) + torch.cuda.memory_reserved()
-    return memory_limit()
+    own = resident_bytes()
+    return own + (memory_limit() - own) // num_local_processes()
 
 
 def _kept(needs: Needs) -> int:
@@ -318,7 +333,7 @@ def _changes(job: Job, now: Needs) -> list[Change]:
     """What would make it fit, the least loss first."""
     found = []
     longest = max(job.objective.lengths)
-    if job.recipe.optimizer in _TWO_AVERAGES:
+    if job.recipe.optimizer in _TWO_AVERAGES and job.processes == 1:
         lean = replace(job, recipe=replace(job.recipe, optimizer="adafactor"))
         saved = now.peak - _needs(lean, now.memory_limit).peak
         if saved > 0:

@@ -4,7 +4,7 @@ import hashlib
 import shlex
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from mason.models.checkpoints import load_model, save_model
 from mason.models.families import Family
 from mason.models.files import write_json, writing_folder
 from mason.models.shapes import family_of, shape
-from mason.models.transformer import Transformer, num_parameters, set_dropout
+from mason.models.transformer import Transformer, num_parameters, set_dropout, set_recompute
 from mason.reports import write_report
 from mason.runtime import (
     keep_freed_memory,
@@ -40,6 +40,7 @@ from mason.training.history import History, Pace
 from mason.training.loop import Watch, fit
 from mason.training.recipe import Recipe
 from mason.training.run_folder import Begun, RunFolder
+from mason.training.world import World, joined
 from mason.workflows import jobs
 from mason.workflows.dialling import Dial, embedding_size
 from mason.workflows.keeping import Kept, keep_run, model_fingerprint, watching
@@ -101,10 +102,12 @@ def pretrain(
         "data.train": sources if len(sources) > 1 else sources[0],
         "output.folder": str(output),
     }
-    resolved = load_settings(Path(config) if config else None, {**options, **named})
-    for sentence in resolved.notices:
-        notice(sentence)
-    return PretrainingSession(resolved.settings, watch, notice, command).run()
+    with joined() as world:
+        resolved = load_settings(Path(config) if config else None, {**options, **named})
+        session = PretrainingSession(resolved.settings, watch, notice, command, world)
+        for sentence in resolved.notices:
+            session.notice(sentence)
+        return session.run()
 
 
 class PretrainingSession:
@@ -116,10 +119,13 @@ class PretrainingSession:
         watch: Watch,
         notice: Say,
         command: str | None,
+        world: World,
         *,
         resuming: bool = False,
     ) -> None:
-        self.settings, self.watch, self.notice = settings, watch, notice
+        self.settings, self.world = settings, world
+        self.watch: Watch = watch if world.is_first else lambda history: None
+        self.notice: Say = notice if world.is_first else lambda sentence: None
         self.command = command or shlex.join(["mason", "pretrain"])
         self.resuming = resuming
         self.seconds: dict[str, float] = {}
@@ -134,7 +140,7 @@ class PretrainingSession:
         refuse_unused(settings, FINE_TUNING_ONLY, "mason pretrain")
         self.goal: Goal = OBJECTIVES[settings.task]
         self.longest = settings.model.max_tokens or _DEFAULT_TOKENS
-        self.dial = Dial(settings, self.goal, self.longest, notice)
+        self.dial = Dial(settings, self.goal, self.longest, self.notice, world)
 
     def run(self) -> Pretrained:
         """Everything, in order."""
@@ -143,16 +149,17 @@ class PretrainingSession:
         if self.settings.training.threads:
             torch.set_num_threads(self.settings.training.threads)
         assert self.settings.output.folder is not None
-        with RunFolder(Path(self.settings.output.folder)) as place:
+        place = RunFolder(Path(self.settings.output.folder))
+        with self.world.held_by_first(place):
             return self._run(place)
 
     def _run(self, place: RunFolder) -> Pretrained:
         train = self.settings.data.train
         files = find_files([train] if isinstance(train, str) else list(train or ()))
-        tokenizer = self._tokenizer(files, place)
-        store = self._store(files, tokenizer)
+        tokenizer = self.world.after_first(lambda: self._tokenizer(files, place))
+        store = self.world.after_first(lambda: self._store(files, tokenizer))
         self._lap("prepare")
-        network, family = self._network(tokenizer, store)
+        network, family = self.world.after_first(lambda: self._network(tokenizer, store))
         if (dropout := self.dial.dropout()) is not None:
             set_dropout(network, dropout)
         marks = marks_of(tokenizer)
@@ -180,15 +187,19 @@ class PretrainingSession:
                 folder=shlex.quote(str(self.settings.output.folder)),
             )
         self._lap("train")
-        told = learned_by(learner, tokenizer, store, held, str(self.settings.task))
-        self._lap("evaluate")
-        results = results_of(self.settings, network, family, history, recipe, told) | {
-            "command": self.command
-        }
-        results["pretraining"]["shape"] = self.dial.chosen
-        results["cost"]["seconds"] = {**self.seconds, "total": sum(self.seconds.values())}
-        self._write(network, family, tokenizer, results, place)
-        return Pretrained(network, tokenizer, store, results, place.folder)
+
+        def finish() -> dict[str, Any]:
+            told = learned_by(learner, tokenizer, store, held, str(self.settings.task))
+            self._lap("evaluate")
+            results = results_of(self.settings, network, family, history, recipe, told) | {
+                "command": self.command
+            }
+            results["pretraining"]["shape"] = self.dial.chosen
+            results["cost"]["seconds"] = {**self.seconds, "total": sum(self.seconds.values())}
+            self._write(network, family, tokenizer, results, place)
+            return results
+
+        return Pretrained(network, tokenizer, store, self.world.first(finish), place.folder)
 
     def _tokenizer(self, files: Sequence[Path], place: RunFolder) -> Tokenizer:
         chosen = self.settings.model
@@ -263,10 +274,18 @@ class PretrainingSession:
             self.settings.output,
             pick_device(self.settings.training.device),
             recompute=self.settings.training.recompute,
+            processes=self.world.size,
         )
-        needs = look_first(job, self.notice)
-        self.flops_per_token = needs.flops_per_token if needs else None
-        return needs.recipe if needs else recipe
+
+        def look() -> tuple[int, bool, float | None]:
+            needs = look_first(job, self.notice)
+            again = bool(needs and needs.recompute) or self.settings.training.recompute
+            tokens = (needs.recipe if needs else recipe).tokens_per_pass
+            return tokens, again, needs.flops_per_token if needs else None
+
+        tokens, recompute, self.flops_per_token = self.world.first(look)
+        set_recompute(learner, recompute)
+        return replace(recipe, tokens_per_pass=tokens)
 
     def _keep(self, place: RunFolder, network: Transformer, store: TokenStore) -> Kept:
         now = Begun(
@@ -275,7 +294,7 @@ class PretrainingSession:
             store.fingerprint,
             model_fingerprint(network.spec),
         )
-        return keep_run(place, now, resuming=self.resuming, notice=self.notice)
+        return keep_run(place, now, resuming=self.resuming, notice=self.notice, world=self.world)
 
     def _fit(
         self,
@@ -287,7 +306,7 @@ class PretrainingSession:
         tokenizer: Tokenizer,
     ) -> History:
         device = pick_device(self.settings.training.device)
-        learner.to(device)
+        shared = self.world.share(learner, device)
         dtype = pick_precision(recipe.precision, device)
 
         pace = None
@@ -296,15 +315,26 @@ class PretrainingSession:
 
         def evaluate(model: nn.Module) -> dict[str, Any]:
             with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-                scores = held_scores(model, held)
-            return {**scores, "samples": samples(learner, held, tokenizer)}
+                scores = held_scores(model, held, self.world)
+            written = self.world.ask(lambda m, run: samples(m, held, tokenizer), model, ())
+            return {**scores, "samples": written}
 
         def seen(history: History) -> None:
             history.pace = pace
             self.watch(history)
 
         with watching(kept, seen) as watch:
-            return fit(learner, learned, recipe, evaluate=evaluate, watch=watch, keeper=kept.keeper)
+            history = fit(
+                shared,
+                learned,
+                recipe,
+                evaluate=evaluate,
+                watch=watch,
+                keeper=kept.keeper,
+                world=self.world,
+            )
+        self.world.whole(shared, learner)
+        return history
 
     def _write(
         self,

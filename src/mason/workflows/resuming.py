@@ -10,6 +10,7 @@ from mason.settings import Settings, load_settings
 from mason.training.checkpoints import verify
 from mason.training.loop import Watch
 from mason.training.run_folder import Begun, begun, checkpoints_of
+from mason.training.world import World, joined
 from mason.workflows.fine_tuning import Run, Say, Session
 from mason.workflows.objectives import OBJECTIVES
 from mason.workflows.pretraining import Pretrained, PretrainingSession
@@ -44,7 +45,13 @@ def resume(
     Raises:
         MasonError: There is no unfinished run, or a setting cannot change within one.
     """
-    path = Path(folder)
+    with joined() as world:
+        return _resume(Path(folder), finish, watch, notice, options, world)
+
+
+def _resume(
+    path: Path, finish: bool, watch: Watch, notice: Say, options: dict[str, object], world: World
+) -> Run | Pretrained:
     before = _begun(path)
     if finish:
         steps = [found.step for found in verify_run(path) if found.step]
@@ -64,8 +71,9 @@ def resume(
         )
     settings = Settings.model_validate(merged)
     if pretraining:
-        learning = PretrainingSession(settings, watch, notice, before.command, resuming=True)
-        return learning.run()
+        return PretrainingSession(
+            settings, watch, notice, before.command, world, resuming=True
+        ).run()
     return Session(settings, None, watch, notice, before.command, resuming=True).run()
 
 
