@@ -10,7 +10,9 @@ import html
 import re
 import struct
 import zlib
+from collections import defaultdict
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -60,23 +62,21 @@ def chapters(folder: Path) -> Iterator[Chapter]:
 
 
 def _entries(folder: Path, testament: str) -> Iterator[str]:
-    """What the index points at, in its order; verses that share a place are read once."""
+    """The blocks, cut where a verse begins; its size, of 16 bits, is too small for some."""
     try:
-        packed = (folder / f"{testament}.bzz").read_bytes()
-        blocks = [
-            zlib.decompress(packed[start : start + size]) if size else b""
-            for start, size, _ in struct.iter_unpack(
-                "<III", (folder / f"{testament}.bzs").read_bytes()
-            )
-        ]
-        before = None
-        for block, start, size in struct.iter_unpack(
-            "<IIH", (folder / f"{testament}.bzv").read_bytes()
-        ):
-            if size and (block, start) != before:
-                before = block, start
-                yield blocks[block][start : start + size].decode("utf-8") + " "
-    except (OSError, IndexError, ValueError, struct.error, zlib.error) as error:
+        index, verses, packed = (
+            (folder / f"{testament}.{ending}").read_bytes() for ending in ("bzs", "bzv", "bzz")
+        )
+        begins: dict[int, set[int]] = defaultdict(set)
+        for block, start, size in struct.iter_unpack("<IIH", verses):
+            if size:
+                begins[block].add(start)
+        for number, (start, size, _) in enumerate(struct.iter_unpack("<III", index)):
+            text = zlib.decompress(packed[start : start + size]) if size else b""
+            cuts = [0, *sorted(begins[number]), len(text)]
+            for first, last in pairwise(cuts):
+                yield text[first:last].decode("utf-8") + " "
+    except (OSError, ValueError, struct.error, zlib.error) as error:
         raise _damaged(folder) from error
 
 
