@@ -2,13 +2,16 @@
 
 import csv
 import json
+import random
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+import mason
 from mason import catalog
-from mason.errors import DataError, SourceError
+from mason.errors import DataError, SettingsError, SourceError
+from mason.reports import validate
 from mason.workflows.corpora import find_corpus
 
 
@@ -58,3 +61,51 @@ def test_sources_that_name_nothing_are_told(tmp_path: Path) -> None:
         find_corpus([str(tmp_path / "*.txt")])
     with pytest.raises(SourceError, match="no data set brwn; try brown"):
         find_corpus("catalog:brwn")
+
+
+def _told(path: Path, words: str, num: int = 60) -> str:
+    """A file of documents that share no run of words."""
+    rng = random.Random(words)
+    texts = [" ".join(rng.choices(words.split(), k=40)) + "." for _ in range(num)]
+    path.write_text("\n\n".join(texts), encoding="utf-8")
+    return texts[0]
+
+
+def test_a_run_says_what_it_left_out_and_how_it_mixed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MASON_CACHE", str(tmp_path / "cache"))
+    first = _told(tmp_path / "a.txt", "red green blue white black brown grey pink")
+    _told(tmp_path / "b.txt", "one two three four five six seven eight nine ten")
+    with (tmp_path / "b.txt").open("a") as stream:
+        stream.write(f"\n\n{first}\n\nsomewhat {first}")
+    leak = "two words before " + " ".join(first.split()[5:25])
+    (tmp_path / "test.txt").write_text(leak)
+    said: list[str] = []
+    options = {
+        "model.shape": "bert-tiny",
+        "model.vocab_size": 300,
+        "model.max_tokens": 48,
+        "training.max_steps": 1,
+        "training.tokens_per_batch": 512,
+        "data.valid_share": 0.1,
+        "data.weights": "1,3",
+    }
+    sources = [str(tmp_path / "a.txt"), str(tmp_path / "b.txt")]
+    run = mason.pretrain(sources, output=tmp_path / "out", notice=said.append, **options)
+    told = validate(run.results).pretraining
+    assert told is not None
+    corpus = told.corpus
+    assert (corpus.num_read, corpus.num_copies, corpus.num_near_copies) == (122, 1, 1)
+    assert "Documents left out, nearly like an earlier one: 1 (data.deduplicate)." in said
+    assert [(source.weight, source.num_documents) for source in corpus.sources] == [
+        (1, 60),
+        (3, 60),
+    ]
+    assert corpus.sources[1].share > 0.7
+    assert "3 times an epoch" in (run.folder / "report.html").read_text(encoding="utf-8")
+    guarded = {**options, "data.exclude": str(tmp_path / "test.txt")}
+    run = mason.pretrain(sources, output=tmp_path / "guarded", **guarded)
+    assert run.results["pretraining"]["corpus"]["num_excluded"] == 2  # the copy counts as such
+    with pytest.raises(SettingsError, match="has 2 numbers, but data.train names 1 sources"):
+        mason.pretrain(sources[0], output=tmp_path / "no", **options)

@@ -112,5 +112,4 @@ class Sieve:
         """Documents that share a band with one kept before, or one before in this chunk."""
         known = self._near.holds(bands.reshape(-1)).reshape(bands.shape)
         again = np.stack([stands_earlier(band) for band in bands.T], axis=1)
-        like: npt.NDArray[np.bool_] = (known | again).any(axis=1)
-        return like
+        return np.asarray((known | again).any(axis=1))

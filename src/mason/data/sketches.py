@@ -59,7 +59,7 @@ def _sketches(texts: Sequence[str]) -> npt.NDArray[np.uint32]:
     codes = np.where(codes < _LAST, _plain_codes()[np.minimum(codes, _LAST)], codes)
     kept, word = codes != _SPACE, (codes != _SPACE) & (codes != 0)
     places = np.flatnonzero(word[1:] & (~word[:-1] | (codes[1:] >= _UNSPACED))) + 1
-    begins = (np.cumsum(kept, dtype=np.int32) - 1)[places]
+    begins = (np.cumsum(kept) - 1)[places]
     hashes = span_hashes(codes[kept], begins, begins + GRAM)
     owners = np.searchsorted(ends, places, side="right")
     bins = ((hashes >> np.uint64(32)) * np.uint64(_BINS)) >> np.uint64(32)

@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -92,7 +93,7 @@ class Writer:
         hashes, bands = (_read_keys(folder / name) for name in ("hashes", "bands"))
         sieve.remember(hashes, bands)
 
-    def add(self, chunk: Sifted, encoded: list[list[int]], held_share: float) -> None:
+    def add(self, chunk: Sifted, encoded: Sequence[Sequence[int]], held_share: float) -> None:
         """Write one chunk and, from time to time, say that it is there."""
         now = self.counts
         lengths = np.array([len(ids) for ids in encoded], dtype=np.int64)
@@ -136,10 +137,10 @@ class Writer:
             "counts": vars(self.counts),
         }
         draft = self.folder / f".{FACTS}"
-        with draft.open("w", encoding="utf-8") as stream:
-            json.dump(facts, stream, indent=2)
-            stream.flush()
-            os.fsync(stream.fileno())
+        with draft.open("w", encoding="utf-8") as text:
+            json.dump(facts, text, indent=2)
+            text.flush()
+            os.fsync(text.fileno())
         draft.replace(self.folder / FACTS)
         self.committed = time.monotonic()
 
