@@ -107,5 +107,5 @@ def test_a_run_says_what_it_left_out_and_how_it_mixed(
     guarded = {**options, "data.exclude": str(tmp_path / "test.txt")}
     run = mason.pretrain(sources, output=tmp_path / "guarded", **guarded)
     assert run.results["pretraining"]["corpus"]["num_excluded"] == 2  # the copy counts as such
-    with pytest.raises(SettingsError, match="has 2 numbers, but data.train names 1 sources"):
+    with pytest.raises(SettingsError, match=r"has 2 numbers, but data\.train names 1 sources"):
         mason.pretrain(sources[0], output=tmp_path / "no", **options)

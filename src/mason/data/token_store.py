@@ -86,20 +86,26 @@ def write_store(
             every_seconds=every_seconds,
         )
         chunks = _chunks(islice(iter(documents), counts.num_read, None), chunk_documents)
-        with ThreadPoolExecutor(1) as aside:
-
-            def sift() -> Sifted | None:
-                chunk = next(chunks, None)
-                return None if chunk is None else sieve.sift(chunk)
-
-            coming = aside.submit(sift)
-            while (chunk := coming.result()) is not None:
-                coming = aside.submit(sift)
-                encoded = encode([sentence for text in chunk.texts for sentence in text])
-                writer.add(chunk, encoded, held_share)
-                watch(writer.counts)
+        for sifted in _ahead(chunks, sieve):
+            encoded = encode([sentence for text in sifted.texts for sentence in text])
+            writer.add(sifted, encoded, held_share)
+            watch(writer.counts)
         writer.finish()
     return TokenStore(folder)
+
+
+def _ahead(chunks: Iterator[list[Document]], sieve: Sieve) -> Iterator[Sifted]:
+    """Chunks read and sifted, each while the one before is being encoded."""
+
+    def sift() -> Sifted | None:
+        chunk = next(chunks, None)
+        return None if chunk is None else sieve.sift(chunk)
+
+    with ThreadPoolExecutor(1) as aside:
+        coming = aside.submit(sift)
+        while (sifted := coming.result()) is not None:
+            coming = aside.submit(sift)
+            yield sifted
 
 
 def _chunks(documents: Iterator[Document], most: int) -> Iterator[list[Document]]:
