@@ -54,8 +54,7 @@ def write_store(
         documents: The corpus, in the same order if this goes on where it was cut off; texts, or
             texts each with the number of its source.
         encode: Ids of sentences, without marks.
-        fingerprint: Of the tokenizer, the files and the cleaning: all that decides what is
-            written.
+        fingerprint: Of all that decides what is written: tokenizer, files and cleaning.
         vocab_size: Decides how many bits a token takes.
         held_share: Share of the documents that is held out.
         cleaning: What is left out beside equal documents.
