@@ -11,6 +11,7 @@ NAMES = (
     "lm_head",
     "finetune",
     "startup",
+    "corpus",
 )
 
 

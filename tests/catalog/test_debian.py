@@ -25,8 +25,16 @@ def test_stanzas_keep_continuation_lines(tmp_path: Path) -> None:
     file.write_text(STANZAS, encoding="utf-8")
     first, second = debian._stanzas(file)
     assert first["Source"] == "s (1.0-2)" and first["Section"] == "games"
-    assert debian._one_line(first["Description-en"]) == "A tool. First line second line"
+    package = Package("a", "s", "games", first["Description-en"])
+    assert package.description == "A tool. First line second line"
     assert second == {"Package": "b", "Description-en": "Another: tool"}
+
+
+def test_paragraphs_and_items_of_lists_are_lines() -> None:
+    about = "a tool.\nIt has\nthree parts:\n* one,\nwith more\n* two\n.\nThat is all."
+    assert Package("a", "s", "games", about).paragraphs == (
+        "a tool.\nIt has three parts:\n* one, with more\n* two\nThat is all."
+    )
 
 
 def test_no_apt_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -92,9 +92,35 @@ def test_files_of_an_installed_package_are_read_in_place(cache: Path) -> None:
     assert not cache.exists()
 
 
+def test_npm_archives_are_served_from_the_folder(
+    cache: Path, tmp_path: Path, make_tar: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_tar(tmp_path / "some-texts-1.2.tgz", {"package/a/rows.txt": b"rows"})
+    monkeypatch.setenv("MASON_PACKAGES", str(tmp_path))
+    assert find_data("npm:some-texts@1.2/a/rows.txt").read_bytes() == b"rows"
+    assert (find_data("npm:some-texts@1.2") / "a" / "rows.txt").read_bytes() == b"rows"
+    assert not list(cache.glob("packages/.new*"))
+
+
+def test_without_npm_a_package_says_so(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(cache))
+    with pytest.raises(SourceError, match="npm is not installed"):
+        find_data("npm:some-texts@1.2/a")
+
+
 @pytest.mark.parametrize(
     "address",
-    ["package:six", "package:six==1/../../x", "package:six==1//etc/x/..", "package:-r==1/x"],
+    [
+        "npm:six==1/x",
+        "package:six@1/x",
+        "npm:six",
+        "npm:-x@1/y",
+        "npm:six@-1/y",
+        "package:six",
+        "package:six==1/../../x",
+        "package:six==1//etc/x/..",
+        "package:-r==1/x",
+    ],
 )
 def test_malformed_addresses_are_refused(cache: Path, address: str) -> None:
     with pytest.raises(SourceError, match="package:NAME==VERSION"):

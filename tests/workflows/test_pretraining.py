@@ -28,6 +28,7 @@ SMALL = {
     "model.vocab_size": 700,
     "model.max_tokens": 48,
     "data.valid_share": 0.1,
+    "data.deduplicate": "exact",
 }
 
 

@@ -33,7 +33,8 @@ class Dataset:
 
     ``rows`` yields tuples in the order of ``columns``. ``num_rows`` is the exact number
     of rows, or the least and most where the source moves. ``group``'s rows must stay on
-    one side of a split. A ``split`` column, where there is one, says "train" or "test".
+    one side of a split; corpora for pretraining have no ``label``. A ``split`` column,
+    where there is one, says "train" or "test".
     """
 
     name: str
@@ -47,7 +48,7 @@ class Dataset:
     num_rows: int | tuple[int, int]
     rows: Callable[[], Iterable[Row]]
     text: str = "text"
-    label: str = "label"
+    label: str | None = "label"
     group: str | None = None
     split: str | None = None
     published: tuple[Figure, ...] = ()

@@ -1,4 +1,4 @@
-"""Debian's package indexes, fetched by the machine's own apt into a state of Mason's own.
+"""Debian's package indexes and files, fetched by the machine's own apt into a state of Mason's.
 
 Container images often tell apt to leave descriptions out (``Acquire::Languages
 "none"``). A private configuration, read after the machine's, asks for English, and
@@ -9,6 +9,7 @@ are left alone.
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +17,7 @@ from typing import NamedTuple
 from mason.errors import SourceError
 from mason.language import say
 from mason.sources import cache_folder
+from mason.sources.cache import entry, sha256
 
 CONFIGURATION = """#clear Acquire::Languages;
 Acquire::Languages {{ "en"; }};
@@ -29,12 +31,32 @@ Dir::Cache "{folder}/cache/";
 
 
 class Package(NamedTuple):
-    """One package of the archive; ``description`` is its synopsis and long text in one line."""
+    """One package of the archive; ``about`` is its description as the index has it."""
 
     name: str
     source: str
     section: str
-    description: str
+    about: str
+
+    @property
+    def description(self) -> str:
+        """Synopsis and long text in one line."""
+        return " ".join(self.paragraphs.split())
+
+    @property
+    def paragraphs(self) -> str:
+        """The synopsis, then the long text, a line each paragraph and each item of a list."""
+        synopsis, *lines = self.about.split("\n")
+        paragraphs, new = [f"{synopsis.rstrip('.')}."], True
+        for line in lines:
+            if line == ".":  # Debian's empty line
+                new = True
+            elif new or line.startswith(("* ", "- ", "+ ", "o ")):
+                paragraphs.append(line)
+                new = False
+            else:
+                paragraphs[-1] += f" {line}"
+        return "\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
 
 
 def packages() -> list[Package]:
@@ -43,7 +65,7 @@ def packages() -> list[Package]:
     Raises:
         SourceError: no apt here, or its indexes cannot be fetched.
     """
-    folder = _update()
+    folder = _update() / "lists"
     described = {
         (stanza["Package"], stanza["Description-md5"]): stanza.get("Description-en", "")
         for file in folder.glob("*_Translation-en")
@@ -56,8 +78,33 @@ def packages() -> list[Package]:
             text = described.get((name, stanza.get("Description-md5", "")))
             if text and name not in found:
                 source = stanza.get("Source", name).split()[0]
-                found[name] = Package(name, source, stanza["Section"], _one_line(text))
+                found[name] = Package(name, source, stanza["Section"], text)
     return [found[name] for name in sorted(found)]
+
+
+def unpacked(package: str) -> Path:
+    """The files of a package of the machine's release, in Mason's cache, not installed.
+
+    Raises:
+        SourceError: no apt here, or the package cannot be fetched.
+    """
+
+    def fill(folder: Path) -> dict[str, str]:
+        configuration = str(_update() / "apt.conf")
+        with tempfile.TemporaryDirectory() as downloads:
+            _run("apt-get", "-c", configuration, "-q", "download", package, folder=downloads)
+            archive = next(Path(downloads).glob("*.deb"))
+            _run("dpkg-deb", "-x", str(archive), str(folder), folder=downloads)
+            return {"archive": archive.name, "sha256": sha256(archive)}
+
+    return entry("debian", package, {"package": package}, fill)
+
+
+def _run(*command: str, folder: str) -> None:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace")
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or [command[0]]
+        raise _unavailable(lines[-1].strip().rstrip("."))
 
 
 def _update() -> Path:
@@ -76,13 +123,13 @@ def _update() -> Path:
     if done.returncode or not list((folder / "lists").glob("*_Translation-en")):
         lines = done.stderr.strip().splitlines() or [say("no descriptions")]
         raise _unavailable(lines[-1].strip().rstrip("."))
-    return folder / "lists"
+    return folder
 
 
 def _unavailable(reason: str) -> SourceError:
     return SourceError(
-        "Debian's package descriptions cannot be had here ({reason}); use a machine with "
-        "Debian or Ubuntu and a network, or another data set.",
+        "Debian's packages cannot be had here ({reason}); use a machine with Debian or Ubuntu and "
+        "a network, or another data set.",
         reason=reason,
     )
 
@@ -103,10 +150,3 @@ def _stanzas(file: Path) -> Iterator[dict[str, str]]:
                 stanza = {}
     if stanza:
         yield stanza
-
-
-def _one_line(description: str) -> str:
-    """Synopsis, full stop, long text; a line with one dot is Debian's empty line."""
-    synopsis, *lines = description.split("\n")
-    long_text = " ".join(line for line in lines if line != ".")
-    return " ".join(f"{synopsis.rstrip('.')}. {long_text}".split())

@@ -11,7 +11,7 @@ from mason.language import say
 Corpus = Annotated[
     list[str],
     Parameter(
-        help=say("Files, folders or patterns of text, jsonl or tables; packed ones too."),
+        help=say("Files, folders or patterns of text, jsonl or tables, or catalog:NAME."),
         consume_multiple=True,
     ),
 ]

@@ -4,17 +4,16 @@
     sentences     where each sentence ends in ``tokens``
     documents     where each document ends in ``sentences``
     held          for each document whether it is held out
+    origins       for each document the number of its source
     store.json    what it was made from, and how far it has come
 
-Written chunk by chunk: a killed writer goes on after the last whole chunk, and no document
-is lost or doubled.
+Written chunk by chunk: a killed writer goes on after the last chunk that was made sure of, and
+no document is lost or doubled. While one chunk is encoded, the next is read and sifted.
 """
 
-import hashlib
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -22,44 +21,27 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mason.data.sentences import sentences
+from mason.data.sieve import COPIES_ONLY, Cleaning, Document, Sieve, Sifted
+from mason.data.token_writer import FACTS, FORMAT, Counts, Writer
 from mason.errors import DataError
 
-_FORMAT = "mason-tokens-1"
-_FILES = ("tokens", "sentences", "documents", "held")
-_CHUNK_DOCUMENTS = 2_000
-_FACTS = "store.json"
+_CHUNK_CHARACTERS = 1 << 20
 
 Encode = Callable[[Sequence[str]], Sequence[Sequence[int]]]
 Ids = npt.NDArray[Any]
 
 
-@dataclass(frozen=True)
-class Counts:
-    """What a store holds.
-
-    Attributes:
-        num_read: Documents read, those left out among them.
-        num_copies: Documents left out because an equal one came before.
-        num_bytes: UTF-8 bytes of the documents that were kept.
-    """
-
-    num_read: int = 0
-    num_documents: int = 0
-    num_sentences: int = 0
-    num_tokens: int = 0
-    num_copies: int = 0
-    num_bytes: int = 0
-
-
 def write_store(
     folder: Path,
-    documents: Iterable[str],
+    documents: Iterable[Document],
     encode: Encode,
     *,
     fingerprint: str,
     vocab_size: int,
     held_share: float = 0.01,
+    cleaning: Cleaning = COPIES_ONLY,
+    every_seconds: float = 2.0,
+    chunk_documents: int = 2_000,
     watch: Callable[[Counts], None] = lambda counts: None,
 ) -> "TokenStore":
     """Cut a corpus into tokens, or go on with cutting it.
@@ -69,11 +51,15 @@ def write_store(
 
     Args:
         folder: Where to; made if it is not there.
-        documents: The corpus, in the same order if this goes on where it was cut off.
+        documents: The corpus, in the same order if this goes on where it was cut off; texts, or
+            texts each with the number of its source.
         encode: Ids of sentences, without marks.
-        fingerprint: Of the tokenizer and the files: all that decides what is written.
+        fingerprint: Of all that decides what is written: tokenizer, files and cleaning.
         vocab_size: Decides how many bits a token takes.
         held_share: Share of the documents that is held out.
+        cleaning: What is left out beside equal documents.
+        every_seconds: How much work a kill may cost.
+        chunk_documents: Documents that are sifted at once, or fewer if they are long.
         watch: Called after each chunk.
 
     Raises:
@@ -89,13 +75,50 @@ def write_store(
         )
     counts = Counts(**facts["counts"]) if facts else Counts()
     if facts is None or not facts["finished"]:
-        writer = _Writer(folder, counts, fingerprint, 16 if vocab_size <= 1 << 16 else 32)
-        remaining = islice(iter(documents), counts.num_read, None)
-        while chunk := list(islice(remaining, _CHUNK_DOCUMENTS)):
-            writer.add(chunk, encode, held_share)
+        sieve = Sieve(cleaning)
+        writer = Writer(
+            folder,
+            counts,
+            sieve,
+            fingerprint=fingerprint,
+            bits=16 if vocab_size <= 1 << 16 else 32,
+            every_seconds=every_seconds,
+        )
+        chunks = _chunks(islice(iter(documents), counts.num_read, None), chunk_documents)
+        for sifted in _ahead(chunks, sieve):
+            encoded = encode([sentence for text in sifted.texts for sentence in text])
+            writer.add(sifted, encoded, held_share)
             watch(writer.counts)
         writer.finish()
     return TokenStore(folder)
+
+
+def _ahead(chunks: Iterator[list[Document]], sieve: Sieve) -> Iterator[Sifted]:
+    """Chunks read and sifted, each while the one before is being encoded."""
+
+    def sift() -> Sifted | None:
+        chunk = next(chunks, None)
+        return None if chunk is None else sieve.sift(chunk)
+
+    with ThreadPoolExecutor(1) as aside:
+        coming = aside.submit(sift)
+        while (sifted := coming.result()) is not None:
+            coming = aside.submit(sift)
+            yield sifted
+
+
+def _chunks(documents: Iterator[Document], most: int) -> Iterator[list[Document]]:
+    """Documents in runs that are small whatever their length."""
+    chunk: list[Document] = []
+    size = 0
+    for document in documents:
+        chunk.append(document)
+        size += len(document if isinstance(document, str) else document[0])
+        if len(chunk) >= most or size >= _CHUNK_CHARACTERS:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
 
 
 class TokenStore:
@@ -115,39 +138,52 @@ class TokenStore:
         self.sentences = _mapped(folder / "sentences", np.dtype("<i8"))
         self.documents = _mapped(folder / "documents", np.dtype("<i8"))
         self.held = _mapped(folder / "held", np.dtype("?"))
-        sizes = (len(self.tokens), len(self.sentences), len(self.documents), len(self.held))
+        self.origins = _mapped(folder / "origins", np.dtype("<u2"))
+        self.weights: tuple[int, ...] | None = None
         told = self.counts
-        if sizes != (told.num_tokens, told.num_sentences, told.num_documents, told.num_documents):
+        if (len(self.tokens), len(self.sentences)) != (told.num_tokens, told.num_sentences) or any(
+            len(found) != told.num_documents for found in (self.documents, self.held, self.origins)
+        ):
             raise DataError(
                 "{folder} is damaged: its files are not as long as it says; delete it and make it "
                 "again.",
                 folder=folder,
             )
 
+    def weighted(self, weights: Sequence[int]) -> "TokenStore":
+        """The same store, a training passage of source ``i`` in it ``weights[i]`` times."""
+        self.weights = tuple(weights)
+        return self
+
+    def tokens_by_origin(self, num: int) -> Ids:
+        """Training tokens of each of ``num`` sources."""
+        ends = np.concatenate([[0], self.sentences])
+        sizes = np.diff(ends[np.concatenate([[0], self.documents])])
+        return np.bincount(self.origins, sizes * ~self.held, minlength=num)
+
     def passages(self, max_tokens: int, *, held: bool) -> "Stretches":
         """Stretches of whole sentences of one document, as long as ``max_tokens`` allows."""
-        starts: list[int] = []
-        ends: list[int] = []
-        owners: list[int] = []
-        first = 0
-        for document, last in enumerate(self.documents.tolist()):
-            if bool(self.held[document]) == held:
-                for start, end in self._stretches(first, last, max_tokens):
-                    starts.append(start)
-                    ends.append(end)
-                    owners.append(document)
-            first = last
-        return Stretches(self, np.array([starts, ends], np.int64).T, np.array(owners), max_tokens)
-
-    def _stretches(self, first: int, last: int, max_tokens: int) -> Iterator[tuple[int, int]]:
-        start = first
-        begin = int(self.sentences[first - 1]) if first else 0
-        for i in range(first, last):
-            if i > start and int(self.sentences[i]) - begin > max_tokens:
-                yield start, i
-                start, begin = i, int(self.sentences[i - 1])
-        if last > start:
-            yield start, last
+        owners = np.flatnonzero(self.held == held)
+        firsts = np.where(owners > 0, self.documents[owners - 1], 0)
+        lasts = self.documents[owners]
+        found: list[tuple[Ids, Ids, Ids]] = []
+        # Every document at once, a stretch a round.
+        while (going := firsts < lasts).any():
+            firsts, lasts, owners = firsts[going], lasts[going], owners[going]
+            begins = np.where(firsts > 0, self.sentences[firsts - 1], 0)
+            # Up to the first sentence that would end too far; one that is too long stands alone.
+            ends = np.searchsorted(self.sentences, begins + max_tokens, side="right")
+            ends = np.clip(ends, firsts + 1, lasts)
+            found.append((firsts, ends, owners))
+            firsts = ends
+        starts, ends, owners = (
+            np.concatenate([np.empty(0, np.int64), *(row[i] for row in found)]) for i in range(3)
+        )
+        order = np.argsort(starts, kind="stable")
+        if self.weights is not None and not held:
+            order = np.repeat(order, np.asarray(self.weights)[self.origins[owners[order]]])
+        bounds = np.stack([starts[order], ends[order]], axis=1)
+        return Stretches(self, bounds, owners[order], max_tokens)
 
 
 class Stretches(Sequence[Ids]):
@@ -203,113 +239,12 @@ class Parted(Sequence[list[Ids]]):
         return found
 
 
-class _Writer:
-    """Appends chunks; what a killed writer left behind its last whole chunk is cut off."""
-
-    def __init__(self, folder: Path, counts: Counts, fingerprint: str, bits: int) -> None:
-        self.folder, self.counts, self.fingerprint, self.bits = folder, counts, fingerprint, bits
-        sizes = {
-            "tokens": counts.num_tokens * bits // 8,
-            "sentences": counts.num_sentences * 8,
-            "documents": counts.num_documents * 8,
-            "held": counts.num_documents,
-        }
-        self.streams = {name: (folder / name).open("ab") for name in _FILES}
-        for name, size in sizes.items():
-            self.streams[name].truncate(size)
-        self.seen = self._hashes()
-
-    def add(self, chunk: list[str], encode: Encode, held_share: float) -> None:
-        """Write one chunk, flush it, then say that it is there."""
-        kept: list[list[str]] = []
-        held: list[bool] = []
-        num_bytes = 0
-        copies = 0
-        hashes: list[bytes] = []
-        for text in chunk:
-            digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-            if digest in self.seen:
-                copies += 1
-                continue
-            self.seen.add(digest)
-            hashes.append(digest)
-            kept.append(sentences(text))
-            held.append(int.from_bytes(digest[:4], "big") < held_share * 2**32)
-            num_bytes += len(text.encode("utf-8", "surrogatepass"))
-        flat = [sentence for document in kept for sentence in document]
-        encoded = encode(flat)
-        lengths = np.array([len(ids) for ids in encoded], dtype=np.int64)
-        ids = np.fromiter((i for e in encoded for i in e), dtype=f"<u{self.bits // 8}")
-        per_document = np.array([len(document) for document in kept], dtype=np.int64)
-        now = self.counts
-        written = {
-            "tokens": ids,
-            "sentences": (now.num_tokens + np.cumsum(lengths)).astype("<i8"),
-            "documents": (now.num_sentences + np.cumsum(per_document)).astype("<i8"),
-            "held": np.array(held, dtype="?"),
-        }
-        for name, array in written.items():
-            self.streams[name].write(array.tobytes())
-        self._append_hashes(hashes)
-        self.counts = Counts(
-            now.num_read + len(chunk),
-            now.num_documents + len(kept),
-            now.num_sentences + len(flat),
-            now.num_tokens + len(ids),
-            now.num_copies + copies,
-            now.num_bytes + num_bytes,
-        )
-        self._say(finished=False)
-
-    def finish(self) -> None:
-        """Say that the corpus is whole."""
-        if not self.counts.num_tokens:
-            raise DataError("There is no text in the corpus; name files that hold some.")
-        self._say(finished=True)
-        for stream in self.streams.values():
-            stream.close()
-        (self.folder / "hashes").unlink(missing_ok=True)
-
-    def _say(self, *, finished: bool) -> None:
-        for stream in self.streams.values():
-            stream.flush()
-            os.fsync(stream.fileno())
-        facts = {
-            "format": _FORMAT,
-            "fingerprint": self.fingerprint,
-            "bits": self.bits,
-            "finished": finished,
-            "counts": vars(self.counts),
-        }
-        draft = self.folder / f".{_FACTS}"
-        with draft.open("w", encoding="utf-8") as stream_:
-            json.dump(facts, stream_, indent=2)
-            stream_.flush()
-            os.fsync(stream_.fileno())
-        draft.replace(self.folder / _FACTS)
-
-    def _hashes(self) -> set[bytes]:
-        path = self.folder / "hashes"
-        if not self.counts.num_read:
-            path.unlink(missing_ok=True)
-            return set()
-        data = path.read_bytes()[: 8 * self.counts.num_documents]
-        return {data[i : i + 8] for i in range(0, len(data), 8)}
-
-    def _append_hashes(self, hashes: list[bytes]) -> None:
-        with (self.folder / "hashes").open("ab") as stream:
-            stream.truncate(8 * self.counts.num_documents)
-            stream.write(b"".join(hashes))
-            stream.flush()
-            os.fsync(stream.fileno())
-
-
 def _read_facts(folder: Path) -> dict[str, Any] | None:
     try:
-        facts = json.loads((folder / _FACTS).read_text(encoding="utf-8"))
+        facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    good = isinstance(facts, dict) and facts.get("format") == _FORMAT
+    good = isinstance(facts, dict) and facts.get("format") == FORMAT
     return facts if good else None
 
 

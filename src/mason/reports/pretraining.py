@@ -21,6 +21,20 @@ def pretraining(results: Results) -> Part | None:
         (say("Tokens in the corpus"), count(corpus.num_tokens)),
         (say("Documents"), count(corpus.num_documents)),
         (say("Copies left out"), count(corpus.num_copies)),
+        (say("Near copies left out"), count(corpus.num_near_copies)),
+        (say("Left out by the rules of quality"), count(corpus.num_poor)),
+        (say("Left out for a passage of the evaluation texts"), count(corpus.num_excluded)),
+        *(
+            (
+                say("{source}, {weight} times an epoch", source=source.name, weight=source.weight),
+                say(
+                    "{share} of the tokens, {documents} documents",
+                    share=percent(source.share),
+                    documents=count(source.num_documents),
+                ),
+            )
+            for source in corpus.sources
+        ),
         (say("Pieces of the vocabulary"), count(found.vocabulary)),
     ]
     if found.token_accuracy is not None:

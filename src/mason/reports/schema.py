@@ -264,8 +264,17 @@ class Scored(_Block):
     baselines: list[Baseline] = []
 
 
+class CorpusSource(_Block):
+    """A source with a weight; ``share`` is of the training tokens of an epoch."""
+
+    name: str
+    weight: int
+    num_documents: int
+    share: float
+
+
 class Corpus(_Block):
-    """``mason.data.token_store.Counts``."""
+    """``mason.data.token_writer.Counts``, and the sources where they have weights."""
 
     num_read: int
     num_documents: int
@@ -273,6 +282,10 @@ class Corpus(_Block):
     num_tokens: int
     num_copies: int
     num_bytes: int
+    num_near_copies: int = 0
+    num_poor: int = 0
+    num_excluded: int = 0
+    sources: list[CorpusSource] = []
 
 
 class Pretraining(_Block):

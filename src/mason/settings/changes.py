@@ -17,7 +17,8 @@ FREE = frozenset(
 JUDGED_BY_CONTENT = frozenset(
     "model.source model.revision model.shape model.tokenizer model.vocab_size "
     "data.train data.valid data.test data.text data.pair data.label "
-    "data.group data.format data.encoding data.columns data.valid_share data.test_share".split()
+    "data.group data.format data.encoding data.columns data.valid_share data.test_share "
+    "data.deduplicate data.quality data.exclude".split()
 )
 """Settings that may change as long as the model's shape and every example stay the same."""
 
@@ -31,7 +32,7 @@ FELT = frozenset(
 FIXED = frozenset(
     "task model.max_tokens training.seed training.batch_size training.tokens_per_batch "
     "training.accumulation training.optimizer training.ema_decay training.precision "
-    "training.mask_rate training.mask_unit training.probe_rows".split()
+    "training.mask_rate training.mask_unit training.probe_rows data.weights".split()
 )
 """Settings that decide the order of the examples or the numbers of every step."""
 

@@ -50,6 +50,21 @@ def _data() -> dict[str, str]:
         "columns": say("Names of the columns, with commas between, of a csv without a header."),
         "valid_share": say("Share of the training data held out for validation, from 0 to 0.5."),
         "test_share": say("Share of the training data held out for the final scores, 0 to 0.5."),
+        "weights": say(
+            "How often an epoch of pretraining visits each source of data.train; once if left out."
+        ),
+        "deduplicate": say(
+            "Which repeated documents pretraining leaves out: equal ones, or those nearly like an "
+            "earlier one too; left out, near."
+        ),
+        "quality": say(
+            "Documents that pretraining keeps: all, or those that pass rules made for the web, "
+            "which tables, verse and code fail; left out, all."
+        ),
+        "exclude": say(
+            "Evaluation texts: a document of pretraining that shares 13 words in a row, or 40 "
+            "Chinese characters, with them is left out."
+        ),
     }
 
 

@@ -185,7 +185,9 @@ def wanted(path: str) -> str:
             return say("a number from {low} to {high}", low=f"{low:g}", high=f"{high:g}")
         case "boolean":
             return say("true or false")
-    if "train" in path or path in ("data.valid", "data.test"):
+        case "array":
+            return say("whole numbers from 1 to 1000, one for each source, such as 3,1")
+    if "train" in path or path in ("data.valid", "data.test", "data.exclude"):
         return say("a name in quotes, or a list of such names")
     return say("text on one line, in quotes where it looks like a number")
 

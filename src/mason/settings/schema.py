@@ -27,6 +27,9 @@ Budget: TypeAlias = Annotated[
     StringConstraints(pattern=r"^\d+(\.\d+)?(e\d+)? ?(s|m|h|d|tokens|flops)$"),
 ]
 Sink: TypeAlias = Literal["tensorboard", "mlflow"]
+Weights: TypeAlias = Annotated[
+    tuple[Annotated[int, Field(ge=1, le=1000)], ...], Field(min_length=1, max_length=1000)
+]
 Probability: TypeAlias = Annotated[Real, Field(ge=0, lt=1)]
 
 
@@ -69,6 +72,16 @@ class DataSettings(_Group):
     columns: Text | None = None
     valid_share: Share | None = None
     test_share: Share | None = None
+    weights: Weights | None = None
+    deduplicate: Literal["exact", "near"] | None = None
+    quality: Literal["all", "web"] | None = None
+    exclude: Texts | None = None
+
+    @field_validator("weights", mode="before")
+    @classmethod
+    def _listed(cls, value: object) -> object:
+        """The command line has no lists: ``3,1``."""
+        return value.split(",") if isinstance(value, str) else value
 
 
 class TrainingSettings(_Group):

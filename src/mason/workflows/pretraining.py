@@ -12,7 +12,6 @@ import torch
 from safetensors import SafetensorError
 from torch import nn
 
-from mason.data.corpus import documents, find_files
 from mason.data.token_store import TokenStore, write_store
 from mason.errors import RunError, RunStopped, SettingsError
 from mason.evaluation.language import held_scores
@@ -42,6 +41,7 @@ from mason.training.recipe import Recipe
 from mason.training.run_folder import Begun, RunFolder
 from mason.training.world import World, joined
 from mason.workflows import jobs
+from mason.workflows.corpora import Corpus, cleaning_of, corpus_of, left_out, shares_of
 from mason.workflows.dialling import Dial, embedding_size
 from mason.workflows.keeping import Kept, keep_run, model_fingerprint, watching
 from mason.workflows.needs import look_first
@@ -84,7 +84,7 @@ def pretrain(
     """Learn a language model from text, or go on learning with a loaded one.
 
     Args:
-        data: Files, folders or patterns of text, jsonl or tables.
+        data: Files, folders or patterns of text, jsonl or tables, or ``catalog:NAME``.
         output: The folder to write, a plain Hugging Face folder.
         objective: One of ``mason.workflows.objectives.OBJECTIVES``.
         config: A YAML file of settings; the other arguments win over it.
@@ -154,10 +154,9 @@ class PretrainingSession:
             return self._run(place)
 
     def _run(self, place: RunFolder) -> Pretrained:
-        train = self.settings.data.train
-        files = find_files([train] if isinstance(train, str) else list(train or ()))
-        tokenizer = self.world.after_first(lambda: self._tokenizer(files, place))
-        store = self.world.after_first(lambda: self._store(files, tokenizer))
+        corpus = self.world.after_first(lambda: corpus_of(self.settings.data))
+        tokenizer = self.world.after_first(lambda: self._tokenizer(corpus, place))
+        store = self.world.after_first(lambda: self._store(corpus, tokenizer))
         self._lap("prepare")
         network, family = self.world.after_first(lambda: self._network(tokenizer, store))
         if (dropout := self.dial.dropout()) is not None:
@@ -190,6 +189,7 @@ class PretrainingSession:
 
         def finish() -> dict[str, Any]:
             told = learned_by(learner, tokenizer, store, held, str(self.settings.task))
+            told["corpus"]["sources"] = shares_of(store, self.settings.data)
             self._lap("evaluate")
             results = results_of(self.settings, network, family, history, recipe, told) | {
                 "command": self.command
@@ -201,7 +201,7 @@ class PretrainingSession:
 
         return Pretrained(network, tokenizer, store, self.world.first(finish), place.folder)
 
-    def _tokenizer(self, files: Sequence[Path], place: RunFolder) -> Tokenizer:
+    def _tokenizer(self, corpus: Corpus, place: RunFolder) -> Tokenizer:
         chosen = self.settings.model
         named = chosen.tokenizer or chosen.source
         if named is not None:
@@ -210,12 +210,12 @@ class PretrainingSession:
         learned = place.inner / "tokenizer"
         if learned.is_dir():
             return load_tokenizer(learned)
-        size = chosen.vocab_size or _vocabulary_for(sum(f.stat().st_size for f in files))
+        size = chosen.vocab_size or _vocabulary_for(corpus.num_bytes)
         self.notice(
             say("Learning a tokenizer of {size} pieces ({kind}).", size=size, kind=self.goal.kind)
         )
         tokenizer = train_tokenizer(
-            documents(files, text=self.settings.data.text),
+            corpus.texts(),
             kind=self.goal.kind,
             vocab_size=size,
             max_tokens=512,
@@ -224,20 +224,25 @@ class PretrainingSession:
             tokenizer.save(draft)
         return tokenizer
 
-    def _store(self, files: Sequence[Path], tokenizer: Tokenizer) -> TokenStore:
-        digest = hashlib.sha256(f"{tokenizer.fingerprint} {self.settings.data.text}".encode())
-        for file in files:
-            facts = file.stat()
-            digest.update(f"{file.resolve()} {facts.st_size} {facts.st_mtime_ns}".encode())
-        key = digest.hexdigest()
-        return write_store(
+    def _store(self, corpus: Corpus, tokenizer: Tokenizer) -> TokenStore:
+        chosen = self.settings.data
+        cleaning, facts = cleaning_of(chosen)
+        parted = corpus.origins if chosen.weights else ()
+        share = chosen.valid_share or 0.02
+        told = f"{tokenizer.fingerprint} {corpus.facts()} {facts} {share} {parted}"
+        key = hashlib.sha256(told.encode()).hexdigest()
+        store = write_store(
             cache_folder() / "corpora" / key[:32],
-            documents(files, text=self.settings.data.text),
+            corpus if chosen.weights else corpus.texts(),
             lambda texts: tokenizer.encode_ids(texts, special=False),
             fingerprint=key,
             vocab_size=tokenizer.num_tokens,
-            held_share=self.settings.data.valid_share or 0.02,
+            held_share=share,
+            cleaning=cleaning,
         )
+        for sentence in left_out(store.counts):
+            self.notice(sentence)
+        return store.weighted(chosen.weights) if chosen.weights else store
 
     def _network(self, tokenizer: Tokenizer, store: TokenStore) -> tuple[Transformer, Family]:
         chosen = self.settings.model

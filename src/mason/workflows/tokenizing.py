@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from mason.data.corpus import documents, find_files
 from mason.errors import DataError, SettingsError
 from mason.models.files import writing_folder
 from mason.sources import find_model
 from mason.text import Tokenizer, load_tokenizer
 from mason.text.fertility import Fit, fit_of
 from mason.text.trainers import Kind, train_tokenizer
+from mason.workflows.corpora import find_corpus
 
 _REPORT_BYTES = 8 << 20
 
@@ -74,8 +74,7 @@ def report_tokenizers(
 
 
 def _texts(data: str | Sequence[str], text: str | None) -> Iterator[str]:
-    sources = [data] if isinstance(data, str) else list(data)
-    return documents(find_files(sources), text=text)
+    return find_corpus(data, text=text).texts()
 
 
 def _first_bytes(texts: Iterator[str]) -> Iterator[str]:

