@@ -63,7 +63,9 @@ def test_a_source_that_names_nothing_is_told(tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_sentences(text: str, wanted: list[str]) -> None:
-    assert sentences(text) == wanted
+    found = sentences(text)
+    assert [sentence.strip() for sentence in found] == wanted
+    assert "".join(found) == text.strip()
 
 
 def _encode(texts: object) -> list[list[int]]:

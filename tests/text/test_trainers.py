@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from mason.data.sentences import sentences
 from mason.errors import TokenizerError
 from mason.text import load_tokenizer
 from mason.text.fertility import fit_of, script_of
@@ -42,6 +43,14 @@ def test_transformers_reads_the_same_ids(kind: Kind, tmp_path: Path) -> None:
 def test_byte_kinds_lose_nothing(kind: Kind) -> None:
     fit = fit_of(train_tokenizer(LINES, kind=kind, vocab_size=1500), [*LINES, *ODD])
     assert fit.lossless == 1.0 and fit.unknown == 0.0
+
+
+@pytest.mark.parametrize("kind", ["wordpiece", "byte-bpe"])
+def test_sentence_by_sentence_a_text_has_the_same_pieces(kind: Kind) -> None:
+    tokenizer = train_tokenizer(LINES, kind=kind, vocab_size=1500)
+    text = "So it was. Nobody knew.\n    return x\n\n他来了。她走了！(The end.) Yes."
+    by_sentence = tokenizer.encode_ids(sentences(text), special=False)
+    assert sum(map(list, by_sentence), []) == list(tokenizer.encode_ids([text], special=False)[0])
 
 
 def test_wordpiece_cuts_chinese_into_characters() -> None:

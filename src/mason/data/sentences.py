@@ -14,14 +14,17 @@ _END = re.compile(
 
 
 def sentences(text: str) -> list[str]:
-    """The sentences of a text, in order, without the spaces around them.
+    """The sentences of a text, in order; put together again they are the text.
 
     A rule, not a model: a full stop before a space and a capital ends one, an initial's or a
-    short title's does not, and a line's end always does.
+    short title's does not, and a line's end always does. The space between two sentences is the
+    later one's, as the pieces of a byte-level tokenizer have it; around the text it is left out.
     """
+    text = text.strip()
     found, start = [], 0
     for end in [match.end() for match in _END.finditer(text)] + [len(text)]:
-        if part := text[start:end].strip():
+        part = text[start:end].rstrip()
+        if part:
             found.append(part)
-        start = end
+            start += len(part)
     return found
