@@ -142,10 +142,10 @@ def test_passages_are_whole_sentences_of_one_document(tmp_path: Path) -> None:
     )
     found = store.passages(15, held=False)
     read = ["".join(map(chr, found[i])) for i in range(len(found))]
-    assert read == ["aaa.Bbbbbbbb.", "Ccc.", "Dddd.", "E" * 15, "F."]
+    assert read == ["aaa. Bbbbbbbb.", " Ccc.", "Dddd.", "E" * 15, " F."]
     assert found.lengths.tolist() == [len(text) for text in read]
     assert found.owners.tolist() == [0, 0, 1, 2, 2]
-    assert ["".join(map(chr, s)) for s in found.parted()[0]] == ["aaa.", "Bbbbbbbb."]
+    assert ["".join(map(chr, s)) for s in found.parted()[0]] == ["aaa.", " Bbbbbbbb."]
 
 
 def test_another_corpus_in_the_folder_is_refused(tmp_path: Path) -> None:
