@@ -54,6 +54,7 @@ def on_brown(folder: Path, work: Path, known: TokenStore) -> Row:
 def random_twin(folder: Path, output: Path) -> Path:
     """The same network and tokenizer, its weights as before pretraining."""
     loaded, tokenizer = load_model(folder), load_tokenizer(folder)
+    output.mkdir(parents=True, exist_ok=True)
     save_model(Transformer(loaded.model.spec), loaded.family, output)
     tokenizer.save(output)
     save_contract(output, InputContract.of(tokenizer, max_tokens=TOKENS, labels=()))

@@ -3,6 +3,7 @@
 import pytest
 
 from mason.settings import TrainingSettings
+from mason.training.budgets import num_pieces
 from mason.training.defaults import named, recipe_for
 
 
@@ -22,3 +23,10 @@ def test_what_is_named_wins_and_what_is_no_recipe_is_left_out() -> None:
     recipe = recipe_for(settings, num_parameters=1, num_examples=9999)
     assert (recipe.epochs, recipe.batch_size) == (7, 15)
     assert "dropout" not in named(settings, but=set()) and "recompute" not in named(settings, set())
+
+
+def test_a_vocabulary_grows_with_model_and_corpus() -> None:
+    assert num_pieces(1e6, 10**9) == 8_000
+    assert num_pieces(4e6, 10**9) == 16_000
+    assert num_pieces(1e6, 10**6) == 2_000  # a small corpus teaches few
+    assert num_pieces(1e12, 10**12) == 30_000

@@ -52,6 +52,16 @@ def best_size(flops: float, corpus_tokens: int) -> float:
     return max(size, least)
 
 
+def num_pieces(num_parameters: float, num_bytes: int) -> int:
+    """Pieces of a vocabulary for a model of this size, embeddings left out, and a corpus.
+
+    They grow more slowly than the model (Tao et al. 2024): with the root of its size, 8,000 for
+    a million parameters; and each should be seen some hundred times.
+    """
+    fed, held = 8_000 * math.sqrt(num_parameters / 1e6), num_bytes / 750
+    return int(min(30_000, max(2_000, min(fed, held))))
+
+
 def peak_rate(num_parameters: float) -> float:
     """AdamW's peak learning rate for a model of this size, embeddings left out."""
     rate: float = 2e-3 * (max(num_parameters, 1.0) / 1e6) ** -0.25

@@ -16,7 +16,14 @@ from mason.models.transformer import Transformer, num_parameters
 from mason.runtime import pick_device, product_rate
 from mason.settings import Settings
 from mason.tasks.pretraining import Learner
-from mason.training.budgets import MODERN, batch_tokens, best_size, peak_rate, read_budget
+from mason.training.budgets import (
+    MODERN,
+    batch_tokens,
+    best_size,
+    num_pieces,
+    peak_rate,
+    read_budget,
+)
 from mason.training.defaults import named
 from mason.training.loop import fit
 from mason.training.published import published
@@ -26,6 +33,7 @@ from mason.workflows.objectives import Goal
 
 _DEFAULT_BUDGET = "30m"
 _PROBE_STEPS = 4
+_BYTES_PER_TOKEN = 4
 
 
 class Dial:
@@ -64,6 +72,14 @@ class Dial:
         given = self.settings.training.dropout
         # A pass or a few over a corpus leave nothing to overfit to (Geiping & Goldstein 2023).
         return 0.0 if given is None and self.modern else given
+
+    def vocabulary(self, num_bytes: int) -> int:
+        """Pieces of a tokenizer to learn, from the size of the model and of its corpus."""
+        if self.chosen is not None:
+            size = float(_body_size(self.chosen, self.goal))
+        else:
+            size = best_size(self._flops(), max(1, num_bytes // _BYTES_PER_TOKEN))
+        return num_pieces(size, num_bytes)
 
     def shape(self, store: TokenStore) -> str:
         """The largest shape that the budget can feed, by the rule of ``training.budgets``."""

@@ -155,7 +155,8 @@ class PretrainingSession:
 
     def _run(self, place: RunFolder) -> Pretrained:
         corpus = self.world.after_first(lambda: corpus_of(self.settings.data))
-        tokenizer = self.world.after_first(lambda: self._tokenizer(corpus, place))
+        pieces = self.settings.model.vocab_size or self.dial.vocabulary(corpus.num_bytes)
+        tokenizer = self.world.after_first(lambda: self._tokenizer(corpus, place, pieces))
         store = self.world.after_first(lambda: self._store(corpus, tokenizer))
         self._lap("prepare")
         network, family = self.world.after_first(lambda: self._network(tokenizer, store))
@@ -201,7 +202,7 @@ class PretrainingSession:
 
         return Pretrained(network, tokenizer, store, self.world.first(finish), place.folder)
 
-    def _tokenizer(self, corpus: Corpus, place: RunFolder) -> Tokenizer:
+    def _tokenizer(self, corpus: Corpus, place: RunFolder, size: int) -> Tokenizer:
         chosen = self.settings.model
         named = chosen.tokenizer or chosen.source
         if named is not None:
@@ -210,7 +211,6 @@ class PretrainingSession:
         learned = place.inner / "tokenizer"
         if learned.is_dir():
             return load_tokenizer(learned)
-        size = chosen.vocab_size or _vocabulary_for(corpus.num_bytes)
         self.notice(
             say("Learning a tokenizer of {size} pieces ({kind}).", size=size, kind=self.goal.kind)
         )
@@ -370,12 +370,6 @@ class PretrainingSession:
     def _lap(self, stage: str) -> None:
         now = time.monotonic()
         self.seconds[stage], self.clock = now - self.clock, now
-
-
-def _vocabulary_for(num_bytes: int) -> int:
-    """Pieces a corpus can teach: each should be seen some hundred times."""
-    wanted = int(num_bytes / 5 / 150)
-    return min(30_000, max(2_000, wanted))
 
 
 def _special(tokenizer: Tokenizer, *, encoder_decoder: bool) -> dict[str, int]:
