@@ -25,6 +25,9 @@ LATE = "torch._dynamo torch._inductor.config sklearn.linear_model sklearn.featur
 
 def main() -> None:
     """Serve until standard input ends."""
+    # As a person's own commands: whatever started the tests may have them ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     for name in ("mason.cli.main", "mason.workflows.resuming", *LATE.split()):
         importlib.import_module(name)
     answer("ready")

@@ -25,7 +25,8 @@ from tests.contracts.tiny import write_model, write_tables
 MODEL_NAME = "all-MiniLM-L6-v2"
 ROW = re.compile(r"^\| `mason (?P<name>[a-z]+)` \|", re.MULTILINE)
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z.-]*[a-z]")
-NOT_OURS = {"--merge", "--help"}  # llama-gguf-split; cyclopts adds --help to every command
+# llama-gguf-split's; cyclopts adds --help to every command; torchrun's.
+NOT_OURS = {"--merge", "--help", "--nproc-per-node"}
 
 RUNNING = [page for page in PAGES if any(block.run for block in blocks_of(page))]
 RUNNING = [page for page in RUNNING if page.name != "README.zh-CN.md" and "zh" not in page.parts]

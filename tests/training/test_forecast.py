@@ -67,6 +67,8 @@ def test_ctrl_c_where_python_would_drop_it_still_arrives(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     give_back, calls = Heap.give_back, 0
+    # A process that is started in the background ignores it.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def interrupted(heap: Heap, *block: int) -> None:  # called as tensors die
         nonlocal calls
@@ -76,8 +78,11 @@ def test_ctrl_c_where_python_would_drop_it_still_arrives(
         give_back(heap, *block)
 
     monkeypatch.setattr(Heap, "give_back", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        forecast(build("encoder"), objective(), Recipe(epochs=1))
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            forecast(build("encoder"), objective(), Recipe(epochs=1))
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert calls > 5
     assert "ignored" not in capfd.readouterr().err
 

@@ -32,12 +32,12 @@ def samples(results: Results) -> Part | None:
 def _passage(evaluations: list[Evaluation], number: int) -> str:
     told = [(e.step, e.samples[number]) for e in evaluations if e.samples]
     first = told[0][1]
-    rows = [[count(step), _quote(sample.written)] for step, sample in told]
-    rows.append([escape(say("the text")), _quote(first.wanted)])
+    rows = [[count(step), _quote(sample["written"])] for step, sample in told]
+    rows.append([escape(say("the text")), _quote(first["wanted"])])
     name = say("Passage {number}", number=number + 1)
     return (
         heading(name)
-        + f"<p>{_quote(first.given)}</p>"
+        + f"<p>{_quote(first['given'])}</p>"
         + table([say("Step"), say("What it wrote")], rows, kind="stack")
     )
 

@@ -141,15 +141,20 @@ class Step(_Block):
     """Norm of the weights' change over the weights' norm, where it was measured."""
 
 
-class Sample(_Block):
-    """A held-out passage and what the model made of it."""
+class _Answers(_Block):
+    """What a pretrained model gets right of held-out text."""
 
-    given: str
-    written: str
-    wanted: str
+    token_accuracy: float | None = None
+    """Share of hidden tokens that were guessed right."""
+    question_accuracy: float | None = None
+    """Share of pairs whose next-sentence or order question was answered right."""
+    replaced_found: float | None = None
+    """Share of a generator's tokens that were told from real ones."""
+    real_kept: float | None = None
+    """Share of the real tokens that were taken for real."""
 
 
-class Evaluation(_Block):
+class Evaluation(_Answers):
     """Losses and scores measured during training, after ``step``."""
 
     step: int
@@ -159,15 +164,8 @@ class Evaluation(_Block):
     train_accuracy: float | None = None
     valid_accuracy: float | None = None
     valid_macro_f1: float | None = None
-    token_accuracy: float | None = None
-    """Of hidden tokens, in pretraining."""
-    question_accuracy: float | None = None
-    """Of a pair's question, in pretraining."""
-    replaced_found: float | None = None
-    """Share of a generator's tokens that were told from real ones, in pretraining."""
-    real_kept: float | None = None
-    """Share of the real tokens that were taken for real."""
-    samples: list[Sample] | None = None
+    samples: list[dict[str, str]] | None = None
+    """Held-out passages: what was ``given``, ``written`` by the model, and ``wanted``."""
 
 
 class Overfitting(_Block):
@@ -288,7 +286,7 @@ class Corpus(_Block):
     sources: list[CorpusSource] = []
 
 
-class Pretraining(_Block):
+class Pretraining(_Answers):
     """A language model on held-out text; losses are nats a target."""
 
     objective: str
@@ -299,14 +297,6 @@ class Pretraining(_Block):
     unigram_loss: float
     """Of the held-out tokens under the training tokens' frequencies: what knows no context."""
     bits_per_byte: float | None = None
-    token_accuracy: float | None = None
-    """Share of hidden held-out tokens that were guessed right."""
-    question_accuracy: float | None = None
-    """Share of held-out pairs whose next-sentence or order question was answered right."""
-    replaced_found: float | None = None
-    """Share of a generator's tokens that were told from real ones."""
-    real_kept: float | None = None
-    """Share of the real tokens that were taken for real."""
     corpus: Corpus
     vocabulary: int
     tokens_seen: int

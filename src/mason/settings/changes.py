@@ -32,7 +32,7 @@ FELT = frozenset(
 FIXED = frozenset(
     "task model.max_tokens training.seed training.batch_size training.tokens_per_batch "
     "training.accumulation training.optimizer training.ema_decay training.precision "
-    "training.mask_rate training.mask_unit training.probe_rows data.weights".split()
+    "training.mask_rate training.mask_unit training.recipe training.probe_rows data.weights".split()
 )
 """Settings that decide the order of the examples or the numbers of every step."""
 

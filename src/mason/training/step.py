@@ -36,7 +36,7 @@ def take_step(state: State, objective: Objective, refused: Refused) -> Step:
         if norm > recipe.clip_norm:  # else a pass over all gradients, times 1
             nn.utils.clip_grads_with_norm_(parameters, recipe.clip_norm, norm)
         state.optimizer.step()
-        moved = update.norm() if update else None
+        moved = update.norm(state.world.total) if update else None
         if state.average is not None:
             state.average.update()
     step = Step(

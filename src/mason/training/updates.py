@@ -1,6 +1,6 @@
 """How far a step moves the weights."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor
@@ -19,18 +19,19 @@ class Update:
     """
 
     def __init__(self, parameters: Iterable[Tensor]) -> None:
-        self.parameters = list(parameters)
+        # Of a shared model, the part that is here.
+        self.parameters = [p.to_local() if hasattr(p, "to_local") else p for p in parameters]
         self.before = [_sample(p).clone() for p in self.parameters]
 
-    def norm(self) -> float:
-        """After the step."""
+    def norm(self, total: Callable[[float], float] = lambda value: value) -> float:
+        """After the step; ``total`` adds up what each process has of its parts."""
         sums = torch.zeros(2, device=self.parameters[0].device)
         for parameter, before in zip(self.parameters, self.before, strict=True):
             change = (_sample(parameter) - before).float().square().sum()
             size = before.float().square().sum()
-            sums += torch.stack([change, size]) * (parameter.numel() / before.numel())
-        change, size = sums.sqrt().tolist()
-        return float(change / size) if size else 0.0
+            sums += torch.stack([change, size]) * (parameter.numel() / max(1, before.numel()))
+        moved, whole = map(total, sums.tolist())
+        return float(moved / whole) ** 0.5 if whole else 0.0
 
 
 def _sample(parameter: Tensor) -> Tensor:

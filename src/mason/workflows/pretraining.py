@@ -318,6 +318,7 @@ class PretrainingSession:
         if self.flops_per_token:
             pace = Pace(self.flops_per_token, product_rate(device, dtype))
 
+        @torch.no_grad()
         def evaluate(model: nn.Module) -> dict[str, Any]:
             with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
                 scores = held_scores(model, held, self.world)
