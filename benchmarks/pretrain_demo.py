@@ -64,7 +64,7 @@ def random_twin(folder: Path, output: Path) -> Path:
 def on_trec(model: Path) -> float:
     """Mean accuracy over the seeds, fine-tuned on TREC."""
     runs = [mason.train(model, "catalog:trec", **{"training.seed": seed}) for seed in SEEDS]
-    found = [run.results["scores"]["accuracy"]["value"] for run in runs]
+    found = [run.results["evaluation"]["scores"]["accuracy"]["value"] for run in runs]
     print(f"TREC from {model.name}: {found}", flush=True)
     return mean(found)
 
