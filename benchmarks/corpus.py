@@ -24,9 +24,9 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.report import Goal, Row, publish
-from mason.data.corpus import documents
-from mason.data.sieve import Cleaning
-from mason.data.token_store import TokenStore, write_store
+from mason.data.corpora.documents import documents
+from mason.data.corpora.sieve import Cleaning
+from mason.data.corpora.store import TokenStore, write_store
 from mason.models.files.strict_json import read_json
 from mason.text import Tokenizer, load_tokenizer
 from mason.text.trainers import train_tokenizer

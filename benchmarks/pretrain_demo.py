@@ -13,8 +13,8 @@ from statistics import mean
 import mason
 from benchmarks.report import Goal, Row, publish
 from mason.catalog import find
-from mason.data.corpus import documents
-from mason.data.token_store import TokenStore, write_store
+from mason.data.corpora.documents import documents
+from mason.data.corpora.store import TokenStore, write_store
 from mason.evaluation.language import held_scores, unigram_loss
 from mason.models.checkpoints import load_model, save_model
 from mason.models.transformer import Transformer

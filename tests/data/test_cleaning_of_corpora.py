@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mason.data.contamination import Guarded
-from mason.data.key_set import KeySet, stands_earlier
-from mason.data.quality import fault_of
-from mason.data.sieve import Cleaning, Sieve
-from mason.data.sketches import band_keys
-from mason.data.token_store import write_store
+from mason.data.corpora.contamination import Guarded
+from mason.data.corpora.key_set import KeySet, stands_earlier
+from mason.data.corpora.quality import fault_of
+from mason.data.corpora.sieve import Cleaning, Sieve
+from mason.data.corpora.sketches import band_keys
+from mason.data.corpora.store import write_store
 
 WORDS = "river stone old green house walks sings under seven bright letters of winter".split()
 RULES = "the be to of and that have with which are from this was were they their what there"

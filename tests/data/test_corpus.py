@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from mason.data.corpus import documents, find_files
-from mason.data.sentences import sentences
-from mason.data.token_store import TokenStore, write_store
+from mason.data.corpora.documents import documents, find_files
+from mason.data.corpora.sentences import sentences
+from mason.data.corpora.store import TokenStore, write_store
 from mason.errors import DataError
 
 

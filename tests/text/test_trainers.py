@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mason.data.sentences import sentences
+from mason.data.corpora.sentences import sentences
 from mason.errors import TokenizerError
 from mason.text import load_tokenizer
 from mason.text.fertility import fit_of, script_of

@@ -129,6 +129,23 @@ def test_stopped_and_resumed_equals_not_stopped(corpus: Path, tmp_path: Path) ->
     assert all(torch.equal(a, b) for a, b in pairs)
 
 
+@pytest.mark.slow
+def test_a_budget_of_time_goes_on_as_it_was_laid_out(corpus: Path, tmp_path: Path) -> None:
+    def watch(history: History) -> None:
+        if history.step == 2 and history.stopped == "finished":
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    options = {"training.max_steps": None, "training.budget": "3s", "model.shape": None}
+    with pytest.raises(RunStopped):
+        _pretrain(corpus, tmp_path / "cut", "masked", watch=watch, **options)
+    facts = json.loads((tmp_path / "cut" / "run" / "run.json").read_text(encoding="utf-8"))
+    said: list[str] = []
+    resumed = mason.resume(tmp_path / "cut", notice=said.append)
+    assert resumed.results["training"]["last_step"] == facts["chosen"]["max_steps"] > 2
+    assert resumed.results["pretraining"]["shape"] == facts["chosen"]["shape"]  # type: ignore[index]
+    assert not any("steps in" in sentence or "suits about" in sentence for sentence in said)
+
+
 @pytest.mark.parametrize("wanted", [True, False])
 def test_activations_are_computed_again_if_it_is_wanted(
     wanted: bool, corpus: Path, tmp_path: Path
@@ -216,6 +233,7 @@ def test_what_was_pretrained_can_be_fine_tuned_and_continued(corpus: Path, tmp_p
         ({"objective": "bert", "model.shape": "gpt2-tiny"}, "no head next_sentence"),
         ({"training.budget": "soon"}, "training.budget"),
         ({"objective": "causal", "training.mask_unit": "word"}, "mask_unit means nothing"),
+        ({"model.source": "m"}, "model.vocab_size means nothing to mason pretrain --model"),
         ({"training.probe_rows": "10"}, "training.probe_rows means nothing to mason pretrain"),
     ],
 )

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from mason.data.token_store import TokenStore
+from mason.data.corpora.store import TokenStore
 from mason.text import Tokenizer
 from mason.training.step import seed_step
 from mason.training.world import ALONE, World

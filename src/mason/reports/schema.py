@@ -272,7 +272,7 @@ class CorpusSource(_Block):
 
 
 class Corpus(_Block):
-    """``mason.data.token_writer.Counts``, and the sources where they have weights."""
+    """``mason.data.corpora.writer.Counts``, and the sources where they have weights."""
 
     num_read: int
     num_documents: int

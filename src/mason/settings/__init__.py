@@ -9,12 +9,18 @@ from mason.settings.schema import (
     Settings,
     TrainingSettings,
 )
-from mason.settings.unused import FINE_TUNING_ONLY, PRETRAINING_ONLY, refuse_unused
+from mason.settings.unused import (
+    FINE_TUNING_ONLY,
+    PRETRAINING_ONLY,
+    RANDOM_WEIGHTS_ONLY,
+    refuse_unused,
+)
 from mason.settings.yaml_text import to_yaml
 
 __all__ = [
     "FINE_TUNING_ONLY",
     "PRETRAINING_ONLY",
+    "RANDOM_WEIGHTS_ONLY",
     "DataSettings",
     "ModelSettings",
     "OutputSettings",

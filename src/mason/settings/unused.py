@@ -18,6 +18,12 @@ PRETRAINING_ONLY = (
     "training.recipe",
     "training.mask_unit",
 )
+RANDOM_WEIGHTS_ONLY = (
+    "model.shape",
+    "model.tokenizer",
+    "model.vocab_size",
+    "training.recipe",
+)
 FINE_TUNING_ONLY = (
     "data.valid",
     "data.test",

@@ -14,7 +14,7 @@ import fcntl
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -178,12 +178,14 @@ class Begun:
         command: How it was started.
         data: Fingerprint of every example in order.
         model: Fingerprint of what the network is made of.
+        chosen: What was worked out from measurements, which come out otherwise each time.
     """
 
     settings: Mapping[str, Any]
     command: str
     data: str
     model: str
+    chosen: Mapping[str, Any] = field(default_factory=dict)
 
 
 def begun(folder: Path) -> Begun | None:

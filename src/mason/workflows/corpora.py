@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from mason.catalog import find as find_dataset
-from mason.data.contamination import Guarded
-from mason.data.corpus import documents, find_files
-from mason.data.sieve import Cleaning
-from mason.data.token_store import TokenStore
-from mason.data.token_writer import Counts
+from mason.data.corpora.contamination import Guarded
+from mason.data.corpora.documents import documents, find_files
+from mason.data.corpora.sieve import Cleaning
+from mason.data.corpora.store import TokenStore
+from mason.data.corpora.writer import Counts
 from mason.errors import SettingsError
 from mason.language import say
 from mason.settings import DataSettings

@@ -1,14 +1,14 @@
 """The dial of pretraining: from a budget to a shape, a recipe and a number of steps."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from statistics import median
+from statistics import mean
 from typing import Any
 
 import torch
 
-from mason.data.token_store import TokenStore
+from mason.data.corpora.store import TokenStore
 from mason.language import say
 from mason.models.shapes import shape
 from mason.models.spec import ModelSpec
@@ -32,7 +32,9 @@ from mason.training.world import ALONE, World
 from mason.workflows.objectives import Goal
 
 _DEFAULT_BUDGET = "30m"
-_PROBE_STEPS = 4
+_PROBE_STEPS, _MOST_PROBE_STEPS = 4, 100
+_PROBE_SHARE = 0.02
+"""Of the budget, for steps that are timed."""
 _BYTES_PER_TOKEN = 4
 
 
@@ -61,6 +63,8 @@ class Dial:
         self.modern = settings.training.recipe != "published"
         self.chosen = settings.model.shape
         """The shape, once it is known; None: a model is loaded."""
+        self.before: Mapping[str, Any] = {}
+        """What was chosen when the unfinished run began: a run goes on as it was laid out."""
 
     def mask_rate(self) -> float | None:
         """Share of the text to hide; None: the objective's own."""
@@ -83,6 +87,9 @@ class Dial:
 
     def shape(self, store: TokenStore) -> str:
         """The largest shape that the budget can feed, by the rule of ``training.budgets``."""
+        if self.before.get("shape"):
+            self.chosen = str(self.before["shape"])
+            return self.chosen
         flops = self._flops()
         wanted = best_size(flops, store.counts.num_tokens)
         shapes = (self.modern and self.goal.modern) or self.goal.shapes
@@ -123,7 +130,8 @@ class Dial:
         }[self.budget.unit]
         base = Recipe(
             epochs=1e9,
-            tokens_per_batch=batch_tokens(tokens, self.longest),
+            tokens_per_batch=self.before.get("tokens_per_batch")
+            or batch_tokens(tokens, self.longest),
             precision=given.precision,
             seed=given.seed,
             **self._rates(body),
@@ -132,7 +140,7 @@ class Dial:
         if base.max_steps is None and given.epochs is not None:
             base = replace(base, epochs=given.epochs)
         elif base.max_steps is None:
-            steps = self._steps(learner, objective, base, self.budget.unit, tokens)
+            steps = self.before.get("max_steps") or self._steps(learner, objective, base, tokens)
             base = replace(base, max_steps=steps)
         steps = base.max_steps or 1
         return base if base.evaluate_steps else replace(base, evaluate_steps=max(1, steps // 10))
@@ -146,17 +154,32 @@ class Dial:
             rate /= 10
         return MODERN | {"learning_rate": rate}
 
-    def _steps(
-        self, learner: Learner, objective: Any, recipe: Recipe, unit: str, tokens: float
-    ) -> int:
+    def choices(self, recipe: Recipe) -> dict[str, Any]:
+        """What ``before`` is to be when the run goes on."""
+        told = {"shape": self.chosen, "budget": self.settings.training.budget}
+        return told | {
+            "tokens_per_batch": recipe.tokens_per_batch,
+            "max_steps": recipe.max_steps,
+        }
+
+    def _steps(self, learner: Learner, objective: Any, recipe: Recipe, tokens: float) -> int:
         """Steps that use up the budget; where it is a time, after a probe of a few steps."""
-        if unit != "seconds":
+        if self.budget.unit != "seconds":
             return max(1, round(tokens / (recipe.tokens_per_batch or 1)))
         device = pick_device(self.settings.training.device)
         probe = self.world.share(copy.deepcopy(learner), device)
-        made = fit(probe, objective, replace(recipe, max_steps=_PROBE_STEPS), world=self.world)
-        a_step = self.world.first(lambda: median(step.seconds for step in made.steps[1:]))
-        steps = max(1, round(0.95 * self.budget.amount / a_step))
+
+        def timed(num: int) -> list[float]:
+            made = fit(probe, objective, replace(recipe, max_steps=num), world=self.world)
+            return self.world.first(lambda: [step.seconds for step in made.steps])
+
+        took = timed(_PROBE_STEPS)
+        spent, a_step = sum(took), mean(took[1:])
+        more = min(_MOST_PROBE_STEPS, int(_PROBE_SHARE * self.budget.amount / a_step))
+        if more > _PROBE_STEPS:
+            took = timed(more)
+            spent, a_step = spent + sum(took), mean(took[1:])
+        steps = max(1, round((0.95 * self.budget.amount - spent) / a_step))
         self.notice(
             say(
                 "A step of {tokens:,} tokens takes {seconds:.2f} s: {steps:,} steps in "

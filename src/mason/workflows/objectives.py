@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mason.data.token_store import TokenStore
+from mason.data.corpora.store import TokenStore
 from mason.models.checkpoints import spec_of
 from mason.models.families import find_family
 from mason.models.transformer import Transformer
@@ -183,6 +183,19 @@ def marks_of(tokenizer: Tokenizer) -> Marks:
         sentinels,
         (prefix, suffix, middle) if known else None,  # type: ignore[arg-type]
     )
+
+
+def special_of(tokenizer: Tokenizer, *, encoder_decoder: bool) -> dict[str, int]:
+    """The same as keys of a config, for a model from random weights."""
+    special = tokenizer.special
+    named = {
+        "pad_token_id": special.pad,
+        "bos_token_id": special.bos,
+        "eos_token_id": special.eos,
+    }
+    if encoder_decoder:
+        named["decoder_start_token_id"] = special.pad if special.pad is not None else special.eos
+    return {key: value for key, value in named.items() if value is not None}
 
 
 def _numbered(tokenizer: Tokenizer, pattern: str) -> tuple[int, ...]:

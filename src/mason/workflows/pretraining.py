@@ -12,7 +12,7 @@ import torch
 from safetensors import SafetensorError
 from torch import nn
 
-from mason.data.token_store import TokenStore, write_store
+from mason.data.corpora.store import TokenStore, write_store
 from mason.errors import RunError, RunStopped, SettingsError
 from mason.evaluation.language import held_scores
 from mason.evaluation.samples import samples
@@ -30,7 +30,13 @@ from mason.runtime import (
     product_rate,
     seed_everything,
 )
-from mason.settings import FINE_TUNING_ONLY, Settings, load_settings, refuse_unused
+from mason.settings import (
+    FINE_TUNING_ONLY,
+    RANDOM_WEIGHTS_ONLY,
+    Settings,
+    load_settings,
+    refuse_unused,
+)
 from mason.sources import cache_folder, find_model
 from mason.tasks.pretraining import Learner
 from mason.text import InputContract, Tokenizer, load_tokenizer, save_contract
@@ -45,7 +51,7 @@ from mason.workflows.corpora import Corpus, cleaning_of, corpus_of, left_out, sh
 from mason.workflows.dialling import Dial, embedding_size
 from mason.workflows.keeping import Kept, keep_run, model_fingerprint, watching
 from mason.workflows.needs import look_first
-from mason.workflows.objectives import OBJECTIVES, Goal, marks_of
+from mason.workflows.objectives import OBJECTIVES, Goal, marks_of, special_of
 from mason.workflows.pretraining_results import learned_by, results_of
 from mason.workflows.whole_words import hide_words
 
@@ -138,6 +144,8 @@ class PretrainingSession:
                 known=", ".join(OBJECTIVES),
             )
         refuse_unused(settings, FINE_TUNING_ONLY, "mason pretrain")
+        if settings.model.source is not None:
+            refuse_unused(settings, RANDOM_WEIGHTS_ONLY, "mason pretrain --model")
         self.goal: Goal = OBJECTIVES[settings.task]
         self.longest = settings.model.max_tokens or _DEFAULT_TOKENS
         self.dial = Dial(settings, self.goal, self.longest, self.notice, world)
@@ -154,6 +162,7 @@ class PretrainingSession:
             return self._run(place)
 
     def _run(self, place: RunFolder) -> Pretrained:
+        self.dial.before = self.world.first(lambda: _chosen_before(place, self.settings))
         corpus = self.world.after_first(lambda: corpus_of(self.settings.data))
         pieces = self.settings.model.vocab_size or self.dial.vocabulary(corpus.num_bytes)
         tokenizer = self.world.after_first(lambda: self._tokenizer(corpus, place, pieces))
@@ -175,7 +184,7 @@ class PretrainingSession:
         learner = self.goal.learner(network)
         recipe = self.dial.recipe(learner, learned)
         recipe = self._look(learner, learned, held, recipe)
-        kept = self._keep(place, network, store)
+        kept = self._keep(place, network, store, self.dial.choices(recipe))
         history = self._fit(learner, learned, held, recipe, kept, tokenizer)
         if kept.keeper and history.stopped == "interrupted":
             raise RunStopped(
@@ -255,7 +264,7 @@ class PretrainingSession:
                 self.notice(say("Starts from random weights: {parts}.", parts=", ".join(parts)))
             return found.model, found.family
         name = chosen.shape or self.dial.shape(store)
-        special = _special(tokenizer, encoder_decoder=name.startswith(("t5", "bart")))
+        special = special_of(tokenizer, encoder_decoder=name.startswith(("t5", "bart")))
         spec = shape(name, heads=self.goal.heads, vocab_size=tokenizer.num_tokens, **special)
         network = Transformer(spec)
         self.notice(
@@ -292,12 +301,15 @@ class PretrainingSession:
         set_recompute(learner, recompute)
         return replace(recipe, tokens_per_pass=tokens)
 
-    def _keep(self, place: RunFolder, network: Transformer, store: TokenStore) -> Kept:
+    def _keep(
+        self, place: RunFolder, network: Transformer, store: TokenStore, chosen: Mapping[str, Any]
+    ) -> Kept:
         now = Begun(
             self.settings.model_dump(mode="json", exclude_none=True),
             self.command,
             store.fingerprint,
             model_fingerprint(network.spec),
+            chosen,
         )
         return keep_run(place, now, resuming=self.resuming, notice=self.notice, world=self.world)
 
@@ -373,13 +385,8 @@ class PretrainingSession:
         self.seconds[stage], self.clock = now - self.clock, now
 
 
-def _special(tokenizer: Tokenizer, *, encoder_decoder: bool) -> dict[str, int]:
-    special = tokenizer.special
-    named = {
-        "pad_token_id": special.pad,
-        "bos_token_id": special.bos,
-        "eos_token_id": special.eos,
-    }
-    if encoder_decoder:
-        named["decoder_start_token_id"] = special.pad if special.pad is not None else special.eos
-    return {key: value for key, value in named.items() if value is not None}
+def _chosen_before(place: RunFolder, settings: Settings) -> dict[str, Any]:
+    """What the unfinished run there chose, if it has the same budget."""
+    before = place.begun()
+    chosen = dict(before.chosen) if before is not None else {}
+    return chosen if chosen.get("budget") == settings.training.budget else {}

@@ -11,7 +11,7 @@ from typing import Any
 from torch import nn
 
 from mason import language
-from mason.data.token_store import TokenStore
+from mason.data.corpora.store import TokenStore
 from mason.evaluation.language import (
     bytes_per_token,
     held_scores,

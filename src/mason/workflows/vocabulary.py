@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from mason.data.corpus import documents, find_files
+from mason.data.corpora.documents import documents, find_files
 from mason.errors import DataError, TokenizerError
 from mason.language import say
 from mason.models.checkpoints import Checkpoint, load_model, save_model

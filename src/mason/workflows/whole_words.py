@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from mason.data.token_store import TokenStore
+from mason.data.corpora.store import TokenStore
 from mason.errors import SettingsError
 from mason.settings import Settings
 from mason.tasks.pretraining import MaskedLanguage

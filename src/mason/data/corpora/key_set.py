@@ -49,11 +49,6 @@ class KeySet:
         self.num += len(keys)
         self._insert(keys)
 
-    @property
-    def full(self) -> bool:
-        """Whether it may remember nothing more."""
-        return self.num >= 0.99 * _FULLEST * self.most
-
     def _insert(self, keys: Keys) -> None:
         """Keys that are not there, each once; of those that want one slot the last gets it."""
         slots = self._slots(keys)

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from mason.data.contamination import Guarded
-from mason.data.key_set import KeySet, stands_earlier
-from mason.data.quality import fault_of
-from mason.data.sentences import sentences
-from mason.data.sketches import NUM_BANDS, band_keys
+from mason.data.corpora.contamination import Guarded
+from mason.data.corpora.key_set import KeySet, stands_earlier
+from mason.data.corpora.quality import fault_of
+from mason.data.corpora.sentences import sentences
+from mason.data.corpora.sketches import NUM_BANDS, band_keys
 
 Keys = npt.NDArray[np.uint64]
 Document = str | tuple[str, int]

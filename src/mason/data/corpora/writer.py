@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mason.data.sieve import Sieve, Sifted
+from mason.data.corpora.sieve import Sieve, Sifted
 from mason.errors import DataError
 
 FORMAT = "mason-tokens-2"

@@ -17,8 +17,8 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
+from mason.data.corpora.span_hashes import codes_of, span_hashes
 from mason.data.normal_form import normal_form
-from mason.data.span_hashes import codes_of, span_hashes
 
 NUM_BANDS, ROWS = 14, 8
 GRAM = 12

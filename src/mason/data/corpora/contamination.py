@@ -12,9 +12,9 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
-from mason.data.key_set import KeySet
+from mason.data.corpora.key_set import KeySet
+from mason.data.corpora.span_hashes import codes_of, span_hashes
 from mason.data.normal_form import normal_form
-from mason.data.span_hashes import codes_of, span_hashes
 
 WORDS, CHARACTERS = 13, 40
 

@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mason.data.sieve import COPIES_ONLY, Cleaning, Document, Sieve, Sifted
-from mason.data.token_writer import FACTS, FORMAT, Counts, Writer
+from mason.data.corpora.sieve import COPIES_ONLY, Cleaning, Document, Sieve, Sifted
+from mason.data.corpora.writer import FACTS, FORMAT, Counts, Writer
 from mason.errors import DataError
 
 _CHUNK_CHARACTERS = 1 << 20

@@ -1,0 +1,1 @@
+"""Corpora: documents, cleaned, cut into sentences and kept as tokens on disk."""
