@@ -168,6 +168,23 @@ class _Chosen:
         return laid.index_select(0, own)
 
 
+def defaults(folder: Path, batch: int, precision: str, checkpointing: bool = False) -> Any:
+    """The Trainer's arguments: its defaults, on the processor, with nothing told or kept."""
+    from transformers import TrainingArguments
+
+    return TrainingArguments(
+        output_dir=str(folder / "trainer"),
+        per_device_train_batch_size=batch,
+        num_train_epochs=1,
+        use_cpu=True,
+        bf16=precision == "bf16",
+        gradient_checkpointing=checkpointing,
+        report_to="none",
+        save_strategy="no",
+        disable_tqdm=True,
+    )
+
+
 def trainer(job: Job, turn: Turn) -> None:
     """The Trainer of transformers, at its defaults but for what the job names."""
     import torch
@@ -176,7 +193,6 @@ def trainer(job: Job, turn: Turn) -> None:
         AutoModelForSequenceClassification,
         Trainer,
         TrainerCallback,
-        TrainingArguments,
     )
 
     torch.set_num_threads(job.threads)
@@ -206,17 +222,7 @@ def trainer(job: Job, turn: Turn) -> None:
         made = {"input_ids": ids, "attention_mask": seen, "labels": [r["labels"] for r in rows]}
         return {name: torch.tensor(values) for name, values in made.items()}
 
-    arguments = TrainingArguments(
-        output_dir=str(job.folder.parent / "trainer"),
-        per_device_train_batch_size=job.batch,
-        num_train_epochs=1,
-        use_cpu=True,
-        bf16=job.precision == "bf16",
-        gradient_checkpointing=job.checkpointing,
-        report_to="none",
-        save_strategy="no",
-        disable_tqdm=True,
-    )
+    arguments = defaults(job.folder.parent, job.batch, job.precision, job.checkpointing)
     rows = [
         {"input_ids": list(text), "labels": target}
         for text, target in zip(job.tokens, job.targets, strict=True)

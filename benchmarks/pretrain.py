@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.contest import Contestant, Turn, contest, ratios
+from benchmarks.contest import Contestant, Turn, contest, defaults, ratios
 from benchmarks.finetune import texts
 from benchmarks.report import Goal, Row, publish
 
@@ -92,7 +92,6 @@ def trainer(job: Job, turn: Turn) -> None:
         PreTrainedTokenizerFast,
         Trainer,
         TrainerCallback,
-        TrainingArguments,
     )
 
     torch.set_num_threads(job.threads)
@@ -120,16 +119,7 @@ def trainer(job: Job, turn: Turn) -> None:
             losses.append(float(loss))
             return loss
 
-    arguments = TrainingArguments(
-        output_dir=str(job.folder.parent / "trainer"),
-        per_device_train_batch_size=job.batch,
-        num_train_epochs=1,
-        use_cpu=True,
-        bf16=job.precision == "bf16",
-        report_to="none",
-        save_strategy="no",
-        disable_tqdm=True,
-    )
+    arguments = defaults(job.folder.parent, job.batch, job.precision)
     Told(
         model=model,
         args=arguments,

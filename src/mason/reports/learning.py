@@ -110,37 +110,17 @@ def _loss(run: Training, across: Axis) -> str:
 
 
 def _scores(run: Training, across: Axis) -> str:
+    shown = (
+        (say("training texts"), "train_accuracy", "first"),
+        (say("unseen texts"), "valid_accuracy", "second"),
+        (say("unseen texts, macro F1"), "valid_macro_f1", "third"),
+        (say("hidden tokens of unseen texts"), "token_accuracy", "first"),
+        (say("pairs of unseen texts"), "question_accuracy", "second"),
+        (say("replaced tokens found"), "replaced_found", "first"),
+        (say("real tokens taken for real"), "real_kept", "second"),
+    )
     lines = [
-        Line(
-            say("training texts"),
-            _points(run.evaluations, "train_accuracy"),
-            "first",
-            dots=True,
-        ),
-        Line(
-            say("unseen texts"),
-            _points(run.evaluations, "valid_accuracy"),
-            "second",
-            dots=True,
-        ),
-        Line(
-            say("unseen texts, macro F1"),
-            _points(run.evaluations, "valid_macro_f1"),
-            "third",
-            dots=True,
-        ),
-        Line(
-            say("hidden tokens of unseen texts"),
-            _points(run.evaluations, "token_accuracy"),
-            "first",
-            dots=True,
-        ),
-        Line(
-            say("pairs of unseen texts"),
-            _points(run.evaluations, "question_accuracy"),
-            "second",
-            dots=True,
-        ),
+        Line(name, _points(run.evaluations, score), tone, dots=True) for name, score, tone in shown
     ]
     values = [y for line in lines for _, y in line.points]
     if not values:
