@@ -77,6 +77,8 @@ MISTAKES = [
     (["plan", "--data", "d"], "--model"),
     (["plan", "--model", "gpt3-3b"], "gpt3-2.7b"),
     (["--lang", "fr", "show", "m"], "fr"),
+    (["pretrain", "--data", "d", "--output", "o", "--recipe", "old"], "modern, published"),
+    (["tokenizer", "train", "--data", "d", "--output", "o", "--kind", "x"], "wordpiece, bpe"),
     (["data", "check", "/no/such/file.csv"], "/no/such/file.csv"),
 ]
 

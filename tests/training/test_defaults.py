@@ -3,7 +3,7 @@
 import pytest
 
 from mason.settings import TrainingSettings
-from mason.training.budgets import num_pieces
+from mason.training.budgets import best_size, num_pieces
 from mason.training.defaults import named, recipe_for
 
 
@@ -30,3 +30,10 @@ def test_a_vocabulary_grows_with_model_and_corpus() -> None:
     assert num_pieces(4e6, 10**9) == 16_000
     assert num_pieces(1e6, 10**6) == 2_000  # a small corpus teaches few
     assert num_pieces(1e12, 10**12) == 30_000
+
+
+def test_a_size_by_compute_and_corpus() -> None:
+    assert best_size(120e12, 10**9) == 1e6  # 20 tokens a parameter
+    assert best_size(120e12, 2 * 10**5) == 2e5  # no more parameters than tokens
+    assert best_size(120e14, 2 * 10**7) == 1e7
+    assert best_size(120e16, 5 * 10**8) == 1e8

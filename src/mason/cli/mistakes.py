@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Literal, get_args, get_origin
 
 from cyclopts import (
     App,
@@ -27,6 +28,13 @@ def explain(error: CycloptsError) -> SettingsError:
             return _unknown_option(error, command)
         case MissingArgumentError():
             return _missing(error, command)
+        case CoercionError(token=token) if token is not None and (known := _choices(error)):
+            return SettingsError(
+                "{option} is {value!r}; choose one of {known}.",
+                option=token.keyword,
+                value=token.value,
+                known=", ".join(known),
+            )
         case CoercionError(token=token) if token is not None and token.keyword:
             return SettingsError(
                 "{option} is {value!r}; give a whole number.",
@@ -45,6 +53,19 @@ def explain(error: CycloptsError) -> SettingsError:
     return SettingsError(
         "{reason} {command} --help shows how.", reason=_line(error), command=command
     )
+
+
+def _choices(error: CoercionError) -> list[str]:
+    """What an option may be, where it is one of a few words."""
+    kinds = [error.argument.hint] if error.argument is not None else []
+    found: list[str] = []
+    while kinds:
+        kind = kinds.pop(0)
+        if get_origin(kind) is Literal:
+            found += map(str, get_args(kind))
+        else:
+            kinds += get_args(kind)
+    return found
 
 
 def _unknown_command(error: UnknownCommandError, command: str) -> SettingsError:

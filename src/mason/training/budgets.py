@@ -2,8 +2,8 @@
 
 The rule: compute is 6 × parameters × tokens (Kaplan et al. 2020), and tokens are about 20 for
 each parameter (Hoffmann et al. 2022), so parameters ≈ √(flops / 120), embeddings left out. A
-small corpus is not read more than forty times. The peak rate falls with the fourth root
-of the size.
+small corpus is not read more than forty times, and no model has more parameters than its corpus
+has tokens. The peak rate falls with the fourth root of the size.
 """
 
 import math
@@ -47,9 +47,9 @@ def read_budget(text: str) -> Budget:
 def best_size(flops: float, corpus_tokens: int) -> float:
     """Parameters, embeddings left out, that make the most of ``flops`` on a corpus."""
     size = math.sqrt(flops / (6 * _TOKENS_PER_PARAMETER))
-    # More compute than a small corpus can feed goes into size.
+    # More compute than a small corpus can feed goes into size, up to a parameter a token.
     least = flops / (6 * _MOST_EPOCHS * corpus_tokens)
-    return max(size, least)
+    return min(max(size, least), float(corpus_tokens))
 
 
 def num_pieces(num_parameters: float, num_bytes: int) -> int:

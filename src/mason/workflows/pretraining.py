@@ -105,7 +105,7 @@ def pretrain(
     sources = [data] if isinstance(data, str) else list(data)
     named = {
         "task": objective,
-        "data.train": sources if len(sources) > 1 else sources[0],
+        "data.train": sources[0] if len(sources) == 1 else sources,
         "output.folder": str(output),
     }
     with joined() as world:

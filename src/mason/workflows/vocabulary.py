@@ -8,7 +8,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from mason.data.corpora.documents import documents, find_files
 from mason.errors import DataError, TokenizerError
 from mason.language import say
 from mason.models.checkpoints import Checkpoint, load_model, save_model
@@ -19,6 +18,7 @@ from mason.reports.numbers import count, size
 from mason.sources import find_model
 from mason.text import InputContract, Tokenizer, load_contract, load_tokenizer, save_contract
 from mason.text.vocabulary import extended, trimmed
+from mason.workflows.corpora import find_corpus
 
 Say = Callable[[str], None]
 _AT_ONCE = 500  # documents
@@ -103,7 +103,7 @@ def trim_vocabulary(
 
     Args:
         model: A folder, a hub id or a package, as for ``mason.load``.
-        data: Files, folders or patterns.
+        data: Files, folders, patterns or ``catalog:NAME``.
         output: The folder to write.
         text: The column or key of the text in tables and jsonl.
         notice: Called with what was done.
@@ -113,15 +113,15 @@ def trim_vocabulary(
     """
     source = find_model(str(model))
     found, tokenizer = load_model(source), load_tokenizer(source)
-    files = find_files([data] if isinstance(data, str) else list(data))
+    corpus = find_corpus(data, text=text)
     used: set[int] = set()
-    for texts in _some(documents(files, text=text)):
+    for texts in _some(corpus.texts()):
         for ids in tokenizer.encode_ids(texts):
             used.update(ids)
     if not used:
         raise DataError("There is no text in the data; name files that hold some.")
     shorter, kept = trimmed(tokenizer, used | special_ids(found.model.spec))
-    for texts in _some(documents(files, text=text)):
+    for texts in _some(corpus.texts()):
         now, before = shorter.encode_ids(texts), tokenizer.encode_ids(texts)
         for one, ids, then in zip(texts, now, before, strict=True):
             if [kept[i] for i in ids] != then:
