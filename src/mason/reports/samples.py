@@ -38,7 +38,7 @@ def _passage(evaluations: list[Evaluation], number: int) -> str:
     return (
         heading(name)
         + f"<p>{_quote(first['given'])}</p>"
-        + table([say("Step"), say("What it wrote")], rows, kind="stack")
+        + table([say("Step"), say("What it wrote")], rows, kind="stack steps")
     )
 
 
