@@ -66,7 +66,12 @@ class Progress:
             return
         if self._display is None:
             self._start(history.num_steps)
-        self._display.update(self._task, completed=len(history.steps), told=_told(history))
+        self._display.update(
+            self._task,
+            completed=len(history.steps),
+            total=history.num_steps,
+            told=_told(history),
+        )
 
     def _start(self, num_steps: int) -> None:
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn

@@ -80,6 +80,7 @@ def _modernbert(width: int, depth: int, inner: int) -> Config:
         "num_attention_heads": max(2, width // 64),
         "intermediate_size": inner,
         "max_position_embeddings": 8192,
+        "classifier_pooling": "mean",
     }
 
 

@@ -12,6 +12,7 @@ from mason.language import say
 from mason.training.diagnosis import Explainer
 from mason.training.history import Evaluation, History, Step
 from mason.training.interruption import Interruption
+from mason.training.pacing import Pacing
 from mason.training.recipe import Recipe
 from mason.training.state import Objective, State
 from mason.training.step import take_step
@@ -96,6 +97,7 @@ def fit(
     watch: Watch = lambda history: None,
     keeper: Keeper | None = None,
     world: World = ALONE,
+    pacing: Pacing | None = None,
 ) -> History:
     """Train, and leave the model as it was at its best evaluation.
 
@@ -108,6 +110,7 @@ def fit(
         watch: Called after every step and evaluation.
         keeper: Keeps the run, and continues one it kept; None: nothing outlives the process.
         world: The processes that train it together, as ``world.share`` made it.
+        pacing: A budget of time, which the number of steps then follows.
 
     Raises:
         RunError: Training broke down for good, or one example alone does not fit the memory.
@@ -116,11 +119,15 @@ def fit(
     kept: Keeper = keeper or Memory()
     kept.restore(state)
     history, explain = state.history, Explainer(kept.capsules)
+    if pacing is not None:
+        pacing.begin(history, world)
     model.train()
     with Interruption() as interruption, closing(kept):
         _look(state, evaluate, kept, watch)
         while not history.ended:
             history.steps.append(take_step(state, objective, explain))
+            if pacing is not None:
+                pacing.after_step(history, world)
             watch(history)
             signal = world.highest(interruption.signal or 0)
             if signal:

@@ -1,6 +1,7 @@
 """The dial of pretraining: from a budget to a shape, a recipe and a number of steps."""
 
 import copy
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from statistics import mean
@@ -26,6 +27,7 @@ from mason.training.budgets import (
 )
 from mason.training.defaults import named
 from mason.training.loop import fit
+from mason.training.pacing import Pacing
 from mason.training.published import published
 from mason.training.recipe import Recipe
 from mason.training.world import ALONE, World
@@ -35,6 +37,10 @@ _DEFAULT_BUDGET = "30m"
 _PROBE_STEPS, _MOST_PROBE_STEPS = 4, 100
 _PROBE_SHARE = 0.02
 """Of the budget, for steps that are timed."""
+_LAST_SHARE = 0.02
+"""Of the budget, for the last evaluation and the files."""
+_LEAST_TRAINING = 0.5
+"""Of the budget, whatever else took."""
 _BYTES_PER_TOKEN = 4
 
 
@@ -63,6 +69,9 @@ class Dial:
         self.modern = settings.training.recipe != "published"
         self.chosen = settings.model.shape
         """The shape, once it is known; None: a model is loaded."""
+        self.started = time.monotonic()
+        self.seconds: float | None = None
+        """Of the training, where the budget is one of time and no number of steps is named."""
         self.before: Mapping[str, Any] = {}
         """What was chosen when the unfinished run began: a run goes on as it was laid out."""
 
@@ -140,6 +149,7 @@ class Dial:
         if base.max_steps is None and given.epochs is not None:
             base = replace(base, epochs=given.epochs)
         elif base.max_steps is None:
+            self.seconds = self.before.get("seconds")
             steps = self.before.get("max_steps") or self._steps(learner, objective, base, tokens)
             base = replace(base, max_steps=steps)
         steps = base.max_steps or 1
@@ -160,7 +170,12 @@ class Dial:
         return told | {
             "tokens_per_batch": recipe.tokens_per_batch,
             "max_steps": recipe.max_steps,
+            "seconds": self.seconds,
         }
+
+    def pacing(self) -> Pacing | None:
+        """What keeps the run to its time; None: it has a number of steps."""
+        return None if self.seconds is None else Pacing(self.seconds)
 
     def _steps(self, learner: Learner, objective: Any, recipe: Recipe, tokens: float) -> int:
         """Steps that use up the budget; where it is a time, after a probe of a few steps."""
@@ -173,24 +188,39 @@ class Dial:
             made = fit(probe, objective, replace(recipe, max_steps=num), world=self.world)
             return self.world.first(lambda: [step.seconds for step in made.steps])
 
-        took = timed(_PROBE_STEPS)
-        spent, a_step = sum(took), mean(took[1:])
+        a_step = mean(timed(_PROBE_STEPS)[1:])
         more = min(_MOST_PROBE_STEPS, int(_PROBE_SHARE * self.budget.amount / a_step))
         if more > _PROBE_STEPS:
-            took = timed(more)
-            spent, a_step = spent + sum(took), mean(took[1:])
-        steps = max(1, round((0.95 * self.budget.amount - spent) / a_step))
+            a_step = mean(timed(more)[1:])
+        self.seconds = self._left()
+        steps = max(1, round(self.seconds / a_step))
         self.notice(
             say(
-                "A step of {tokens:,} tokens takes {seconds:.2f} s: {steps:,} steps in "
-                "{minutes:.0f} minutes.",
+                "A step of {tokens:,} tokens takes {seconds:.2f} s: about {steps:,} steps in the "
+                "{minutes:.1f} minutes that are left for training; their number follows the pace.",
                 tokens=recipe.tokens_per_batch,
                 seconds=a_step,
                 steps=steps,
-                minutes=self.budget.amount / 60,
+                minutes=self.seconds / 60,
             )
         )
         return steps
+
+    def _left(self) -> float:
+        """Seconds of the budget for training, after what was spent and before what comes last."""
+        spent, amount = time.monotonic() - self.started, self.budget.amount
+        left = (1 - _LAST_SHARE) * amount - spent
+        if left < _LEAST_TRAINING * amount:
+            self.notice(
+                say(
+                    "Preparing took {spent:.0f} s of {amount:.0f}; training gets half the budget "
+                    "all the same, and the run takes longer. The next run on this corpus finds "
+                    "it prepared.",
+                    spent=spent,
+                    amount=amount,
+                )
+            )
+        return self.world.first(lambda: max(left, _LEAST_TRAINING * amount))
 
 
 def embedding_size(spec: ModelSpec) -> int:

@@ -134,6 +134,8 @@ OBJECTIVES: dict[str, Goal] = {
         "wordpiece",
         _paired("next-sentence", "next_sentence"),
         "Devlin et al. 2019",
+        _MODERNBERTS,
+        0.3,
     ),
     "albert": Goal(
         ("language", "sentence_order"),

@@ -350,6 +350,7 @@ class PretrainingSession:
                 watch=watch,
                 keeper=kept.keeper,
                 world=self.world,
+                pacing=self.dial.pacing(),
             )
         self.world.whole(shared, learner)
         return history

@@ -9,6 +9,7 @@ KINDS = ("full_attention", "sliding_attention")
 NORMS = ("encoder.norm", "encoder.embedding.norm")
 # Half of the window lies to each side, and the row itself is seen too.
 WINDOW = Code(lambda width: width // 2 + 1, lambda window: 2 * (window - 1))
+PAIRED = {"pool": "first", "dense": True, "activation": "tanh", "outputs": 2}
 TRANSFORM = {"dense": "head.dense", "norm": "head.norm"}
 TRANSFORM_KEYS = (
     Key("classifier_activation", "activation", "gelu", ACTIVATION),
@@ -26,6 +27,8 @@ MODERNBERT = Family(
         "ModernBertModel": (),
         "ModernBertForSequenceClassification": ("classification",),
         "ModernBertForMaskedLM": ("language",),
+        # No class of transformers: AutoModelForMaskedLM reads it and leaves the question out.
+        "ModernBertForPreTraining": ("language", "next_sentence"),
     },
     keys=(
         Key("vocab_size", "encoder.embedding.vocab_size", 50368),
@@ -80,6 +83,9 @@ MODERNBERT = Family(
                 Key("decoder_bias", "bias", True),
                 Key("tie_word_embeddings", "tied", True),
             ),
+        ),
+        "next_sentence": HeadTable(
+            PAIRED, {"dense": "pooler.dense", "output": "cls.seq_relationship"}
         ),
     },
     aliases={"layer_norm_eps": "norm_eps"},

@@ -1,0 +1,42 @@
+"""A budget of time: the number of steps follows the pace of the run."""
+
+import time
+from dataclasses import replace
+
+import pytest
+import torch
+
+from mason.training.history import History, Step
+from mason.training.loop import fit
+from mason.training.pacing import Pacing
+from tests.training.small import build, objective
+from tests.training.test_loop import RECIPE
+
+
+@pytest.mark.parametrize("planned", [20, 100_000])
+def test_a_wrong_plan_is_corrected_on_the_way(planned: int) -> None:
+    """Too few steps and too many: the run takes its time, and its rate has fallen at the end."""
+    recipe = replace(RECIPE, epochs=1e9, max_steps=planned, schedule="linear", warmup_share=0.0)
+    seconds, start = 1.5, time.monotonic()
+    history = fit(build("encoder"), objective(), recipe, pacing=Pacing(seconds))
+    took = time.monotonic() - start
+    assert history.step == history.num_steps != planned
+    assert 0.8 * seconds < took < 2 * seconds
+    assert history.steps[-1].learning_rate < 0.1 * recipe.learning_rate
+
+
+def test_a_run_that_goes_on_has_spent_what_its_steps_took() -> None:
+    history = History(
+        500, [Step(i, 0.0, 1.0, 1e-3, 1.0, 10, 0.1) for i in range(1, 101)]
+    )  # 10 s at 0.1 s a step
+    pacing = Pacing(30.0)
+    pacing.begin(history)
+    assert history.num_steps == pytest.approx(300, abs=1)
+
+
+def test_time_that_is_over_ends_the_run() -> None:
+    history = fit(
+        build("encoder"), objective(), replace(RECIPE, max_steps=1000), pacing=Pacing(0.0)
+    )
+    assert history.step <= 1000 // 40
+    assert torch.isfinite(torch.tensor(history.steps[-1].loss))
