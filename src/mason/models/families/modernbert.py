@@ -10,6 +10,7 @@ NORMS = ("encoder.norm", "encoder.embedding.norm")
 # Half of the window lies to each side, and the row itself is seen too.
 WINDOW = Code(lambda width: width // 2 + 1, lambda window: 2 * (window - 1))
 PAIRED = {"pool": "first", "dense": True, "activation": "tanh", "outputs": 2}
+QUESTION = {"dense": "pooler.dense", "output": "cls.seq_relationship"}
 TRANSFORM = {"dense": "head.dense", "norm": "head.norm"}
 TRANSFORM_KEYS = (
     Key("classifier_activation", "activation", "gelu", ACTIVATION),
@@ -17,7 +18,6 @@ TRANSFORM_KEYS = (
     Key("norm_eps", "norm.epsilon", 1e-5),
     Key("norm_bias", "norm.bias", False),
 )
-POOLS = Names({"cls": "first", "mean": "mean"})
 
 MODERNBERT = Family(
     name="modernbert",
@@ -71,7 +71,7 @@ MODERNBERT = Family(
             {**TRANSFORM, "output": "classifier"},
             (
                 *TRANSFORM_KEYS,
-                Key("classifier_pooling", "pool", "cls", POOLS),
+                Key("classifier_pooling", "pool", "cls", Names({"cls": "first", "mean": "mean"})),
                 Key("classifier_dropout", "dropout", 0.0),
             ),
         ),
@@ -84,9 +84,7 @@ MODERNBERT = Family(
                 Key("tie_word_embeddings", "tied", True),
             ),
         ),
-        "next_sentence": HeadTable(
-            PAIRED, {"dense": "pooler.dense", "output": "cls.seq_relationship"}
-        ),
+        "next_sentence": HeadTable(PAIRED, QUESTION),
     },
     aliases={"layer_norm_eps": "norm_eps"},
     ignored_keys=frozenset(
