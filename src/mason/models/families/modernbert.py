@@ -1,5 +1,7 @@
 """ModernBERT (Warner et al. 2024, arXiv:2412.13663): local and global layers alternate."""
 
+from typing import Any
+
 from mason.models.families.entries import LayerTypes, Rope
 from mason.models.families.family import Family, HeadTable
 from mason.models.families.keys import ACTIVATION, Code, Fixed, Key, Names
@@ -10,14 +12,21 @@ NORMS = ("encoder.norm", "encoder.embedding.norm")
 # Half of the window lies to each side, and the row itself is seen too.
 WINDOW = Code(lambda width: width // 2 + 1, lambda window: 2 * (window - 1))
 PAIRED = {"pool": "first", "dense": True, "activation": "tanh", "outputs": 2}
-QUESTION = {"dense": "pooler.dense", "output": "cls.seq_relationship"}
-TRANSFORM = {"dense": "head.dense", "norm": "head.norm"}
 TRANSFORM_KEYS = (
     Key("classifier_activation", "activation", "gelu", ACTIVATION),
     Key("classifier_bias", "dense_bias", False),
     Key("norm_eps", "norm.epsilon", 1e-5),
     Key("norm_bias", "norm.bias", False),
 )
+POOLS = Names({"cls": "first", "mean": "mean"})
+DROPOUT = Key("classifier_dropout", "dropout", 0.0)
+
+
+def transformed(output: str, *keys: Key, outputs: Any = None) -> HeadTable:
+    """A head behind the dense map and norm that all of this family's share."""
+    table = {"dense": "head.dense", "norm": "head.norm", "output": output}
+    return HeadTable({"dense": True, "outputs": outputs}, table, (*TRANSFORM_KEYS, *keys))
+
 
 MODERNBERT = Family(
     name="modernbert",
@@ -26,6 +35,8 @@ MODERNBERT = Family(
     architectures={
         "ModernBertModel": (),
         "ModernBertForSequenceClassification": ("classification",),
+        "ModernBertForTokenClassification": ("tagging",),
+        "ModernBertForQuestionAnswering": ("answering",),
         "ModernBertForMaskedLM": ("language",),
         # No class of transformers: AutoModelForMaskedLM reads it and leaves the question out.
         "ModernBertForPreTraining": ("language", "next_sentence"),
@@ -66,25 +77,17 @@ MODERNBERT = Family(
         "encoder.norm": ".final_norm",
     },
     heads={
-        "classification": HeadTable(
-            {"dense": True},
-            {**TRANSFORM, "output": "classifier"},
-            (
-                *TRANSFORM_KEYS,
-                Key("classifier_pooling", "pool", "cls", Names({"cls": "first", "mean": "mean"})),
-                Key("classifier_dropout", "dropout", 0.0),
-            ),
+        "classification": transformed(
+            "classifier", Key("classifier_pooling", "pool", "cls", POOLS), DROPOUT
         ),
-        "language": HeadTable(
-            {"dense": True},
-            {**TRANSFORM, "output": "decoder"},
-            (
-                *TRANSFORM_KEYS,
-                Key("decoder_bias", "bias", True),
-                Key("tie_word_embeddings", "tied", True),
-            ),
+        "tagging": transformed("classifier", DROPOUT, outputs="labels"),
+        "answering": transformed("classifier", DROPOUT, outputs=2),
+        "language": transformed(
+            "decoder", Key("decoder_bias", "bias", True), Key("tie_word_embeddings", "tied", True)
         ),
-        "next_sentence": HeadTable(PAIRED, QUESTION),
+        "next_sentence": HeadTable(
+            PAIRED, {"dense": "pooler.dense", "output": "cls.seq_relationship"}
+        ),
     },
     aliases={"layer_norm_eps": "norm_eps"},
     ignored_keys=frozenset(
