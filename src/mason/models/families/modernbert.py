@@ -1,7 +1,6 @@
 """ModernBERT (Warner et al. 2024, arXiv:2412.13663): local and global layers alternate."""
 
-from typing import Any
-
+from mason.models.families.bert import BERT
 from mason.models.families.entries import LayerTypes, Rope
 from mason.models.families.family import Family, HeadTable
 from mason.models.families.keys import ACTIVATION, Code, Fixed, Key, Names
@@ -10,8 +9,6 @@ OURS, THEIRS = "encoder.layers.{i}.", ".layers.{i}."
 NORMS = ("encoder.norm", "encoder.embedding.norm")
 # Half of the window lies to each side, and the row itself is seen too.
 WINDOW = Code(lambda width: width // 2 + 1, lambda window: 2 * (window - 1))
-PAIRED = {"pool": "first", "dense": True, "activation": "tanh", "outputs": 2}
-QUESTION = {"dense": "pooler.dense", "output": "cls.seq_relationship"}
 TRANSFORM_KEYS = (
     Key("classifier_activation", "activation", "gelu", ACTIVATION),
     Key("classifier_bias", "dense_bias", False),
@@ -22,7 +19,7 @@ POOLS = Names({"cls": "first", "mean": "mean"})
 DROPOUT = Key("classifier_dropout", "dropout", 0.0)
 
 
-def transformed(output: str, *keys: Key, outputs: Any = None) -> HeadTable:
+def transformed(output: str, *keys: Key, outputs: object = None) -> HeadTable:
     """A head behind the dense map and norm that all of this family's share."""
     table = {"dense": "head.dense", "norm": "head.norm", "output": output}
     return HeadTable({"dense": True, "outputs": outputs}, table, (*TRANSFORM_KEYS, *keys))
@@ -38,8 +35,7 @@ MODERNBERT = Family(
         "ModernBertForTokenClassification": ("tagging",),
         "ModernBertForQuestionAnswering": ("answering",),
         "ModernBertForMaskedLM": ("language",),
-        # transformers has no such class: AutoModelForMaskedLM reads it.
-        "ModernBertForPreTraining": ("language", "next_sentence"),
+        "ModernBertForPreTraining": ("language", "next_sentence"),  # ours: read as …ForMaskedLM
     },
     keys=(
         Key("vocab_size", "encoder.embedding.vocab_size", 50368),
@@ -87,7 +83,7 @@ MODERNBERT = Family(
         "language": transformed(
             "decoder", Key("decoder_bias", "bias", True), Key("tie_word_embeddings", "tied", True)
         ),
-        "next_sentence": HeadTable(PAIRED, QUESTION),
+        "next_sentence": BERT.heads["next_sentence"],
     },
     aliases={"layer_norm_eps": "norm_eps"},
     ignored_keys=frozenset(
