@@ -28,6 +28,8 @@ class Columns:
     pair: str | None = None
     label: str | None = None
     group: str | None = None
+    answer: str | None = None
+    """Right answers that are no labels of whole rows: a tag a word, a part of a text."""
 
 
 def find_columns(
