@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from mason.errors import DataError
 
 VERSION = 1
-MAIN_SCORES = ("accuracy", "entity_f1", "word_accuracy", "f1")
+MAIN_SCORES = ("accuracy", "entity_f1", "word_accuracy", "f1", "pearson")
 """What a task is judged by: the first of them that it has."""
 
 
@@ -232,14 +232,14 @@ class Calibration(_Block):
 
 
 class Mistake(_Block):
-    """A row the model got wrong; ``probability`` is what it gave its wrong answer."""
+    """A row the model got wrong; ``probability`` is what it gave its wrong answer, if any."""
 
     row: int | None = None
     file: str | None = None
     text: str
     label: str
     predicted: str
-    probability: float
+    probability: float | None = None
 
 
 class Baseline(_Block):
@@ -261,6 +261,8 @@ class Scored(_Block):
 
     split: str
     rows: int
+    distances: dict[str, Interval] = {}
+    """Mean distances from the right numbers, in their unit: ``mae`` and ``rmse``."""
     words: int | None = None
     """Of all rows, where each has its own answer."""
     confidence: float = 0.95

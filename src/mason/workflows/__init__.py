@@ -8,6 +8,7 @@ from mason.workflows.loading import load
 from mason.workflows.model import Model
 from mason.workflows.planning import plan
 from mason.workflows.pretraining import Pretrained, pretrain
+from mason.workflows.regressor import Regressor
 from mason.workflows.resuming import Checked, resume, verify_run
 from mason.workflows.tokenizing import make_tokenizer, report_tokenizers
 from mason.workflows.vocabulary import extend_vocabulary, read_words, trim_vocabulary
@@ -18,6 +19,7 @@ __all__ = [
     "Model",
     "Prediction",
     "Pretrained",
+    "Regressor",
     "Run",
     "check",
     "evaluate",
