@@ -16,8 +16,9 @@ class Case:
     model: str
     """Name of the class in transformers; its ``config_class`` reads ``config``."""
     config: Mapping[str, Any]
-    heads: Mapping[str, str] = field(default_factory=dict)
-    """Our head and the name of its output in transformers; none: hidden states only."""
+    heads: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
+    """Our head and its output in transformers, or those that lie side by side in ours; none:
+    hidden states only."""
     note: str = ""
     """What sets this row apart from others of the same class."""
     token_types: int = 0
@@ -39,6 +40,8 @@ class Case:
 LANGUAGE = {"language": "logits"}
 CLASSIFICATION = {"classification": "logits"}
 POOLED = {"pooled": "pooler_output"}
+TAGGING = {"tagging": "logits"}
+ANSWERING = {"answering": ("start_logits", "end_logits")}
 
 BERT = {
     "vocab_size": 61,
@@ -146,6 +149,8 @@ SCALINGS: tuple[dict[str, Any], ...] = (
 
 CASES = (
     Case("BertModel", {**BERT, "type_vocab_size": 3}, POOLED, token_types=3),
+    Case("BertForTokenClassification", {**BERT, "num_labels": 5}, TAGGING, token_types=2),
+    Case("BertForQuestionAnswering", BERT, ANSWERING, token_types=2),
     Case("BertForMaskedLM", BERT, LANGUAGE, token_types=2),
     Case("BertForSequenceClassification", {**BERT, "num_labels": 5}, CLASSIFICATION, token_types=2),
     Case("BertForNextSentencePrediction", BERT, {"next_sentence": "logits"}, token_types=2),
@@ -156,16 +161,24 @@ CASES = (
         token_types=2,
     ),
     Case("RobertaModel", ROBERTA, POOLED, token_types=2),
+    Case("RobertaForTokenClassification", {**ROBERTA, "num_labels": 5}, TAGGING),
+    Case("RobertaForQuestionAnswering", ROBERTA, ANSWERING),
     Case("RobertaForMaskedLM", {**ROBERTA, "hidden_act": "relu"}, LANGUAGE),
     Case("RobertaForSequenceClassification", {**ROBERTA, "num_labels": 5}, CLASSIFICATION),
     Case("DistilBertModel", DISTILBERT),
+    Case("DistilBertForTokenClassification", {**DISTILBERT, "num_labels": 5}, TAGGING),
+    Case("DistilBertForQuestionAnswering", DISTILBERT, ANSWERING),
     Case("DistilBertForMaskedLM", {**DISTILBERT, "activation": "relu"}, LANGUAGE),
     Case("DistilBertForSequenceClassification", {**DISTILBERT, "num_labels": 5}, CLASSIFICATION),
     Case("ElectraModel", {**BERT, "embedding_size": 26}, note="one width", token_types=2),
+    Case("ElectraForTokenClassification", {**FACTORISED, "num_labels": 5}, TAGGING, token_types=2),
+    Case("ElectraForQuestionAnswering", FACTORISED, ANSWERING, token_types=2),
     Case("ElectraForMaskedLM", {**FACTORISED, "hidden_act": "relu"}, LANGUAGE, token_types=2),
     Case("ElectraForPreTraining", FACTORISED, {"replaced": "logits"}, token_types=2),
     Case("ElectraForSequenceClassification", {**FACTORISED, "num_labels": 5}, CLASSIFICATION),
     Case("AlbertModel", FACTORISED, POOLED, token_types=2),
+    Case("AlbertForTokenClassification", {**FACTORISED, "num_labels": 5}, TAGGING, token_types=2),
+    Case("AlbertForQuestionAnswering", FACTORISED, ANSWERING, token_types=2),
     Case("AlbertForMaskedLM", {**BERT, "embedding_size": 26}, LANGUAGE, note="one width"),
     Case("AlbertForSequenceClassification", {**FACTORISED, "num_labels": 5}, CLASSIFICATION),
     Case(
@@ -175,6 +188,8 @@ CASES = (
         token_types=2,
     ),
     Case("ModernBertModel", {**MODERNBERT, "norm_bias": True}),
+    Case("ModernBertForTokenClassification", {**MODERNBERT, "num_labels": 5}, TAGGING),
+    Case("ModernBertForQuestionAnswering", MODERNBERT, ANSWERING),
     Case("ModernBertForMaskedLM", MODERNBERT, LANGUAGE),
     Case(
         "ModernBertForMaskedLM",

@@ -192,8 +192,8 @@ class Pair:
         worst = 0.0
         for head, output in self.case.heads.items():
             mine = self.ours.logits(head, *self.streams.packed)
-            theirs = [self.theirs(**single.padded)[output].flatten() for single in self.streams]
-            worst = max(worst, distance(mine.flatten(), torch.cat(theirs)))
+            theirs = [_pick(self.theirs(**single.padded), output) for single in self.streams]
+            worst = max(worst, distance(mine.flatten(), torch.cat([t.flatten() for t in theirs])))
         return worst
 
     @torch.no_grad()
@@ -202,7 +202,7 @@ class Pair:
         worst, given = 0.0, self.streams.padded
         theirs = self.theirs(**given)
         for head, output in self.case.heads.items():
-            found, mine = theirs[output], self.ours.logits(head, *self.streams.packed)
+            found, mine = _pick(theirs, output), self.ours.logits(head, *self.streams.packed)
             if self.ours.spec.heads[head].pool is None:
                 found = found[pad(ones(self.streams.last)).bool()]
             worst = max(worst, distance(mine, found))
@@ -249,12 +249,20 @@ class Pair:
         given = self.streams.padded
         before, after = self.theirs(**given), back.eval()(**given)
         outputs = self.case.heads.values() or ("last_hidden_state",)
-        worst = max(distance(after[name], before[name]) for name in outputs)
+        worst = max(distance(_pick(after, name), _pick(before, name)) for name in outputs)
         return worst, {key: found for key, found in said.items() if found}
 
     def again(self) -> Checkpoint:
         """Ours, read again from the folder ``round_trip`` saved."""
         return load_model(self.folder / "ours")
+
+
+def _pick(found: Any, output: str | tuple[str, ...]) -> Tensor:
+    """An output by name, or several side by side."""
+    if isinstance(output, str):
+        named: Tensor = found[output]
+        return named
+    return torch.stack([found[name] for name in output], dim=-1)
 
 
 def _disturb(model: torch.nn.Module) -> None:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mason.workflows import (
+        Classifier,
         Model,
         Prediction,
         Run,
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "Classifier",
     "Model",
     "Prediction",
     "Run",

@@ -19,6 +19,7 @@ Cut = Annotated[int | None, Parameter(help=say("Where texts will be cut."))]
 def check(
     file: Checked,
     *,
+    task: options.Task = None,
     text: options.Text = None,
     label: options.Label = None,
     pair: options.Pair = None,
@@ -35,7 +36,7 @@ def check(
 
     given = {"text": text, "label": label, "pair": pair, "group": group, "columns": columns}
     given |= {"encoding": encoding, "format": format}
-    found = examine(file, model=model, max_tokens=max_tokens, **given)
+    found = examine(file, task=task, model=model, max_tokens=max_tokens, **given)
     if json_lines:
         for finding in found:
             print(json.dumps(finding.to_dict(), ensure_ascii=False))

@@ -52,5 +52,7 @@ Held = Annotated[
 ]
 Folder = Annotated[str | None, Parameter(help=say("The folder to write."))]
 Config = Annotated[str | None, Parameter(help=say("A YAML file of settings; options win over it."))]
-Task = Annotated[str | None, Parameter(help=say("What to train for: classification."))]
+Task = Annotated[
+    str | None, Parameter(help=say("What the model shall do; classification if left out."))
+]
 JsonLines = Annotated[bool, Parameter(help=say("Print one JSON object a line."))]

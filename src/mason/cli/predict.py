@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from mason.cli import options
-from mason.errors import DataError, RunError
+from mason.errors import DataError, RunError, SettingsError
 from mason.language import say
 
 if TYPE_CHECKING:
-    from mason.workflows import Model, Prediction
+    from mason.workflows import Classifier, Prediction
 
 BATCH = 256
 OneText = Annotated[str | None, Parameter(help=say("A text; with --data, the texts' column."))]
@@ -38,10 +38,17 @@ def predict(
     json_lines: options.JsonLines = False,
 ) -> int:
     """Label a text, every row of a file, every line of standard input, or what you type."""
-    from mason.workflows import load
+    from mason.workflows import Classifier, load
     from mason.workflows.reading import read_texts
 
     ready = load(model)
+    if not isinstance(ready, Classifier):
+        raise SettingsError(
+            "{model} was trained for {task}, and mason predict is for classification; mason "
+            "--help names the command of its task.",
+            model=model,
+            task=ready.task,
+        )
     if data is not None:
         given = {"columns": columns, "encoding": encoding, "format": format}
         labelled = _label(ready, *read_texts(data, text=text, pair=pair, **given))
@@ -56,7 +63,10 @@ def predict(
 
 
 def _label(
-    model: "Model", texts: Iterable[str], pairs: Iterable[str] | None = None, batch: int = BATCH
+    model: "Classifier",
+    texts: Iterable[str],
+    pairs: Iterable[str] | None = None,
+    batch: int = BATCH,
 ) -> Labelled:
     rest, seconds = iter(texts), None if pairs is None else iter(pairs)
     while some := list(islice(rest, batch)):

@@ -28,6 +28,8 @@ class Columns:
     pair: str | None = None
     label: str | None = None
     group: str | None = None
+    answer: str | None = None
+    """Right answers that are no labels of whole rows: a tag a word, a part of a text."""
 
 
 def find_columns(
@@ -54,7 +56,7 @@ def find_columns(
             can be the text or the label.
     """
     for name in filter(None, (text, label, pair, group)):
-        _check_present(name, table)
+        check_present(name, table)
     if text is None and pair is None:
         text, pair = _usual_pair(table, taken=[label, group])
     if label is None:
@@ -66,7 +68,12 @@ def find_columns(
     return Columns(text, pair, label, group)
 
 
-def _check_present(name: str, table: Table) -> None:
+def check_present(name: str, table: Table) -> None:
+    """Refuse a name that no column has, and say which is nearest.
+
+    Raises:
+        DataError: There is no such column.
+    """
     if name in table.frame.columns:
         return
     plain = {names.plain(column): column for column in table.frame.columns}

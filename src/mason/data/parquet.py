@@ -30,6 +30,11 @@ def read_parquet(data: bytes, path: Path) -> Parts:
 
 
 def _as_text(column: pl.Series, names: list[str] | None) -> pl.Series:
+    if names and isinstance(column.dtype, pl.List) and column.dtype.inner.is_integer():
+        return pl.Series(
+            column.name,
+            [None if cell is None else [names[i] for i in cell] for cell in column.to_list()],
+        )
     if column.dtype.is_nested() or column.dtype == pl.Binary:
         return column
     if names and column.dtype.is_integer():
@@ -48,6 +53,9 @@ def _class_names(metadata: dict[str, str]) -> dict[str, list[str]]:
 
 
 def _names(feature: dict[str, Any]) -> list[str]:
+    inner = feature.get("feature")
+    if isinstance(inner, dict):  # a list of classes
+        return _names(inner)
     names = feature.get("names")
     is_class = feature.get("_type") == "ClassLabel" and isinstance(names, list)
     return [str(name) for name in names] if is_class and names else []

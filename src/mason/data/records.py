@@ -9,6 +9,7 @@ import polars as pl
 
 from mason.data.json_values import check_record, has_half_characters, kind, parse
 from mason.data.parts import Parts, text_frame
+from mason.data.squad import is_squad, read_squad
 from mason.errors import DataError
 
 
@@ -31,7 +32,7 @@ def read_jsonl(text: str, path: Path) -> Parts:
 
 
 def read_json(text: str, path: Path) -> Parts:
-    """The records of a list, or of the list ``data`` in an object.
+    """The records of a list, or of the list ``data`` in an object; SQuAD's as questions.
 
     A file with an object a line is jsonl by another name, and read as such.
 
@@ -49,6 +50,8 @@ def read_json(text: str, path: Path) -> Parts:
             "{file} is not a list of records; write [{{...}}, {{...}}], or one record a line.",
             file=path,
         )
+    if is_squad(value):
+        return read_squad(value, path)
     rows = range(1, len(value) + 1)
     return Parts(_frame(value, rows, text, path), rows, "json")
 

@@ -1,4 +1,4 @@
-"""Reading a file into a `Table`: csv, tsv, jsonl, json, parquet or txt, plain or gzipped."""
+"""Reading a file into a `Table`: csv, tsv, jsonl, json, parquet, txt or CoNLL, also gzipped."""
 
 import gzip
 import zlib
@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 import polars as pl
 
+from mason.data.conll import read_conll
 from mason.data.delimited import read_delimited
 from mason.data.encodings import decode
 from mason.data.findings import Finding
@@ -18,7 +19,7 @@ from mason.data.records import read_json, read_jsonl, read_lines
 from mason.errors import DataError
 from mason.language import say
 
-FORMATS = ("csv", "tsv", "jsonl", "json", "parquet", "txt")
+FORMATS = ("csv", "tsv", "jsonl", "json", "parquet", "txt", "conll")
 SPLIT_NAMES: Mapping[str, str] = MappingProxyType(
     {
         "train": "train",
@@ -38,6 +39,9 @@ _EXTENSIONS = {name: name for name in FORMATS} | {
     "jsonlines": "jsonl",
     "pq": "parquet",
     "text": "txt",
+    "conllu": "conll",
+    "bio": "conll",
+    "iob": "conll",
 }
 _MAX_RATIO = 200  # text packs 3 to 30 times smaller; a bomb thousands of times
 _ALWAYS_FINE_BYTES = 100_000_000
@@ -64,8 +68,11 @@ class Table:
         return self.frame.height
 
     def texts(self, column: str) -> list[str | None]:
-        """A column of scalars as Python strings."""
-        return self.frame[column].to_list()
+        """A column of scalars as Python strings; lists of words as words with spaces between."""
+        series = self.frame[column]
+        if series.dtype == pl.List(pl.String):
+            return [None if cell is None else " ".join(map(str, cell)) for cell in series.to_list()]
+        return series.to_list()
 
     def take(self, places: Sequence[int]) -> "Table":
         """The table of the rows at ``places``, counted from 0, in that order."""
@@ -238,4 +245,5 @@ _READERS: dict[str, Callable[[str, Path, Sequence[str] | None], Parts]] = {
     "jsonl": lambda text, path, columns: read_jsonl(text, path),
     "json": lambda text, path, columns: read_json(text, path),
     "txt": lambda text, path, columns: read_lines(text, path),
+    "conll": read_conll,
 }

@@ -198,9 +198,10 @@ class StackSpec:
 class HeadSpec:
     """From hidden states to outputs: pool, dense, activation, norm, dropout, output."""
 
-    outputs: int | None = None
-    """Number of outputs; None: the labels where the head pools, else the vocabulary; 0: no
-    output matrix, so that the head gives what would go into one (BERT's pooler)."""
+    outputs: int | Literal["labels"] | None = None
+    """Number of outputs, or as many as there are labels; None: the labels where the head pools,
+    else the vocabulary; 0: no output matrix, so that the head gives what would go into one
+    (BERT's pooler)."""
     pool: Literal["first", "last", "mean"] | None = None
     """One vector a sequence, or None for one a token."""
     input_dropout: float = 0.0

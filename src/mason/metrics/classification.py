@@ -106,7 +106,7 @@ def scores(
     drawn = _statistics(hits, support, predicted)
     seen = _statistics(np.diag(counts)[None], counts.sum(1)[None], counts.sum(0)[None])
     overall = {
-        name: _estimate(float(seen.overall[name][0]), drawn.overall[name], confidence, rows)
+        name: estimate(float(seen.overall[name][0]), drawn.overall[name], confidence, rows)
         for name in seen.overall
     }
     per_class = [
@@ -171,7 +171,7 @@ def _class_scores(
     if concerned == 0:
         return ClassScores(None, None, None, None, None, 0)
     # F1 = 2J / (1 + J) with J = hits / rows concerned, so J's exact bound is F1's.
-    f1 = _estimate(float(seen.f1[0, index]), drawn_f1, confidence, concerned, jaccard=True)
+    f1 = estimate(float(seen.f1[0, index]), drawn_f1, confidence, concerned, jaccard=True)
     return ClassScores(
         float(seen.precision[0, index]),
         float(seen.recall[0, index]),
@@ -182,7 +182,7 @@ def _class_scores(
     )
 
 
-def _estimate(
+def estimate(
     value: float,
     drawn: NDArray[np.float64],
     confidence: float,
@@ -190,6 +190,15 @@ def _estimate(
     *,
     jaccard: bool = False,
 ) -> Estimate:
+    """A score with its interval.
+
+    Args:
+        value: The score.
+        drawn: It in each resample.
+        confidence: Coverage of the interval.
+        rows: What it is a share of; gives an exact bound where it is 0 or 1.
+        jaccard: It is an F1 over rows concerned, not a share of rows.
+    """
     tail = (1 - confidence) / 2
     if value in (0.0, 1.0):
         bound = tail ** (1 / rows)

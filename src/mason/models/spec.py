@@ -34,7 +34,7 @@ class ModelSpec:
     """Standard deviation of fresh weights."""
     special: SpecialTokens = SpecialTokens()
     labels: tuple[str, ...] = ()
-    """What the classification head's outputs mean."""
+    """What the outputs of the classification head, or of the tagging head, mean."""
 
     def __post_init__(self) -> None:
         """Refuse stacks that do not fit together."""

@@ -33,9 +33,10 @@ class Transformer(nn.Module):
         stack = self.decoder or self.encoder
         assert stack is not None, "a spec has a stack"
         vocabulary = self.spec.stack.embedding.vocab_size
-        outputs = spec.outputs
+        num_labels = max(len(self.spec.labels), 1)
+        outputs = num_labels if spec.outputs == "labels" else spec.outputs
         if outputs is None:
-            outputs = max(len(self.spec.labels), 1) if spec.pool else vocabulary
+            outputs = num_labels if spec.pool else vocabulary
         tied = stack.embedding.tokens.weight if spec.tied else None
         return Head(spec, self.spec.width, outputs, tied=tied)
 

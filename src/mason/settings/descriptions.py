@@ -16,7 +16,7 @@ def describe(path: str) -> str:
 
 def _run() -> dict[str, str]:
     return {
-        "task": say("What to learn, such as classification; left out, the data's columns tell."),
+        "task": say("What to learn, such as classification, which is meant where it is left out."),
         "language": say("Language of messages and reports; auto follows the system."),
     }
 

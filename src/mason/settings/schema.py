@@ -67,7 +67,7 @@ class DataSettings(_Group):
     pair: Text | None = None
     label: Text | None = None
     group: Text | None = None
-    format: Literal["auto", "csv", "tsv", "jsonl", "json", "parquet", "txt"] = "auto"
+    format: Literal["auto", "csv", "tsv", "jsonl", "json", "parquet", "txt", "conll"] = "auto"
     encoding: Text = "auto"
     columns: Text | None = None
     valid_share: Share | None = None

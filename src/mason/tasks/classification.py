@@ -36,6 +36,22 @@ class Examples:
         """Tokens of each text."""
         return [len(t) for t in self.tokens]
 
+    @property
+    def columns(self) -> list[Sequence[Sequence[int]]]:
+        """Every number of every example, a column at a time."""
+        types = [] if self.token_types is None else [self.token_types]
+        targets = [] if self.targets is None else [[[target] for target in self.targets]]
+        return [self.tokens, *types, *targets]
+
+    def cut(self, most: int) -> "Examples":
+        """The same with at most ``most`` tokens a text."""
+        types = self.token_types
+        return Examples(
+            [t[:most] for t in self.tokens],
+            None if types is None else [t[:most] for t in types],
+            self.targets,
+        )
+
     def pack(self, run: Sequence[int], device: torch.device | str = "cpu") -> Packed:
         """The examples of these numbers as one flat batch."""
         types = self.token_types
@@ -106,6 +122,21 @@ def predict_logits(
     for run in reading_passes(lengths, tokens_per_pass):
         outputs[run] = class_logits(model, examples.pack(run, device)).float().cpu().numpy()
     return outputs
+
+
+def read_costliest(model: Transformer, examples: Examples) -> None:
+    """The costliest pass of ``predict_logits``."""
+    class_logits(model, examples.pack(costliest_pass(examples.lengths)))
+
+
+def costliest_pass(lengths: Sequence[int]) -> list[int]:
+    """The run of ``reading_passes`` that costs most."""
+    return max(reading_passes(lengths), key=lambda run: _cost(run, lengths))
+
+
+def _cost(run: Sequence[int], lengths: Sequence[int]) -> int:
+    """Tokens, and what scores add to them at the widths that are common."""
+    return sum(lengths[i] * (100 + lengths[i]) for i in run)
 
 
 def probe(

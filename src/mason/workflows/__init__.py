@@ -1,10 +1,11 @@
 """One short function for each verb: where everything meets."""
 
 from mason.workflows.checking import check
+from mason.workflows.classifier import Classifier, Prediction
 from mason.workflows.evaluating import evaluate
 from mason.workflows.fine_tuning import Run, train
 from mason.workflows.loading import load
-from mason.workflows.model import Model, Prediction
+from mason.workflows.model import Model
 from mason.workflows.planning import plan
 from mason.workflows.pretraining import Pretrained, pretrain
 from mason.workflows.resuming import Checked, resume, verify_run
@@ -13,6 +14,7 @@ from mason.workflows.vocabulary import extend_vocabulary, read_words, trim_vocab
 
 __all__ = [
     "Checked",
+    "Classifier",
     "Model",
     "Prediction",
     "Pretrained",

@@ -2,16 +2,17 @@
 
 from pathlib import Path
 
-from mason.data.doctor import examine
 from mason.data.findings import Finding
 from mason.sources import find_model
 from mason.text import load_tokenizer
-from mason.workflows.preparing import columns_of, data_settings, read_tables
+from mason.workflows.preparing import data_settings, read_tables
+from mason.workflows.tasks import find_task
 
 
 def check(
     data: str | Path,
     *,
+    task: str | None = None,
     model: str | None = None,
     max_tokens: int | None = None,
     **options: str | None,
@@ -20,6 +21,7 @@ def check(
 
     Args:
         data: As for ``mason.train``.
+        task: What the table is for; None: classification.
         model: With it, lengths are checked in its tokens.
         max_tokens: Where texts will be cut; None: the model's limit.
         options: Fields of the ``data`` settings, such as ``text`` and ``label``.
@@ -28,11 +30,12 @@ def check(
         MasonError: The data cannot be read.
     """
     tables, settings = read_tables(data_settings(data, options))
-    columns = columns_of(tables, settings, need_label=False)
+    reader = find_task(task)
+    columns = reader.columns(tables, settings, complete=False)
     if model is None:
-        return examine(tables, columns)
+        return reader.examine(tables, columns)
     tokenizer = load_tokenizer(find_model(model))
-    return examine(
+    return reader.examine(
         tables,
         columns,
         token_counts=lambda texts: [len(ids) for ids in tokenizer.encode_ids(texts)],

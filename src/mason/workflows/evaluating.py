@@ -4,18 +4,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from mason.errors import DataError
-from mason.evaluation import judge
 from mason.models.files import write_json, writing_folder
 from mason.reports import write_report
-from mason.tasks.classification import predict_logits
 from mason.workflows import results as blocks
-from mason.workflows.examples import examples_of, num_tokens
 from mason.workflows.loading import load
 from mason.workflows.model import Model
-from mason.workflows.preparing import data_settings, prepare_test, restrict
+from mason.workflows.preparing import data_settings, prepare_test
+from mason.workflows.tasks import find_task
 
 
 def evaluate(
@@ -43,21 +39,20 @@ def evaluate(
     """
     start = time.monotonic()
     ready = model if isinstance(model, Model) else load(model)
-    prepared = restrict(prepare_test(data_settings(data, options)), ready.labels)
-    table = prepared.tables["test"]
+    task = find_task(ready.task)
+    prepared = task.restrict(ready, prepare_test(data_settings(data, options), task))
+    table, columns = prepared.tables["test"], prepared.columns
     if not len(table):
         raise DataError("{file} holds no rows with a text and a label.", file=prepared.file)
-    examples = examples_of(ready, table, prepared.columns)
-    logits = predict_logits(ready.network, examples)
-    judgement = judge(logits, np.asarray(examples.targets), temperature=ready.temperature)
-    results = blocks.header("evaluate", prepared.columns, ready, command)
-    lengths = num_tokens(ready, table, prepared.columns, examples)
+    examples = task.examples(ready, table, columns)
+    results = blocks.header("evaluate", task.describe(ready, columns), ready, command)
+    lengths = task.num_tokens(ready, table, columns, examples)
     results["data"] = blocks.data_block(prepared, lengths, ready.max_tokens)
-    results["evaluation"] = blocks.evaluation_block(
-        judgement, table, prepared.columns, ready.labels, split="test"
-    )
+    results["evaluation"] = task.measure(ready, prepared, "test", examples)
     seconds = {"evaluate": time.monotonic() - start}
-    results["cost"] = blocks.cost_block(ready, seconds, table, prepared.columns)
+    results["cost"] = blocks.cost_block(
+        ready, seconds, table, lambda rows: task.answer(ready, rows, columns)
+    )
     if output is not None:
         with writing_folder(Path(output), kind="evaluation") as draft:
             write_json(draft / "results.json", results)

@@ -1,26 +1,21 @@
 """Training: look first, then train, measure, and leave a model with its papers."""
 
-import math
 import shlex
 import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-import torch.nn.functional as F
 from safetensors import SafetensorError
+from torch import nn
 
 from mason import language
 from mason.errors import RunError, RunStopped, SettingsError
-from mason.evaluation import baselines, judge
-from mason.metrics import fit_temperature, overfitting_verdict, scores
+from mason.metrics import overfitting_verdict
 from mason.models.files import write_json, writing_folder
-from mason.models.transformer import num_parameters
 from mason.reports import write_card, write_report
 from mason.runtime import (
     is_first_process,
@@ -30,31 +25,22 @@ from mason.runtime import (
     pick_precision,
     seed_everything,
 )
-from mason.settings import PRETRAINING_ONLY, Settings, load_settings, refuse_unused
+from mason.settings import Settings, load_settings, refuse_unused
 from mason.sources import find_model
-from mason.tasks.classification import (
-    OUTPUT,
-    PASS,
-    ClassificationObjective,
-    Examples,
-    predict_logits,
-    probe,
-)
 from mason.text import load_tokenizer
-from mason.training.defaults import recipe_for
 from mason.training.history import History
-from mason.training.loop import Watch, fit
+from mason.training.loop import Scores, Watch, fit
 from mason.training.recipe import Recipe
 from mason.training.run_folder import Begun, RunFolder
 from mason.training.used_rows import training_used_rows
 from mason.workflows import jobs
 from mason.workflows import results as blocks
-from mason.workflows.examples import examples_of, num_tokens, targets_of, texts_of
 from mason.workflows.keeping import Kept, data_fingerprint, keep_run, model_fingerprint, watching
-from mason.workflows.loading import load
 from mason.workflows.model import Model
 from mason.workflows.needs import look_first
-from mason.workflows.preparing import Prepared, prepare, restrict
+from mason.workflows.opening import Chosen
+from mason.workflows.preparing import Prepared, prepare
+from mason.workflows.tasks import Examples, find_task
 
 Say = Callable[[str], None]
 """Where notices for the user go."""
@@ -87,6 +73,8 @@ def train(
     **options: object,
 ) -> Run:
     """Fine-tune a model on a table, measure it on rows it has not seen, write its report.
+
+    What it learns to do is the setting ``task``, one of ``mason.workflows.tasks.TASKS``.
 
     Args:
         model: A loaded model, or a name as for ``mason.load``.
@@ -133,6 +121,7 @@ class Session:
     ) -> None:
         self.settings, self.ready, self.watch, self.notice = settings, ready, watch, notice
         self.command, self.resuming = command, resuming
+        self.task = find_task(settings.task or (ready.task if ready else None))
         self.seconds: dict[str, float] = {}
         self.forecast: int | None = None
         self.clock = time.monotonic()
@@ -160,7 +149,14 @@ class Session:
             mistake.told = not is_first_process()
             raise mistake
         source = self.settings.model.source
-        refuse_unused(self.settings, PRETRAINING_ONLY, "mason train")
+        refuse_unused(self.settings, self.task.unused, "mason train")
+        if self.ready is not None and self.ready.task != self.task.name:
+            raise SettingsError(
+                "The model is one for {found}, and the task is {wanted}; load it again with "
+                "mason.load and task={wanted!r}.",
+                found=self.ready.task,
+                wanted=self.task.name,
+            )
         if self.ready is None and source is None:
             raise SettingsError(
                 "No model is named; give one with --model, such as all-MiniLM-L6-v2."
@@ -170,14 +166,15 @@ class Session:
 
     def _train(self, place: RunFolder | None) -> Run:
         prepared = self._prepare()
-        model = self.ready or self._load(prepared)
-        prepared = restrict(prepared, model.labels)
-        model.pairs = prepared.columns.pair is not None
+        model = self.ready or self._start(prepared)
+        prepared = self.task.restrict(model, prepared)
+        self.task.adopt(model, prepared)
         examples = {
-            name: examples_of(model, table, prepared.columns)
+            name: self.task.examples(model, table, prepared.columns)
             for name, table in prepared.tables.items()
         }
-        recipe = self._look(model, examples, self._recipe(model, examples["train"]))
+        recipe = self.task.recipe(self.settings, model.network, examples["train"])
+        recipe = self._look(model, examples, recipe)
         self._lap("prepare")
         kept = self._keep(place, model, examples) if place else None
         history = self._fit(model, examples, recipe, kept)
@@ -215,6 +212,7 @@ class Session:
             limit = chosen.max_tokens or tokenizer.max_tokens
         prepared = prepare(
             self.settings.data,
+            self.task,
             seed=self.settings.training.seed,
             token_counts=lambda texts: [len(ids) for ids in tokenizer.encode_ids(texts)],
             max_tokens=limit,
@@ -224,24 +222,15 @@ class Session:
                 self.notice(f"{finding.reason} {finding.fix}")
         return prepared
 
-    def _load(self, prepared: Prepared) -> Model:
-        chosen, training = self.settings.model, self.settings.training
+    def _start(self, prepared: Prepared) -> Model:
+        chosen = self.settings.model
         assert chosen.source is not None
-        return load(
-            chosen.source,
-            task=self.settings.task,
-            labels=prepared.labels,
-            max_tokens=chosen.max_tokens,
-            revision=chosen.revision,
-            dropout=training.dropout,
+        path = find_model(chosen.source, revision=chosen.revision)
+        said = Chosen(
+            chosen.source, max_tokens=chosen.max_tokens, dropout=self.settings.training.dropout
         )
-
-    def _recipe(self, model: Model, examples: Examples) -> Recipe:
-        return recipe_for(
-            self.settings.training,
-            num_parameters=num_parameters(model.network),
-            num_examples=len(examples),
-        )
+        model: Model = self.task.start(path, said, prepared)
+        return model
 
     def _look(self, model: Model, examples: Mapping[str, Examples], recipe: Recipe) -> Recipe:
         """Say what the run needs, before its first step; the recipe in passes that fit.
@@ -249,7 +238,8 @@ class Session:
         Raises:
             RunError: It cannot fit this machine.
         """
-        job = jobs.classifying(
+        job = jobs.fine_tuning(
+            self.task,
             model.network,
             examples["train"],
             examples.get("valid"),
@@ -273,28 +263,19 @@ class Session:
         held = examples.get("valid")
         dtype = pick_precision(recipe.precision, device)
 
-        def evaluate(network: Any) -> dict[str, float]:
+        def evaluate(network: nn.Module) -> Scores:
             assert held is not None
             with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-                return _validation_scores(predict_logits(network, held), held, len(model.labels))
+                return self.task.validate(model, held)
 
-        objective = ClassificationObjective(
-            examples["train"], label_smoothing=recipe.label_smoothing
-        )
-        if recipe.probe_rows and OUTPUT in model.fresh:
-            probe(
-                model.network,
-                examples["train"],
-                rows=recipe.probe_rows,
-                seed=recipe.seed,
-                tokens_per_pass=min(PASS, recipe.tokens_per_pass),
-            )
+        self.task.before_training(model, examples["train"], recipe)
         # Exact only where the optimiser treats each value by itself.
-        used = chain(*examples["train"].tokens) if recipe.optimizer == "adamw" else None
+        alone = recipe.optimizer == "adamw"
+        used = self.task.used_tokens(examples["train"]) if alone else None
         with training_used_rows(model.network, used), watching(kept, self.watch) as watch:
             return fit(
                 model.network,
-                objective,
+                self.task.objective(examples["train"], recipe),
                 recipe,
                 evaluate=evaluate if held is not None else None,
                 fresh=model.fresh,
@@ -312,51 +293,40 @@ class Session:
     ) -> dict[str, Any]:
         held, split = examples.get("valid"), "test" if "test" in examples else "valid"
         if held is not None:
-            targets = np.asarray(held.targets)
-            model.temperature = fit_temperature(predict_logits(model.network, held), targets)
-        results = blocks.header("train", prepared.columns, model, self.command)
+            self.task.after_training(model, held)
         tables, columns = prepared.tables, prepared.columns
+        task = self.task.describe(model, columns)
+        results = blocks.header("train", task, model, self.command)
         lengths = [
             n
             for name, part in examples.items()
-            for n in num_tokens(model, tables[name], columns, part)
+            for n in self.task.num_tokens(model, tables[name], columns, part)
         ]
         results["data"] = blocks.data_block(prepared, lengths, model.max_tokens)
         verdict = overfitting_verdict(
-            [asdict(e) for e in history.evaluations], chance_loss=math.log(len(model.labels))
+            [asdict(e) for e in history.evaluations],
+            chance_loss=self.task.chance_loss(model, examples["train"]),
         )
         results["training"] = blocks.training_block(history, asdict(verdict))
         if split in examples:
-            results["evaluation"] = self._evaluation(model, prepared, examples[split], split)
+            results["evaluation"] = self.task.measure(model, prepared, split, examples[split])
         self._lap("evaluate")
         tokens = sum(step.tokens for step in history.steps)
         busy = sum(step.seconds for step in history.steps)
         sample = tables[split if split in examples else "train"]
-        results["cost"] = blocks.cost_block(model, self.seconds, sample, columns, tokens / busy)
+        results["cost"] = blocks.cost_block(
+            model,
+            self.seconds,
+            sample,
+            lambda rows: self.task.answer(model, rows, columns),
+            tokens / busy,
+        )
         results["cost"]["forecast_memory_bytes"] = self.forecast
         results["recipe"] = {
             "settings": self.settings.model_dump(exclude_none=True),
             "resolved": asdict(recipe),
         }
         return results
-
-    def _evaluation(
-        self, model: Model, prepared: Prepared, examples: Examples, split: str
-    ) -> dict[str, Any]:
-        targets = np.asarray(examples.targets)
-        logits = predict_logits(model.network, examples)
-        judgement = judge(logits, targets, temperature=model.temperature)
-        tables, columns = prepared.tables, prepared.columns
-        rivals = baselines(
-            texts_of(tables["train"], columns.text),
-            targets_of(tables["train"], columns, model.labels),
-            texts_of(tables[split], columns.text),
-            targets.tolist(),
-            len(model.labels),
-        )
-        return blocks.evaluation_block(
-            judgement, tables[split], columns, model.labels, split=split, rivals=rivals
-        )
 
     def _write(self, model: Model, results: dict[str, Any], place: RunFolder) -> None:
         try:
@@ -379,14 +349,3 @@ class Session:
     def _lap(self, stage: str) -> None:
         now = time.monotonic()
         self.seconds[stage], self.clock = now - self.clock, now
-
-
-def _validation_scores(logits: Any, held: Examples, num_classes: int) -> dict[str, float]:
-    targets = np.asarray(held.targets)
-    loss = F.cross_entropy(torch.from_numpy(logits), torch.from_numpy(targets)).item()
-    told = scores(targets, logits.argmax(1), num_classes, num_resamples=1).overall
-    return {
-        "valid_loss": loss,
-        "valid_accuracy": told["accuracy"].value,
-        "valid_macro_f1": told["macro_f1"].value,
-    }

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import torch
 from torch import nn
@@ -10,19 +11,15 @@ from mason.evaluation.language import held_tokens, read_costliest
 from mason.models.transformer import Transformer
 from mason.runtime import resident_bytes
 from mason.settings import OutputSettings
-from mason.tasks.classification import (
-    ClassificationObjective,
-    Examples,
-    class_logits,
-    reading_passes,
-)
 from mason.tasks.pretraining import Learner
 from mason.training.recipe import Recipe
 from mason.training.state import Objective
 from mason.workflows.needs import Held, Job
+from mason.workflows.tasks import Examples, Task
 
 
-def classifying(
+def fine_tuning(
+    task: Task[Any, Any],
     network: Transformer,
     train: Examples,
     held: Examples | None,
@@ -33,13 +30,14 @@ def classifying(
     fresh: Sequence[str] = (),
     recompute: bool = False,
 ) -> Job:
-    """Fine-tuning on labels; see ``Job``."""
+    """Training for a task; see ``Job``."""
 
     def cut(most: int) -> Job:
-        return classifying(
+        return fine_tuning(
+            task,
             network,
-            _cut(train, most),
-            held and _cut(held, most),
+            train.cut(most),
+            held and held.cut(most),
             recipe,
             output,
             device,
@@ -49,12 +47,12 @@ def classifying(
 
     return Job(
         network,
-        ClassificationObjective(train, label_smoothing=recipe.label_smoothing),
+        task.objective(train, recipe),
         recipe,
         output,
         device,
         _process(network, device),
-        Held(sum(held.lengths), partial(_read, held)) if held else None,
+        task.held(held) if held else None,
         fresh,
         recompute,
         cut=cut,
@@ -92,24 +90,3 @@ def _process(network: nn.Module, device: torch.device) -> int:
         return 0
     weights = (p for p in network.parameters() if p.device.type == "cpu")
     return resident_bytes() - sum(p.numel() * p.element_size() for p in weights)
-
-
-def _read(held: Examples, network: nn.Module) -> None:
-    """The costliest pass of an evaluation."""
-    assert isinstance(network, Transformer)
-    runs, lengths = reading_passes(held.lengths), held.lengths
-    class_logits(network, held.pack(max(runs, key=lambda r: _cost(r, lengths))))
-
-
-def _cost(run: Sequence[int], lengths: Sequence[int]) -> int:
-    """Tokens, and what scores add to them at the widths that are common."""
-    return sum(lengths[i] * (100 + lengths[i]) for i in run)
-
-
-def _cut(examples: Examples, most: int) -> Examples:
-    types = examples.token_types
-    return Examples(
-        [t[:most] for t in examples.tokens],
-        None if types is None else [t[:most] for t in types],
-        examples.targets,
-    )

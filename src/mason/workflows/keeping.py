@@ -1,7 +1,6 @@
 """How a training run is kept in its folder, and when it may go on."""
 
 import hashlib
-import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +15,6 @@ from mason.models.spec import ModelSpec
 from mason.settings import OutputSettings, Settings
 from mason.settings.changes import compare
 from mason.settings.schema import paths
-from mason.tasks.classification import Examples
 from mason.training.checkpoints import Checkpoints
 from mason.training.history import History
 from mason.training.log import Log, Silent
@@ -25,6 +23,7 @@ from mason.training.run_folder import Begun, RunFolder
 from mason.training.sinks import MLflow, Sink, Sinks, TensorBoard
 from mason.training.watchdog import Watchdog
 from mason.training.world import ALONE, World
+from mason.workflows.tasks import Examples
 
 Say = Callable[[str], None]
 
@@ -158,16 +157,14 @@ def _check(place: RunFolder, before: Begun, now: Begun, *, resuming: bool, notic
 
 
 def data_fingerprint(splits: Mapping[str, Examples]) -> str:
-    """A hash of every token, label and split, in order."""
+    """A hash of every number of every example and split, in order."""
     digest = hashlib.sha256()
     for name, examples in splits.items():
         digest.update(f"{name}/{len(examples)}/".encode())
-        for column in (examples.tokens, examples.token_types):
-            if column is not None:
-                digest.update(np.array([len(c) for c in column], dtype=np.int64).tobytes())
-                flat = np.concatenate([np.asarray(c, dtype=np.int64) for c in column])
-                digest.update(flat.tobytes())
-        digest.update(json.dumps(list(map(int, examples.targets or ()))).encode())
+        for column in examples.columns:
+            digest.update(np.array([len(c) for c in column], dtype=np.int64).tobytes())
+            flat = np.concatenate([np.asarray(c, dtype=np.int64) for c in column])
+            digest.update(flat.tobytes())
     return digest.hexdigest()
 
 

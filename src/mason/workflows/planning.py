@@ -22,10 +22,10 @@ from mason.tasks.classification import HEAD, Examples
 from mason.text import Tokenizer, load_tokenizer
 from mason.training.defaults import recipe_for
 from mason.workflows import jobs
-from mason.workflows.examples import texts_of
-from mason.workflows.loading import cut_for
 from mason.workflows.needs import Job, Needs, look
-from mason.workflows.preparing import prepare
+from mason.workflows.opening import cut_for
+from mason.workflows.preparing import prepare, texts_of
+from mason.workflows.tasks import DEFAULT_TASK, find_task
 
 Say = Callable[[str], None]
 _TOKENIZERS = ("tokenizer.json", "vocab.txt", "tokenizer.model", "spiece.model", "vocab.json")
@@ -66,6 +66,14 @@ def plan(
 
 def _job(settings: Settings, notice: Say) -> Job:
     refuse_unused(settings, PRETRAINING_ONLY, "mason plan")
+    task = find_task(settings.task)
+    if task.name != DEFAULT_TASK:
+        raise SettingsError(
+            "mason plan knows {known} alone so far; mason train --task {task} says what it needs "
+            "before its first step.",
+            known=DEFAULT_TASK,
+            task=task.name,
+        )
     chosen, training = settings.model, settings.training
     if chosen.source is None:
         raise SettingsError("No model is named; give one with --model, such as all-MiniLM-L6-v2.")
@@ -101,7 +109,8 @@ def _job(settings: Settings, notice: Say) -> Job:
             num_texts = max(1, recipe.tokens_per_batch // limit)
         train = _of_lengths([limit] * num_texts)
     device = pick_device(training.device)
-    return jobs.classifying(
+    return jobs.fine_tuning(
+        task,
         network,
         train,
         held,
@@ -134,7 +143,7 @@ def _read(
     settings: Settings, spec: ModelSpec, tokenizer: Tokenizer | None, limit: int
 ) -> tuple[ModelSpec, Examples, Examples | None]:
     """The spec with the data's labels, and the examples by their lengths."""
-    prepared = prepare(settings.data, seed=settings.training.seed)
+    prepared = prepare(settings.data, find_task(None), seed=settings.training.seed)
     spec = replace(spec, labels=prepared.labels)
     columns = prepared.columns
 

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Protocol
 
 from mason.catalog import find as find_dataset
 from mason.data.cleaning import clean
 from mason.data.columns import Columns, find_columns
-from mason.data.doctor import examine
 from mason.data.findings import Finding
 from mason.data.normal_form import normal_form
 from mason.data.splits import link, split
@@ -97,8 +97,28 @@ def _by_column(tables: dict[str, Table], settings: DataSettings) -> dict[str, Ta
     }
 
 
+class Reader(Protocol):
+    """Who knows what the columns of a table are for, and what is wrong with them: a task."""
+
+    def columns(
+        self, tables: Mapping[str, Table], settings: DataSettings, *, complete: bool = True
+    ) -> Columns:
+        """The columns it reads."""
+
+    def examine(
+        self,
+        tables: Mapping[str, Table],
+        columns: Columns,
+        *,
+        token_counts: TokenCounts | None = None,
+        max_tokens: int | None = None,
+    ) -> list[Finding]:
+        """What is wrong with the tables."""
+
+
 def prepare(
     settings: DataSettings,
+    reader: Reader,
     *,
     seed: int,
     token_counts: TokenCounts | None = None,
@@ -108,6 +128,7 @@ def prepare(
 
     Args:
         settings: Which data, and how to read them.
+        reader: Whom the data are for.
         seed: Decides which rows are held out where no file gives them.
         token_counts: Tokens of each of some texts, for the check of lengths.
         max_tokens: Where the model cuts texts.
@@ -116,8 +137,8 @@ def prepare(
         DataError: The data cannot be read, or the doctor finds an error.
     """
     tables, settings = read_tables(settings)
-    columns = columns_of(tables, settings)
-    findings = examine(tables, columns, token_counts=token_counts, max_tokens=max_tokens)
+    columns = reader.columns(tables, settings)
+    findings = reader.examine(tables, columns, token_counts=token_counts, max_tokens=max_tokens)
     found = _cleaned(tables, columns, findings)
     _check_labels(next(iter(found.tables.values())), columns)
     divided, words = _divide(found.tables, columns, settings, seed)
@@ -125,7 +146,7 @@ def prepare(
     return replace(found, tables=divided, split=words)
 
 
-def prepare_test(settings: DataSettings) -> Prepared:
+def prepare_test(settings: DataSettings, reader: Reader) -> Prepared:
     """Read the rows to measure on, examine and clean them: the test split, or all there is.
 
     Raises:
@@ -133,8 +154,8 @@ def prepare_test(settings: DataSettings) -> Prepared:
     """
     tables, settings = read_tables(settings)
     tables = {"test": tables["test" if "test" in tables else next(iter(tables))]}
-    columns = columns_of(tables, settings)
-    return _cleaned(tables, columns, examine(tables, columns))
+    columns = reader.columns(tables, settings)
+    return _cleaned(tables, columns, reader.examine(tables, columns))
 
 
 def columns_of(
@@ -167,6 +188,8 @@ def _cleaned(
 
 def _check_labels(train: Table, columns: Columns) -> None:
     """Refuse to learn from one label: the others may have been left out, or held out."""
+    if columns.label is None:
+        return
     labels = sorted({str(label) for label in _labels(train, columns)})
     if len(labels) < 2:
         raise DataError(
@@ -215,7 +238,7 @@ def _divide(
     test = 0.0 if "test" in named else _share(settings.test_share)
     if not valid and not test:
         return dict(named), say("As given in the files.")
-    labels = [str(label) for label in _labels(pool, columns)]
+    labels = [str(label) for label in _labels(pool, columns)] or [""] * len(pool)
     # A text and its copies stay together, and so do rows of one source.
     keys: list[Sequence[str]] = [[normal_form(t or "") for t in pool.texts(columns.text)]]
     if columns.group:
@@ -237,19 +260,6 @@ def _share(given: float | None) -> float:
     return DEFAULT_SHARE if given is None else given
 
 
-def restrict(prepared: Prepared, labels: Sequence[str]) -> Prepared:
-    """The same data for a model that already has its labels.
-
-    Raises:
-        DataError: A row has a label the model does not know.
-    """
-    unknown = [label for label in prepared.labels if label not in labels]
-    if unknown:
-        raise DataError(
-            "{file}: the label {label!r} is not one of the model's labels ({labels}); "
-            "correct it, or train a model on these data.",
-            file=prepared.file,
-            label=unknown[0],
-            labels=", ".join(labels),
-        )
-    return replace(prepared, labels=tuple(labels))
+def texts_of(table: Table, column: str) -> list[str]:
+    """A column's texts, missing ones empty."""
+    return [text or "" for text in table.texts(column)]

@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from mason.workflows.examples import texts_of
-from mason.workflows.preparing import columns_of, data_settings, read_tables
+from mason.workflows.preparing import columns_of, data_settings, read_tables, texts_of
 
 
 def read_texts(data: str | Path, **options: str | None) -> tuple[list[str], list[str] | None]:

@@ -4,7 +4,7 @@ import platform
 import statistics
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -19,7 +19,6 @@ from mason.evaluation import Baseline, Judgement
 from mason.models.transformer import num_parameters
 from mason.runtime import machine, peak_memory_bytes
 from mason.training.history import History
-from mason.workflows.examples import texts_of
 from mason.workflows.model import Model
 from mason.workflows.preparing import Prepared
 
@@ -28,7 +27,7 @@ _PACKAGES = ("torch", "tokenizers", "safetensors", "polars", "numpy")
 _MAX_BARS = 20
 
 
-def header(kind: str, columns: Columns, model: Model, command: str | None) -> Block:
+def header(kind: str, task: Mapping[str, Any], model: Model, command: str | None) -> Block:
     """What was done, with what, where."""
     return {
         "version": 1,
@@ -36,12 +35,7 @@ def header(kind: str, columns: Columns, model: Model, command: str | None) -> Bl
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "mason": mason_version(),
         "language": language.current(),
-        "task": {
-            "name": "classification",
-            "text": columns.text,
-            "label": columns.label,
-            "labels": list(model.labels),
-        },
+        "task": {"name": model.task, **task},
         "model": model_block(model),
         "command": command,
         "machine": machine() | {"device": str(next(model.network.parameters()).device)},
@@ -170,7 +164,7 @@ def cost_block(
     model: Model,
     seconds: Mapping[str, float],
     table: Table,
-    columns: Columns,
+    answer: Callable[[Table], object],
     speed: float | None = None,
 ) -> Block:
     """Time, memory and size; latency is measured here, one text at a time."""
@@ -180,18 +174,17 @@ def cost_block(
         "tokens_per_second": speed,
         "peak_memory_bytes": peak_memory_bytes(),
         "model_bytes": weights,
-        "latency_ms": _latency(model, table, columns),
+        "latency_ms": _latency(table, answer),
     }
 
 
-def _latency(model: Model, table: Table, columns: Columns, num_runs: int = 50) -> Block:
-    chosen = table.take([i % len(table) for i in range(num_runs)])
-    texts: list[str] = texts_of(chosen, columns.text)
-    seconds = texts_of(chosen, columns.pair) if columns.pair else [None] * num_runs
-    model.predict(texts[0], seconds[0])
-    times = []
-    for text, second in zip(texts, seconds, strict=True):
+def _latency(table: Table, answer: Callable[[Table], object], num_runs: int = 50) -> Block:
+    """Of a row at a time."""
+    rows = [table.take([i % len(table)]) for i in range(num_runs)]
+    answer(rows[0])
+    times: list[float] = []
+    for row in rows:
         start = time.perf_counter()
-        model.predict(text, second)
+        answer(row)
         times.append((time.perf_counter() - start) * 1000)
     return {"p50": statistics.median(times), "p99": float(np.percentile(times, 99))}

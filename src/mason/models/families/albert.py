@@ -2,7 +2,7 @@
 
 from mason.models.families.bert import BERT, EMBEDDINGS, KEYS, LANGUAGE_KEYS, POOLER
 from mason.models.families.family import Family, HeadTable
-from mason.models.families.heads import masked_language
+from mason.models.families.heads import ANSWERING, masked_language, tagging
 from mason.models.families.keys import Fixed, Key, with_defaults
 from mason.models.families.weights import concat
 
@@ -16,6 +16,7 @@ DEFAULTS = {
     "hidden_dropout_prob": 0.0,
     "attention_probs_dropout_prob": 0.0,
 }
+DROPOUT = Key("classifier_dropout_prob", "dropout", 0.1)
 
 ALBERT = Family(
     name="albert",
@@ -24,6 +25,8 @@ ALBERT = Family(
     architectures={
         "AlbertModel": ("pooled",),
         "AlbertForSequenceClassification": ("classification",),
+        "AlbertForTokenClassification": ("tagging",),
+        "AlbertForQuestionAnswering": ("answering",),
         "AlbertForMaskedLM": ("language",),
         "AlbertForPreTraining": ("language", "sentence_order"),
     },
@@ -51,8 +54,10 @@ ALBERT = Family(
         "classification": HeadTable(
             POOLER,
             {"dense": ".pooler", "output": "classifier"},
-            (Key("classifier_dropout_prob", "dropout", 0.1),),
+            (DROPOUT,),
         ),
+        "tagging": tagging(DROPOUT),
+        "answering": ANSWERING,
         "language": masked_language(
             "predictions.dense",
             "predictions.LayerNorm",
@@ -63,7 +68,7 @@ ALBERT = Family(
         "sentence_order": HeadTable(
             POOLER | {"outputs": 2},
             {"dense": ".pooler", "output": "sop_classifier.classifier"},
-            (Key("classifier_dropout_prob", "dropout", 0.1),),
+            (DROPOUT,),
         ),
     },
     dropped=BERT.dropped,

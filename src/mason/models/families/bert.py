@@ -1,7 +1,7 @@
 """BERT (Devlin et al. 2019, arXiv:1810.04805)."""
 
 from mason.models.families.family import Family, HeadTable
-from mason.models.families.heads import masked_language
+from mason.models.families.heads import ANSWERING, masked_language, tagging
 from mason.models.families.keys import ACTIVATION, Entry, Fixed, Key, fixed, like
 from mason.models.families.weights import concat
 
@@ -33,6 +33,7 @@ EMBEDDINGS = {
 POOLER = {"pool": "first", "dense": True, "activation": "tanh"}
 POOLED = HeadTable(POOLER | {"outputs": 0}, {"dense": ".pooler.dense"})
 DROPOUT = like("hidden_dropout_prob", 0.1)
+TAGGING = tagging(Key("classifier_dropout", "dropout", DROPOUT))
 LANGUAGE_KEYS = (
     Key("hidden_act", "activation", "gelu", ACTIVATION),
     Key("layer_norm_eps", "norm.epsilon", 1e-12),
@@ -45,6 +46,8 @@ BERT = Family(
     architectures={
         "BertModel": ("pooled",),
         "BertForSequenceClassification": ("classification",),
+        "BertForTokenClassification": ("tagging",),
+        "BertForQuestionAnswering": ("answering",),
         "BertForMaskedLM": ("language",),
         "BertForNextSentencePrediction": ("next_sentence",),
         "BertForPreTraining": ("language", "next_sentence"),
@@ -69,6 +72,8 @@ BERT = Family(
             {"dense": ".pooler.dense", "output": "classifier"},
             (Key("classifier_dropout", "dropout", DROPOUT),),
         ),
+        "tagging": TAGGING,
+        "answering": ANSWERING,
         "language": masked_language(
             PREDICTIONS + "transform.dense",
             PREDICTIONS + "transform.LayerNorm",

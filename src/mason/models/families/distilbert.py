@@ -3,8 +3,10 @@
 In training, attention's output is dropped out as in BERT, which transformers leaves out.
 """
 
+from dataclasses import replace
+
 from mason.models.families.family import Family, HeadTable
-from mason.models.families.heads import masked_language
+from mason.models.families.heads import ANSWERING, masked_language, tagging
 from mason.models.families.keys import ACTIVATION, Fixed, Key
 from mason.models.families.weights import concat
 
@@ -18,6 +20,8 @@ DISTILBERT = Family(
     architectures={
         "DistilBertModel": (),
         "DistilBertForSequenceClassification": ("classification",),
+        "DistilBertForTokenClassification": ("tagging",),
+        "DistilBertForQuestionAnswering": ("answering",),
         "DistilBertForMaskedLM": ("language",),
     },
     keys=(
@@ -55,6 +59,8 @@ DISTILBERT = Family(
             {"dense": "pre_classifier", "output": "classifier"},
             (Key("seq_classif_dropout", "dropout", 0.2),),
         ),
+        "tagging": tagging(Key("dropout", "dropout", 0.1)),
+        "answering": replace(ANSWERING, keys=(Key("qa_dropout", "dropout", 0.1),)),
         "language": masked_language(
             "vocab_transform",
             "vocab_layer_norm",
@@ -64,6 +70,6 @@ DISTILBERT = Family(
         ),
     },
     # Sinusoidal positions are where a fresh model starts; a checkpoint holds its own.
-    ignored_keys=frozenset({"qa_dropout", "sinusoidal_pos_embds"}),
+    ignored_keys=frozenset({"sinusoidal_pos_embds"}),
     copies={"vocab_projector.weight": "encoder.embedding.tokens.weight"},
 )

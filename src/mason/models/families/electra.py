@@ -4,9 +4,9 @@ The generator has the head ``language``, the discriminator ``replaced``: one log
 positive where the generator put another token there.
 """
 
-from mason.models.families.bert import BERT, DROPOUT, KEYS
+from mason.models.families.bert import BERT, DROPOUT, KEYS, TAGGING
 from mason.models.families.family import Family, HeadTable
-from mason.models.families.heads import dense_classification, masked_language
+from mason.models.families.heads import ANSWERING, dense_classification, masked_language
 from mason.models.families.keys import ACTIVATION, Key, with_defaults
 
 ELECTRA = Family(
@@ -16,6 +16,8 @@ ELECTRA = Family(
     architectures={
         "ElectraModel": (),
         "ElectraForSequenceClassification": ("classification",),
+        "ElectraForTokenClassification": ("tagging",),
+        "ElectraForQuestionAnswering": ("answering",),
         "ElectraForMaskedLM": ("language",),
         "ElectraForPreTraining": ("replaced",),
     },
@@ -29,6 +31,8 @@ ELECTRA = Family(
         "classification": dense_classification(
             "classifier", "first", activation="gelu", dropout=DROPOUT
         ),
+        "tagging": TAGGING,
+        "answering": ANSWERING,
         "language": masked_language(
             "generator_predictions.dense",
             "generator_predictions.LayerNorm",

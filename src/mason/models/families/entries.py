@@ -123,10 +123,13 @@ class Labels:
             config["label2id"] = {label: i for i, label in enumerate(spec.labels)}
 
 
+_LABELLED = ("SequenceClassification", "TokenClassification")
+
+
 def _implied_labels(config: Config) -> int:
     # Hugging Face leaves the names out where there are two, its default.
     named = config.get("architectures") or ()
-    return 2 if any("SequenceClassification" in name for name in named) else 0
+    return 2 if any(kind in name for name in named for kind in _LABELLED) else 0
 
 
 def every(step: int, name: str | None = None) -> Callable[[Config, int], bool]:

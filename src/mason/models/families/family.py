@@ -74,6 +74,15 @@ class Family:
         values: dict[str, Any] = dict(self.constants)
         chosen, config = list(heads), self._spelled(config)
         for name in chosen:
+            if name not in self.heads:
+                raise CheckpointError(
+                    "The family {family} has no head for {head}; it has {known}. Choose a model of "
+                    "another family.",
+                    family=self.name,
+                    head=name,
+                    known=", ".join(self.heads),
+                )
+        for name in chosen:
             values |= {f"heads.{name}.{k}": v for k, v in self.heads[name].spec.items()}
         for entry in self._entries(chosen):
             entry.take(config, values)

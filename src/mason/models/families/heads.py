@@ -7,6 +7,8 @@ from mason.models.families.keys import Default, Key
 
 SCORE = HeadTable({"pool": "last", "bias": False}, {"output": "score"})
 """Classification by the last token."""
+ANSWERING = HeadTable({"outputs": 2}, {"output": "qa_outputs"})
+"""Where an answer begins and where it ends: two outputs a token."""
 SHARED = {
     ".encoder.embed_tokens.weight": "encoder.embedding.tokens.weight",
     ".decoder.embed_tokens.weight": "encoder.embedding.tokens.weight",
@@ -38,6 +40,15 @@ def masked_language(dense: str, norm: str, bias: str, *keys: Key, **spec: Any) -
     """
     table = {"dense": dense, "norm": norm, "output.bias": bias}
     return HeadTable({"dense": True, "tied": True, **spec}, table, keys)
+
+
+def tagging(*keys: Key) -> HeadTable:
+    """A label for every token: dropout and the output matrix.
+
+    Args:
+        keys: Config keys that it reads.
+    """
+    return HeadTable({"outputs": "labels"}, {"output": "classifier"}, keys)
 
 
 def dense_classification(

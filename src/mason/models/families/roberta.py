@@ -1,8 +1,8 @@
 """RoBERTa (Liu et al. 2019, arXiv:1907.11692): BERT's encoder, positions counted from 2."""
 
-from mason.models.families.bert import BERT, DROPOUT, KEYS, POOLED
+from mason.models.families.bert import BERT, DROPOUT, KEYS, POOLED, TAGGING
 from mason.models.families.family import Family
-from mason.models.families.heads import dense_classification, masked_language
+from mason.models.families.heads import ANSWERING, dense_classification, masked_language
 from mason.models.families.keys import Code, Fixed, Key, replaced, with_defaults
 
 OFFSET = 2
@@ -15,6 +15,8 @@ ROBERTA = Family(
     architectures={
         "RobertaModel": ("pooled",),
         "RobertaForSequenceClassification": ("classification",),
+        "RobertaForTokenClassification": ("tagging",),
+        "RobertaForQuestionAnswering": ("answering",),
         "RobertaForMaskedLM": ("language",),
     },
     keys=(
@@ -34,6 +36,8 @@ ROBERTA = Family(
     heads={
         "pooled": POOLED,
         "classification": dense_classification("classifier", "first", dropout=DROPOUT),
+        "tagging": TAGGING,
+        "answering": ANSWERING,
         "language": masked_language(
             "lm_head.dense",
             "lm_head.layer_norm",

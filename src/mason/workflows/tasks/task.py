@@ -1,0 +1,156 @@
+"""What a task adds to a run: ``Session`` and ``evaluate`` have the order, a task the content."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
+
+from mason.data import doctor
+from mason.data.columns import Columns
+from mason.data.findings import Finding
+from mason.data.tables import Table
+from mason.models.transformer import Transformer, num_parameters
+from mason.settings import PRETRAINING_ONLY, DataSettings, Settings
+from mason.training.defaults import recipe_for
+from mason.training.loop import Scores
+from mason.training.recipe import Recipe
+from mason.training.state import Objective
+from mason.workflows.model import Model
+from mason.workflows.needs import Held
+from mason.workflows.opening import Chosen
+from mason.workflows.preparing import Prepared, TokenCounts
+
+Block = dict[str, Any]
+
+
+class Examples(Protocol):
+    """The rows of a table as a network reads them."""
+
+    def __len__(self) -> int: ...
+
+    @property
+    def lengths(self) -> Sequence[int]:
+        """Tokens of each example."""
+
+    @property
+    def columns(self) -> Iterable[Sequence[Sequence[int]]]:
+        """Every number of every example, a column at a time: by them a run knows its data."""
+
+    def cut(self, most: int) -> Self:
+        """The same with at most ``most`` tokens a text."""
+
+
+M = TypeVar("M", bound=Model)
+E = TypeVar("E", bound=Examples)
+
+
+class Task(ABC, Generic[M, E]):
+    """One task, with its kind of model and its kind of examples.
+
+    A new one is a subclass in a file here and a line in ``TASKS``. Losses and logits belong
+    in ``mason.tasks``, scores in ``mason.metrics``; here they meet tables and reports.
+    """
+
+    name: ClassVar[str]
+    """As ``--task`` takes it."""
+    unused: ClassVar[Sequence[str]] = PRETRAINING_ONLY
+    """Settings that mean nothing to it."""
+
+    @abstractmethod
+    def columns(
+        self, tables: Mapping[str, Table], settings: DataSettings, *, complete: bool = True
+    ) -> Columns:
+        """The columns it reads; where they are not ``complete``, answers may be missing.
+
+        Raises:
+            DataError: They are not there, or it is not clear which they are.
+        """
+
+    def examine(
+        self,
+        tables: Mapping[str, Table],
+        columns: Columns,
+        *,
+        token_counts: TokenCounts | None = None,
+        max_tokens: int | None = None,
+    ) -> list[Finding]:
+        """What is wrong with the tables."""
+        return doctor.examine(tables, columns, token_counts=token_counts, max_tokens=max_tokens)
+
+    @abstractmethod
+    def load(self, path: Path, chosen: Chosen) -> M:
+        """The model in a folder, ready for this task.
+
+        Raises:
+            MasonError: It cannot be read, or used for this task.
+        """
+
+    def start(self, path: Path, chosen: Chosen, prepared: Prepared) -> M:
+        """The model to train on these data."""
+        return self.load(path, chosen)
+
+    def restrict(self, model: M, prepared: Prepared) -> Prepared:
+        """The data as this model can answer them.
+
+        Raises:
+            DataError: They are not for this model.
+        """
+        return prepared
+
+    def adopt(self, model: M, prepared: Prepared) -> None:
+        """Tell the model what the data are like that it will learn from."""
+
+    @abstractmethod
+    def examples(self, model: M, table: Table, columns: Columns) -> E:
+        """A table's rows as the model reads them."""
+
+    @abstractmethod
+    def num_tokens(self, model: M, table: Table, columns: Columns, examples: E) -> list[int]:
+        """Tokens of each row before it is cut."""
+
+    def recipe(self, settings: Settings, network: Transformer, train: E) -> Recipe:
+        """Every number of a run: what the settings say, else a good default."""
+        return recipe_for(
+            settings.training, num_parameters=num_parameters(network), num_examples=len(train)
+        )
+
+    @abstractmethod
+    def objective(self, train: E, recipe: Recipe) -> Objective:
+        """What is learned from."""
+
+    @abstractmethod
+    def held(self, held: E) -> Held:
+        """What ``validate`` reads, for the forecast."""
+
+    @abstractmethod
+    def validate(self, model: M, held: E) -> Scores:
+        """Scores between the steps: ``valid_loss``, and other fields of ``Evaluation``."""
+
+    def before_training(self, model: M, train: E, recipe: Recipe) -> None:
+        """Make what starts from random weights ready for its first step."""
+
+    def used_tokens(self, train: E) -> Iterable[int] | None:
+        """Every token the examples hold, where no other row of the table learns."""
+        return None
+
+    def chance_loss(self, model: M, train: E) -> float | None:
+        """Mean loss of guessing; None: not known."""
+        return None
+
+    def after_training(self, model: M, held: E) -> None:
+        """Fit what is fitted on the validation rows, such as a temperature."""
+
+    @abstractmethod
+    def measure(self, model: M, prepared: Prepared, split: str, examples: E) -> Block:
+        """The block ``evaluation`` of ``results.json``: scores on the rows of a split.
+
+        Where ``prepared`` has rows to train on, what something simpler scores is beside them.
+        """
+
+    @abstractmethod
+    def answer(self, model: M, table: Table, columns: Columns) -> Sequence[object]:
+        """The model's answers to a table's rows, as a user gets them."""
+
+    @abstractmethod
+    def describe(self, model: M, columns: Columns) -> Block:
+        """The block ``task`` of ``results.json``, its name left out."""
