@@ -72,6 +72,16 @@ class Decoding:
             self.cross_cache.keep(sequences)
         self._sources = sources
 
+    def fork(self, sequences: Sequence[int]) -> "Decoding":
+        """A copy that goes on with these sequences, one perhaps many times; this one stays.
+
+        For a lone decoder: what it has read so far is read once for all that follows.
+        """
+        assert self.source is None, "an encoder's rows are not copied"
+        twin = Decoding(self.model, len(sequences), self.cache.capacity)
+        twin.cache = self.cache.fork(sequences)
+        return twin
+
     def forget(self, lengths: Sequence[int]) -> None:
         """Go back to the first ``lengths`` tokens of each sequence."""
         self.cache.forget(lengths)

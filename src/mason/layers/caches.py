@@ -30,11 +30,23 @@ class LayerCache:
         assert self._keys is not None and self._values is not None, "the cache is empty"
         return self._keys, self._values
 
+    def copy(self, other: "LayerCache", sequences: Sequence[int], longest: int) -> None:
+        """Take over rows of another, of which no more than ``longest`` places are filled."""
+        if other._keys is not None and other._values is not None:
+            self._keys = _copied(other._keys, sequences, longest)
+            self._values = _copied(other._values, sequences, longest)
+
     def keep(self, sequences: Sequence[int], longest: int) -> None:
         """Take over these rows, of which no more than ``longest`` places are filled."""
         if self._keys is not None and self._values is not None:
             self._keys = _chosen(self._keys, sequences, longest)
             self._values = _chosen(self._values, sequences, longest)
+
+
+def _copied(rows: Tensor, sequences: Sequence[int], longest: int) -> Tensor:
+    copy = rows.new_zeros(len(sequences), *rows.shape[1:])
+    copy[:, :longest] = rows[sequences, :longest]
+    return copy
 
 
 def _chosen(rows: Tensor, sequences: Sequence[int], longest: int) -> Tensor:
@@ -97,6 +109,14 @@ class Cache:
     def _stored(self, device: torch.device) -> Stored:
         places = range(len(self)) if self.active is None else self.active
         return Stored([self.lengths[i] for i in places], places, device=device)
+
+    def fork(self, sequences: Sequence[int]) -> "Cache":
+        """A copy with these sequences only, one perhaps many times; this one stays as it is."""
+        twin = Cache(len(self.layers), len(sequences), self.capacity)
+        twin.lengths = [self.lengths[i] for i in sequences]
+        for mine, its in zip(self.layers, twin.layers, strict=True):
+            its.copy(mine, sequences, max(self.lengths))
+        return twin
 
     def keep(self, sequences: Sequence[int]) -> None:
         """Go on with these sequences, numbered from 0 in the order given; one may come twice."""
