@@ -11,14 +11,18 @@ from mason.workflows.pretraining import Pretrained, pretrain
 from mason.workflows.resuming import Checked, resume, verify_run
 from mason.workflows.tokenizing import make_tokenizer, report_tokenizers
 from mason.workflows.vocabulary import extend_vocabulary, read_words, trim_vocabulary
+from mason.workflows.writer import Generated, Sampling, Writer
 
 __all__ = [
     "Checked",
     "Classifier",
+    "Generated",
     "Model",
     "Prediction",
     "Pretrained",
     "Run",
+    "Sampling",
+    "Writer",
     "check",
     "evaluate",
     "extend_vocabulary",
