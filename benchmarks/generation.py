@@ -129,9 +129,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--save", action="store_true", help="write docs/results/generation-DATE.md")
     parser.add_argument("--rounds", type=int, default=3, help="interleaved rounds to time")
-    parser.add_argument(
-        "--only", default="", help="what has this in its name, such as 'batch 1, bf16'"
-    )
+    parser.add_argument("--only", default="", help="loads with this in their names: fp32, batch 1")
     options = parser.parse_args()
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
