@@ -39,6 +39,8 @@ def build_app() -> App:
         ("resume", say("go on with a run that was stopped or killed")),
         ("evaluate", say("measure a model on a table it has not seen")),
         ("predict", say("label a text, a file, or standard input")),
+        ("complete", say("go on from a text, a file of texts, or standard input")),
+        ("chat", say("talk to a model, or get one reply")),
         ("show", say("print a model's blocks with their sizes")),
         ("selfcheck", say("check that this machine computes what it must")),
     ):

@@ -12,15 +12,19 @@ from mason.workflows.regressor import Regressor
 from mason.workflows.resuming import Checked, resume, verify_run
 from mason.workflows.tokenizing import make_tokenizer, report_tokenizers
 from mason.workflows.vocabulary import extend_vocabulary, read_words, trim_vocabulary
+from mason.workflows.writer import Generated, Sampling, Writer
 
 __all__ = [
     "Checked",
     "Classifier",
+    "Generated",
     "Model",
     "Prediction",
     "Pretrained",
     "Regressor",
     "Run",
+    "Sampling",
+    "Writer",
     "check",
     "evaluate",
     "extend_vocabulary",
