@@ -18,6 +18,7 @@ def train(
     test: options.Held = None,
     text: options.Text = None,
     label: options.Label = None,
+    target: options.Target = None,
     pair: options.Pair = None,
     group: options.Group = None,
     columns: options.Columns = None,
@@ -30,6 +31,7 @@ def train(
     from mason.workflows import train as start
 
     given = {"text": text, "label": label, "pair": pair, "group": group, "columns": columns}
+    given |= {"target": target}
     given |= {"valid": valid, "test": test, "encoding": encoding, "format": format}
     named = {f"data.{name}": value for name, value in given.items()}
     named |= {"task": task, "language": language.chosen()}
