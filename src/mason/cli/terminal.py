@@ -224,23 +224,38 @@ def announce(results: Mapping[str, Any], report: Path | None) -> None:
             print(say("Report: {path}", path=report))
 
 
+def _scored(told: Mapping[str, Any]) -> list[str]:
+    """What was measured, and beside it what something simpler scores."""
+    accuracy, rivals = told["scores"].get("accuracy"), told.get("baselines", [])
+    if accuracy is not None:
+        right = say(
+            "Right on {value:.1%} of {rows} unseen texts ({low:.1%} to {high:.1%}).",
+            rows=told["rows"],
+            **accuracy,
+        )
+        return [right, *(f"  {r['name']}: {r['accuracy']['value']:.1%}" for r in rivals)]
+    from mason.reports.score_names import score_names
+
+    names, lines = score_names(), []
+    for kind, score in told["scores"].items():
+        if kind not in names:
+            continue
+        named = {"score": names[kind][0], **score}
+        lines.append(say("{score}: {value:.1%} ({low:.1%} to {high:.1%})", **named))
+        lines += [
+            f"  {r['name']}: {r['scores'][kind]['value']:.1%}"
+            for r in rivals
+            if kind in r["scores"]
+        ]
+    return lines
+
+
 def summary(results: Mapping[str, Any]) -> str:
     """The result in a few lines."""
     lines = []
     told = results.get("evaluation")
     if told:
-        accuracy = told["scores"]["accuracy"]
-        lines.append(
-            say(
-                "Right on {value:.1%} of {rows} unseen texts ({low:.1%} to {high:.1%}).",
-                rows=told["rows"],
-                **accuracy,
-            )
-        )
-        lines += [
-            f"  {rival['name']}: {rival['accuracy']['value']:.1%}"
-            for rival in told.get("baselines", [])
-        ]
+        lines += _scored(told)
     learned = results.get("pretraining")
     if learned:
         lines.append(

@@ -30,6 +30,8 @@ class Columns:
     group: str | None = None
     target: str | None = None
     """The text to write, where the answer is a text."""
+    answer: str | None = None
+    """Right answers that are no labels of whole rows: a tag a word, a part of a text."""
 
 
 def find_columns(

@@ -70,8 +70,13 @@ def find_question_columns(
     context = context or _find(table, _CONTEXT, "context", "--pair")
     if answer is None and (need_answer or _called(table, _ANSWER)):
         answer = _find(table, _ANSWER, "answer", "--label")
-    starts = _called(table, _START)
-    return QuestionColumns(question, context, answer, starts[0] if len(starts) == 1 else None)
+    return QuestionColumns(question, context, answer, find_starts(table))
+
+
+def find_starts(table: Table) -> str | None:
+    """The column that says where answers begin, where there is just one of a usual name."""
+    found = _called(table, _START)
+    return found[0] if len(found) == 1 else None
 
 
 def _called(table: Table, usual: frozenset[str]) -> list[str]:

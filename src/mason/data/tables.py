@@ -68,8 +68,11 @@ class Table:
         return self.frame.height
 
     def texts(self, column: str) -> list[str | None]:
-        """A column of scalars as Python strings."""
-        return self.frame[column].to_list()
+        """A column of scalars as Python strings; lists of words as words with spaces between."""
+        series = self.frame[column]
+        if series.dtype == pl.List(pl.String):
+            return [None if cell is None else " ".join(map(str, cell)) for cell in series.to_list()]
+        return series.to_list()
 
     def take(self, places: Sequence[int]) -> "Table":
         """The table of the rows at ``places``, counted from 0, in that order."""

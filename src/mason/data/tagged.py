@@ -41,7 +41,7 @@ def find_tagged_columns(
         words = _one(table, _WORDS, "--text", [tags])
     if tags is None and (need_tags or _called(table, _TAGS, [words])):
         tags = _one(table, _TAGS, "--label", [words])
-    return Columns(words, label=tags)
+    return Columns(words, answer=tags)
 
 
 def _called(table: Table, usual: frozenset[str], taken: Sequence[str | None]) -> list[str]:
@@ -78,7 +78,7 @@ def sentences_of(table: Table, columns: Columns) -> list[Sentence]:
             sentence names the row.
     """
     words = _lists(table, columns.text)
-    tags = _lists(table, columns.label) if columns.label else None
+    tags = _lists(table, columns.answer) if columns.answer else None
     for i, row in enumerate(table.rows):
         if not words[i] or not all(word.strip() for word in words[i]):
             raise DataError(

@@ -1,7 +1,7 @@
 """What something simpler scores on the same rows: you may not need a Transformer."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -12,10 +12,11 @@ from mason.metrics.classification import Estimate
 
 @dataclass(frozen=True)
 class Baseline:
-    """A simple method and its accuracy with an interval."""
+    """A simple method and its accuracy, or its other scores, with intervals."""
 
     name: str
-    accuracy: Estimate
+    accuracy: Estimate | None = None
+    scores: Mapping[str, Estimate] = field(default_factory=dict)
 
 
 def baselines(

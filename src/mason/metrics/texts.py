@@ -123,7 +123,7 @@ def match_scores(written: Texts, wanted: Texts) -> TextScores:
     pairs = [(a.strip(), b.strip()) for a, b in zip(written, wanted, strict=True)]
     exact = np.array([float(a == b) for a, b in pairs])
     near = np.array([1 - edit_distance(a, b) / max(len(a), len(b), 1) for a, b in pairs])
-    overall = {"exact_match": mean_estimate(exact), "edit_similarity": mean_estimate(near)}
+    overall = {"exact_completion": mean_estimate(exact), "edit_similarity": mean_estimate(near)}
     return TextScores(overall, near, {})
 
 

@@ -13,7 +13,14 @@ from mason.reports.overview import headline
 from mason.reports.page import speaking
 from mason.reports.schema import Results, Scored, validate
 
-PIPELINE_TAGS = {"classification": "text-classification"}
+PIPELINE_TAGS = {
+    "classification": "text-classification",
+    "tagging": "token-classification",
+    "answering": "question-answering",
+    "translation": "translation",
+    "summarisation": "summarization",
+    "completion": "text-generation",
+}
 # Markdown and HTML that a file name or label could carry into the card.
 _MARKDOWN = str.maketrans({c: f"\\{c}" for c in "\\`*_{}[]<>#|~"} | {"\n": " ", "\r": " "})
 
@@ -117,7 +124,11 @@ def _scores(results: Results) -> str:
     if scored is None or not scored.scores:
         return ""
     rows = [(name.replace("_", " "), score) for name, score in scored.scores.items()]
-    rows += [(_plain(b.name), b.accuracy) for b in scored.baselines]
+    rows += [
+        (_plain(b.name if name == "accuracy" else f"{b.name}: {name.replace('_', ' ')}"), score)
+        for b in scored.baselines
+        for name, score in b.every.items()
+    ]
     lines = [f"| {say('Score')} | {say('Value')} | {say('Between')} |", "|---|---:|---:|"]
     lines += [
         f"| {name} | {percent(s.value)} | {percent(s.low)}–{percent(s.high)} |" for name, s in rows
@@ -166,9 +177,11 @@ def _limits(results: Results) -> str:
 
 
 def _use(results: Results) -> str:
-    if results.task is None or results.task.name != "classification":
+    given = dict.fromkeys(PIPELINE_TAGS, '"…"') | {"answering": '"question", "text"'}
+    if results.task is None or results.task.name not in given:
         return ""
-    code = 'import mason\n\nmodel = mason.load("path/to/this/folder")\nmodel.predict("…")'
+    asked = given[results.task.name]
+    code = f'import mason\n\nmodel = mason.load("path/to/this/folder")\nmodel.predict({asked})'
     return f"## {say('How to use it')}\n\n```python\n{code}\n```"
 
 

@@ -4,6 +4,7 @@ from mason.language import say
 from mason.reports.markup import Part, escape, sentences
 from mason.reports.numbers import count, decimal, magnitude, out_of, percent
 from mason.reports.schema import Data, Interval, Results, Scored, Training
+from mason.reports.score_names import score_names
 
 GOOD, WATCH, PROBLEM, UNKNOWN = "good", "watch", "problem", "unknown"
 
@@ -32,6 +33,16 @@ def headline(results: Results) -> str:
             "Guesses unseen text with a loss of {loss}; word counts alone give {unigram}",
             loss=decimal(results.pretraining.held_loss, 2),
             unigram=decimal(results.pretraining.unigram_loss, 2),
+        )
+    if results.evaluation is not None and accuracy is None and (main := _main(results)):
+        name, score = main
+        return say(
+            "{score} of {value} on {rows} ({low}–{high})",
+            score=score_names()[name][0],
+            value=percent(score.value),
+            rows=scored_rows(results.evaluation),
+            low=percent(score.low),
+            high=percent(score.high),
         )
     if results.evaluation is None or accuracy is None:
         if results.data is not None and results.data.rows.get("train"):
@@ -74,6 +85,14 @@ def _accuracy(results: Results) -> Interval | None:
     return results.evaluation.scores.get("accuracy") if results.evaluation else None
 
 
+def _main(results: Results) -> tuple[str, Interval] | None:
+    """Name and value of the score the task is judged by."""
+    scored = results.evaluation
+    if scored is None or scored.main is None:
+        return None
+    return scored.main, scored.scores[scored.main]
+
+
 def _lede(results: Results) -> list[str]:
     """What was done, what the range means, and what something simpler would score."""
     said = []
@@ -85,8 +104,8 @@ def _lede(results: Results) -> list[str]:
                 source=results.model.source,
             )
         )
-    accuracy, scored = _accuracy(results), results.evaluation
-    if accuracy is None or scored is None:
+    main, scored = _main(results), results.evaluation
+    if main is None or scored is None:
         return said
     said.append(
         say(
@@ -100,15 +119,22 @@ def _lede(results: Results) -> list[str]:
         said.append(
             say("These texts also chose the best step, so the score is somewhat flattering.")
         )
-    if scored.baselines:
-        best = max(scored.baselines, key=lambda b: b.accuracy.value)
-        said.append(
+    name = main[0]
+    rivals = {b.name: b.every[name].value for b in scored.baselines if name in b.every}
+    if rivals:
+        best = max(rivals, key=lambda rival: rivals[rival])
+        template = (
             say(
                 "For comparison, {name} is right on {share} of them.",
-                name=best.name,
-                share=percent(best.accuracy.value),
+                name=best,
+                share=percent(rivals[best]),
+            )
+            if name == "accuracy"
+            else say(
+                "For comparison, {name} reaches {share}.", name=best, share=percent(rivals[best])
             )
         )
+        said.append(template)
     return said
 
 
@@ -131,7 +157,7 @@ def _icon(kind: str) -> str:
 
 
 def _score_card(results: Results) -> str:
-    accuracy, scored = _accuracy(results), results.evaluation
+    main, scored = _main(results), results.evaluation
     question = say("How good is it?")
     learned = results.pretraining
     if learned is not None:
@@ -145,24 +171,26 @@ def _score_card(results: Results) -> str:
                 share=percent(max(0.0, 1 - learned.held_loss / learned.unigram_loss)),
             ),
         )
-    if accuracy is None or scored is None:
+    if main is None or scored is None:
         return _card(UNKNOWN, question, say("Not tested"), say("No unseen texts were scored."))
+    name, score = main
     found = say(
-        "Accuracy {value}, between {low} and {high}.",
-        value=percent(accuracy.value),
-        low=percent(accuracy.low),
-        high=percent(accuracy.high),
+        "{score} {value}, between {low} and {high}.",
+        score=score_names()[name][0],
+        value=percent(score.value),
+        low=percent(score.low),
+        high=percent(score.high),
     )
     macro = scored.scores.get("macro_f1")
     if macro is not None:
         alike = say("All labels counted alike (macro F1): {value}.", value=percent(macro.value))
         found = sentences([found, alike])
-    best = max((b.accuracy.value for b in scored.baselines), default=None)
+    best = max((b.every[name].value for b in scored.baselines if name in b.every), default=None)
     if best is None:
         return _card(GOOD, question, say("Measured"), found)
-    if accuracy.low > best:
+    if score.low > best:
         return _card(GOOD, question, say("Better than something simpler"), found)
-    if accuracy.high < best:
+    if score.high < best:
         return _card(PROBLEM, question, say("Worse than something simpler"), found)
     return _card(WATCH, question, say("No clear gain over something simpler"), found)
 

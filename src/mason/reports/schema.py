@@ -17,6 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from mason.errors import DataError
 
 VERSION = 1
+MAIN_SCORES = ("accuracy", "entity_f1", "word_accuracy", "f1", "bleu", "rougeL", "edit_similarity")
+"""What a task is judged by: the first of them that it has."""
 
 
 class _Block(BaseModel):
@@ -237,14 +239,23 @@ class Mistake(_Block):
     text: str
     label: str
     predicted: str
-    probability: float
+    probability: float | None = None
+    score: float | None = None
+    """Of a text that was written."""
 
 
 class Baseline(_Block):
     """What something simpler scores on the same rows."""
 
     name: str
-    accuracy: Interval
+    accuracy: Interval | None = None
+    scores: dict[str, Interval] = {}
+    """Where an accuracy is not what the task is judged by."""
+
+    @property
+    def every(self) -> dict[str, Interval]:
+        """All its scores by name."""
+        return ({} if self.accuracy is None else {"accuracy": self.accuracy}) | self.scores
 
 
 class Scored(_Block):
@@ -252,14 +263,23 @@ class Scored(_Block):
 
     split: str
     rows: int
+    words: int | None = None
+    """Of all rows, where each has its own answer."""
     confidence: float = 0.95
     scores: dict[str, Interval] = {}
+    signatures: dict[str, str] = {}
+    """All that a score depends on, as sacrebleu says it."""
     per_class: list[ClassRow] = []
     confusion: Confusion | None = None
     calibration: Calibration | None = None
     errors: list[Mistake] | None = None
     """The most confident mistakes; empty where there were none."""
     baselines: list[Baseline] = []
+
+    @property
+    def main(self) -> str | None:
+        """The name of the score that the task is judged by."""
+        return next((name for name in MAIN_SCORES if name in self.scores), None)
 
 
 class CorpusSource(_Block):

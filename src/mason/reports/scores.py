@@ -6,9 +6,14 @@ from mason.reports.markup import Part, escape, folded, heading, paragraph, sente
 from mason.reports.numbers import count, percent
 from mason.reports.overview import scored_rows
 from mason.reports.schema import ClassRow, Interval, Results, Scored
+from mason.reports.score_names import score_names
 
 MOST_LABELS = 14
-FIRST = ("accuracy", "macro_f1")  # the two a layperson should look at; the rest is folded
+FIRST = (
+    *("accuracy", "macro_f1", "word_accuracy", "entity_f1", "exact_match", "f1"),
+    *("bleu", "chrf", "rougeL", "exact_completion", "edit_similarity"),
+)
+"""What a layperson should look at; the rest is folded."""
 
 
 def scores(results: Results) -> Part | None:
@@ -17,6 +22,8 @@ def scores(results: Results) -> Part | None:
     if scored is None or not (scored.scores or scored.per_class or scored.baselines):
         return None
     body = _overall(scored) if scored.scores or scored.baselines else ""
+    if scored.signatures:
+        body += paragraph("; ".join(f"{n}: {s}" for n, s in scored.signatures.items()), "muted")
     if scored.per_class:
         body += heading(say("Label by label")) + _per_class(scored.per_class)
     return Part(
@@ -31,56 +38,24 @@ def scores(results: Results) -> Part | None:
     )
 
 
-def _names() -> dict[str, tuple[str, str]]:
-    """Score names in words, with one explaining sentence."""
-    return {
-        "accuracy": (say("Accuracy"), say("Share of texts given the right label.")),
-        "macro_f1": (
-            say("Macro F1"),
-            say("Balance of missed and false labels; every label counts alike, however rare."),
-        ),
-        "macro_precision": (
-            say("Macro precision"),
-            say("When it names a label, how often that is right; mean over labels."),
-        ),
-        "macro_recall": (
-            say("Macro recall"),
-            say("Of a label's texts, how many it finds; mean over labels."),
-        ),
-        "weighted_f1": (say("Weighted F1"), say("F1 with each label weighted by its texts.")),
-        "weighted_precision": (
-            say("Weighted precision"),
-            say("Precision with each label weighted by its texts."),
-        ),
-        "weighted_recall": (
-            say("Weighted recall"),
-            say("Recall with each label weighted by its texts."),
-        ),
-        "micro_f1": (
-            say("Micro F1"),
-            say("Pooled over labels; with one label a text it equals accuracy."),
-        ),
-        "micro_precision": (say("Micro precision"), say("Pooled over labels, likewise.")),
-        "micro_recall": (say("Micro recall"), say("Pooled over labels, likewise.")),
-    }
-
-
 def _overall(scored: Scored) -> str:
-    names = _names()
+    names = score_names()
     ordered = [n for n in names if n in scored.scores] + [
         n for n in scored.scores if n not in names
     ]
-    scale = _scale([*scored.scores.values(), *(b.accuracy for b in scored.baselines)])
+    rivals = [(b.name, *one) for b in scored.baselines for one in b.every.items()]
+    scale = _scale([*scored.scores.values(), *(score for *_, score in rivals)])
     rows = {n: _score_row(*names.get(n, (n, "")), scored.scores[n], scale) for n in ordered}
     baselines = [
         _score_row(
-            say("{name}: accuracy", name=baseline.name),
+            say("{name}: {score}", name=rival, score=names.get(kind, (kind, ""))[0]),
             say("Something simpler, on the same texts."),
-            baseline.accuracy,
+            score,
             scale,
             "baseline",
         )
-        for baseline in scored.baselines
+        for rival, kind, score in rivals
+        if kind in FIRST
     ]
     first = [row for n, row in rows.items() if n in FIRST or n not in names]
     rest = [row for n, row in rows.items() if n not in FIRST and n in names]

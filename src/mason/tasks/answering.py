@@ -1,7 +1,7 @@
 """Answering: the words of a text that answer a question (Rajpurkar et al. 2016)."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import torch
@@ -12,7 +12,7 @@ from torch.nn.utils.rnn import pad_sequence
 from mason.data.questions import Question, Span
 from mason.models.packed import Packed
 from mason.models.transformer import Transformer, device_of
-from mason.tasks.classification import PASS, reading_passes
+from mason.tasks.classification import PASS, costliest_pass, reading_passes
 from mason.tasks.windows import Frame, room_for, windows
 from mason.text import Tokenizer
 
@@ -38,19 +38,19 @@ class Examples:
         token_types: Their segments; None: the model does not tell them apart.
         places: The (start, end) in the text, in characters, of each token of its part.
         firsts: The row at which the part of the text begins.
-        questions: The question each window belongs to.
+        numbers: The number of the question each window belongs to.
         targets: First and last row of the answer in each window, (0, 0) where it has none.
             None: nobody knows.
-        num_questions: How many there are.
+        questions: The questions themselves.
     """
 
     tokens: Sequence[Sequence[int]]
     token_types: Sequence[Sequence[int]] | None
     places: Sequence[Sequence[Span]]
     firsts: Sequence[int]
-    questions: Sequence[int]
+    numbers: Sequence[int]
     targets: Sequence[tuple[int, int]] | None
-    num_questions: int
+    questions: Sequence[Question]
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -59,6 +59,25 @@ class Examples:
     def lengths(self) -> list[int]:
         """Tokens of each window."""
         return [len(t) for t in self.tokens]
+
+    @property
+    def columns(self) -> list[Sequence[Sequence[int]]]:
+        """Every number of every window, a column at a time."""
+        types = [] if self.token_types is None else [self.token_types]
+        targets: list[Sequence[Sequence[int]]] = [] if self.targets is None else [self.targets]
+        return [self.tokens, *types, *targets]
+
+    def cut(self, most: int) -> "Examples":
+        """The same with at most ``most`` tokens a window, to see what they cost."""
+        types, targets = self.token_types, self.targets
+        return replace(
+            self,
+            tokens=[t[:most] for t in self.tokens],
+            token_types=None if types is None else [t[:most] for t in types],
+            targets=None
+            if targets is None
+            else [(min(begin, most - 1), min(end, most - 1)) for begin, end in targets],
+        )
 
     def pack(self, run: Sequence[int], device: torch.device | str = "cpu") -> Packed:
         """The windows of these numbers as one flat batch."""
@@ -120,9 +139,9 @@ def examples_of(
         [part.types for part in parts] if typed else None,
         [part.places for part in parts],
         [part.first for part in parts],
-        [part.question for part in parts],
+        [part.number for part in parts],
         [part.target for part in parts] if with_targets else None,
-        len(questions),
+        questions,
     )
 
 
@@ -133,7 +152,7 @@ class _Part(NamedTuple):
     types: list[int]
     places: list[Span]
     first: int
-    question: int
+    number: int
     target: tuple[int, int]
 
 
@@ -220,7 +239,6 @@ class Answers:
 def find_answers(
     model: Transformer,
     examples: Examples,
-    questions: Sequence[Question],
     *,
     num_best: int = NBEST,
     max_answer: int = MAX_ANSWER,
@@ -231,19 +249,18 @@ def find_answers(
     Args:
         model: With the head.
         examples: What ``examples_of`` made of the questions.
-        questions: The questions themselves.
         num_best: How many answers of each.
         max_answer: Most tokens of an answer.
         tokens_per_pass: Most tokens that are read at once.
     """
     device, lengths = device_of(model), examples.lengths
-    found: list[dict[Span, float]] = [{} for _ in range(examples.num_questions)]
-    nulls = [float("inf")] * examples.num_questions
+    found: list[dict[Span, float]] = [{} for _ in examples.questions]
+    nulls = [float("inf")] * len(examples.questions)
     for run in reading_passes(lengths, tokens_per_pass):
         packed = examples.pack(run, device)
         logits = model.logits(HEAD, packed).float().cpu().split(packed.lengths)
         for i, rows in zip(run, logits, strict=True):
-            number, first = examples.questions[i], examples.firsts[i]
+            number, first = examples.numbers[i], examples.firsts[i]
             nulls[number] = min(nulls[number], float(rows[_NO_ANSWER].sum()))
             part = rows[first : first + len(examples.places[i])]
             for begin, end, score in _spans(part, num_best, max_answer):
@@ -252,7 +269,7 @@ def find_answers(
                 found[number][span] = max(score, found[number].get(span, score))
     return [
         Answers(_ranked(spans, question.context, num_best), null)
-        for spans, question, null in zip(found, questions, nulls, strict=True)
+        for spans, question, null in zip(found, examples.questions, nulls, strict=True)
     ]
 
 
@@ -290,4 +307,10 @@ def decide(answers: Answers, threshold: float | None) -> Answer:
     best = answers.best[0] if answers.best else Answer("", 0, 0, -torch.inf, 1.0)
     if threshold is None or answers.null_score - best.score <= threshold:
         return best
-    return Answer("", 0, 0, answers.null_score, 1.0)
+    margin = torch.tensor(answers.null_score - best.score)
+    return Answer("", 0, 0, answers.null_score, float(margin.sigmoid()))
+
+
+def read_costliest(model: Transformer, examples: Examples) -> None:
+    """The costliest pass of ``find_answers``."""
+    model.logits(HEAD, examples.pack(costliest_pass(examples.lengths), device_of(model)))

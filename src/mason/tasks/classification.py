@@ -126,9 +126,12 @@ def predict_logits(
 
 def read_costliest(model: Transformer, examples: Examples) -> None:
     """The costliest pass of ``predict_logits``."""
-    lengths = examples.lengths
-    run = max(reading_passes(lengths), key=lambda run: _cost(run, lengths))
-    class_logits(model, examples.pack(run))
+    class_logits(model, examples.pack(costliest_pass(examples.lengths)))
+
+
+def costliest_pass(lengths: Sequence[int]) -> list[int]:
+    """The run of ``reading_passes`` that costs most."""
+    return max(reading_passes(lengths), key=lambda run: _cost(run, lengths))
 
 
 def _cost(run: Sequence[int], lengths: Sequence[int]) -> int:

@@ -1,7 +1,7 @@
 """Tagging: one label for each word, such as its part of speech or the name it belongs to."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Any, NamedTuple
 
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from mason.models.packed import Packed
 from mason.models.transformer import Transformer, device_of
-from mason.tasks.classification import PASS, reading_passes, smoothed_entropy
+from mason.tasks.classification import PASS, costliest_pass, reading_passes, smoothed_entropy
 from mason.tasks.windows import Frame, clearest, room_for, windows
 from mason.text import Tokenizer
 
@@ -113,16 +113,30 @@ class Examples:
         """The windows of these numbers as one flat batch."""
         return Packed.of([self.tokens[i] for i in run], device=device)
 
+    @property
+    def columns(self) -> list[Sequence[Sequence[int]]]:
+        """Every number of every window, a column at a time."""
+        targets = [] if self.targets is None else [self.targets]
+        return [self.tokens, self.rows, *targets]
+
+    def cut(self, most: int) -> "Examples":
+        """The same with at most ``most`` tokens a window, to see what they cost."""
+        return replace(
+            self,
+            tokens=[t[:most] for t in self.tokens],
+            rows=[[min(row, most - 1) for row in rows] for rows in self.rows],
+        )
+
     def learnable(self) -> "Examples":
         """The windows that have something to learn."""
         assert self.targets is not None, "training needs targets"
         kept = [i for i, targets in enumerate(self.targets) if any(t >= 0 for t in targets)]
-        return Examples(
-            [self.tokens[i] for i in kept],
-            [self.rows[i] for i in kept],
-            [self.words[i] for i in kept],
-            [self.targets[i] for i in kept],
-            self.sentences,
+        return replace(
+            self,
+            tokens=[self.tokens[i] for i in kept],
+            rows=[self.rows[i] for i in kept],
+            words=[self.words[i] for i in kept],
+            targets=[self.targets[i] for i in kept],
         )
 
 
@@ -220,3 +234,8 @@ def predict_logits(
         words = [word for i in run for word in examples.words[i]]
         outputs[words] = word_logits(model, examples, run).float().cpu().numpy()
     return outputs
+
+
+def read_costliest(model: Transformer, examples: Examples) -> None:
+    """The costliest pass of ``predict_logits``."""
+    word_logits(model, examples, costliest_pass(examples.lengths))

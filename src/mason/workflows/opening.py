@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mason.errors import SettingsError
+from mason.errors import CheckpointError, SettingsError
 from mason.models.checkpoints import load_model
 from mason.models.families import Family
 from mason.models.files import MANIFEST, is_ours, verify_manifest
@@ -83,6 +83,13 @@ def facts_of(folder: Path) -> dict[str, Any]:
     """What ``Model.write`` put beside the weights; empty where it was not Mason that wrote."""
     file = folder / FACTS_FILE
     return read_json(file) if file.is_file() else {}
+
+
+def facts_error(folder: Path) -> CheckpointError:
+    """What to raise where ``Opened.facts`` cannot be right."""
+    return CheckpointError(
+        "{file} says what Mason never writes; fetch the model again.", file=folder / FACTS_FILE
+    )
 
 
 def _check_whole(path: Path) -> None:

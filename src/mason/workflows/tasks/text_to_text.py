@@ -13,7 +13,7 @@ from mason.data.columns import Columns
 from mason.data.order import order
 from mason.data.tables import Table
 from mason.data.text_pairs import find_text_pair, flat_texts
-from mason.errors import CheckpointError, SettingsError
+from mason.errors import SettingsError
 from mason.evaluation.language import held_scores, held_tokens, read_costliest
 from mason.evaluation.texts import judge_texts, lead_sentence
 from mason.language import say
@@ -26,9 +26,8 @@ from mason.training.defaults import named, recipe_for
 from mason.training.loop import Scores
 from mason.training.recipe import Recipe
 from mason.workflows.dialling import embedding_size
-from mason.workflows.model import FACTS_FILE
 from mason.workflows.needs import Held
-from mason.workflows.opening import Chosen, open_model
+from mason.workflows.opening import Chosen, facts_error, open_model
 from mason.workflows.preparing import Prepared, texts_of
 from mason.workflows.starting import Beginning, begin_writer
 from mason.workflows.tasks.task import Block, Task
@@ -84,10 +83,7 @@ class TextTask(Task[Writer, Exchanges]):
         separator = told.get("separator", self.writer.SEPARATOR)
         longest = told.get("max_new_tokens", 128)
         if not isinstance(separator, str) or type(longest) is not int or longest < 1:
-            raise CheckpointError(
-                "{file} says what Mason never writes; fetch the model again.",
-                file=opened.folder / FACTS_FILE,
-            )
+            raise facts_error(opened.folder)
         return self.writer(
             opened.network,
             opened.tokenizer,
@@ -187,8 +183,7 @@ class TextTask(Task[Writer, Exchanges]):
         for mistake in told["errors"]:
             place = mistake.pop("place")
             mistake |= {"row": int(some.rows[place]), "file": str(some.path)}
-        main = next(iter(told["scores"]))
-        return {"split": split, "rows": len(some), "confidence": 0.95, "main": main, **told}
+        return {"split": split, "rows": len(some), "confidence": 0.95, **told}
 
     @abstractmethod
     def scores(self, written: Sequence[str], wanted: Sequence[str]) -> TextScores:

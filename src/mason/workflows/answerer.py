@@ -1,0 +1,71 @@
+"""A finder of answers as a user holds it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, overload
+
+from mason.data.questions import Question
+from mason.tasks.answering import (
+    MAX_ANSWER,
+    Answer,
+    Answers,
+    Examples,
+    decide,
+    examples_of,
+    find_answers,
+)
+from mason.workflows.model import Model
+
+
+@dataclass
+class Answerer(Model):
+    """A finder of answers in texts.
+
+    Attributes:
+        max_answer: Tokens of the longest answer it gives.
+        threshold: What the score of there being no answer must exceed the best one by; None:
+            it has learned from texts that all have one, and always gives one.
+    """
+
+    task: ClassVar[str] = "answering"
+
+    max_answer: int = MAX_ANSWER
+    threshold: float | None = None
+
+    def encode(self, questions: Sequence[Question], *, with_targets: bool = False) -> Examples:
+        """Questions with windows of their texts, as the network reads them."""
+        return examples_of(
+            questions,
+            self.tokenizer,
+            max_tokens=self.max_tokens,
+            typed=self.network.spec.input_stack.embedding.num_token_types > 1,
+            with_targets=with_targets,
+        )
+
+    def find(self, questions: Sequence[Question], num_best: int = 5) -> list[Answers]:
+        """The likeliest answers of each question, and the score of there being none."""
+        return find_answers(
+            self.network,
+            self.encode(questions),
+            num_best=num_best,
+            max_answer=self.max_answer,
+        )
+
+    @overload
+    def predict(self, questions: str, contexts: str) -> Answer: ...
+
+    @overload
+    def predict(self, questions: list[str], contexts: list[str]) -> list[Answer]: ...
+
+    def predict(
+        self, questions: str | list[str], contexts: str | list[str]
+    ) -> Answer | list[Answer]:
+        """The part of a text that answers a question, or a list of them for lists."""
+        if isinstance(questions, str):
+            return self.predict([questions], [str(contexts)])[0]
+        asked = [Question(q, c) for q, c in zip(questions, contexts, strict=True)]
+        return [decide(found, self.threshold) for found in self.find(asked)] if asked else []
+
+    def facts(self) -> dict[str, Any]:
+        """The longest answer and the threshold."""
+        return {"max_answer": self.max_answer, "threshold": self.threshold}
