@@ -49,17 +49,26 @@ def bleu_and_chrf(written: Texts, wanted: Texts) -> TextScores:
     _check(written, wanted)
     overall, signatures = {}, {}
     for name, metric in (("bleu", BLEU(tokenize=bleu_tokens(wanted))), ("chrf", CHRF())):
-        # Of one row there is nothing to draw from.
-        more = {"n_bootstrap": _RESAMPLES} if len(wanted) > 1 else {}
-        found: Any = metric.corpus_score(list(written), [list(wanted)], **more)
-        half = found._ci if more and found._mean > 0 else 0.0
-        middle = found._mean if half else found.score
-        low, high = min(middle - half, found.score), max(middle + half, found.score)
-        overall[name] = Estimate(found.score / 100, max(low, 0.0) / 100, min(high, 100.0) / 100)
+        overall[name] = _resampled(metric, written, wanted)
         signatures[name] = str(metric.get_signature())
     chrf = CHRF()
     each = [chrf.sentence_score(a, [b]).score / 100 for a, b in zip(written, wanted, strict=True)]
     return TextScores(overall, np.array(each), signatures)
+
+
+def _resampled(metric: Any, written: Texts, wanted: Texts) -> Estimate:
+    """A corpus score, and its percentile interval over resampled rows.
+
+    Each row is counted once by sacrebleu; a resample adds counts up. (Its own bootstrap stops
+    at scores of mixed types.)
+    """
+    value = float(metric.corpus_score(list(written), [list(wanted)]).score)
+    counts = np.array(metric._extract_corpus_statistics(list(written), [list(wanted)]))
+    rows, chance = len(counts), np.random.default_rng(_SEED)
+    drawn = chance.multinomial(rows, np.full(rows, 1 / rows), size=_RESAMPLES) @ counts
+    found = [metric._compute_score_from_stats(sums.tolist()).score for sums in drawn]
+    low, high = _interval(found)
+    return Estimate(value / 100, min(low, value) / 100, max(high, value) / 100)
 
 
 def bleu_tokens(wanted: Texts) -> str:
@@ -148,9 +157,13 @@ def mean_estimate(values: np.ndarray) -> Estimate:
         float(values[chance.integers(len(values), size=len(values))].mean())
         for _ in range(_RESAMPLES)
     ]
+    return Estimate(float(values.mean()), *_interval(drawn))
+
+
+def _interval(drawn: Sequence[float]) -> tuple[float, float]:
     tail = (1 - _CONFIDENCE) / 2
-    low, high = np.quantile(drawn, [tail, 1 - tail])
-    return Estimate(float(values.mean()), float(low), float(high))
+    low, high = np.quantile(np.asarray(drawn, dtype=np.float64), [tail, 1 - tail])
+    return float(low), float(high)
 
 
 def _check(written: Texts, wanted: Texts) -> None:

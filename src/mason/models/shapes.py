@@ -73,13 +73,17 @@ def _bart(width: int, depth: int, heads: int) -> Config:
 
 
 def _marian(width: int, depth: int, heads: int) -> Config:
-    """As in the published pairs: sinusoidal positions, swish, one matrix of token vectors."""
+    """As in the published pairs: sinusoidal positions, swish, one matrix of token vectors.
+
+    Their embeddings are scaled up by the root of the width, so that a deviation of one over it
+    makes token vectors as large as positions (Vaswani et al. 2017, Ott et al. 2019).
+    """
     return {
         **_bart(width, depth, heads),
         "model_type": "marian",
         "activation_function": "swish",
         "scale_embedding": True,
-        "dropout": 0.1,
+        "init_std": round(width**-0.5, 4),
     }
 
 
