@@ -40,6 +40,10 @@ NamedModel = Annotated[
     str | None,
     Parameter(help=say("A folder, .gguf file, hub id, modelscope:owner/name or short name.")),
 ]
+Shape = Annotated[
+    str | None,
+    Parameter(help=say("A shape to start from random weights, such as marian-mini.")),
+]
 Planned = Annotated[
     str | None,
     Parameter(

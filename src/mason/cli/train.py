@@ -13,6 +13,7 @@ def train(
     *settings: options.Setting,
     task: options.Task = None,
     model: options.NamedModel = None,
+    shape: options.Shape = None,
     data: options.Data = None,
     valid: options.Held = None,
     test: options.Held = None,
@@ -34,7 +35,7 @@ def train(
     given |= {"target": target}
     given |= {"valid": valid, "test": test, "encoding": encoding, "format": format}
     named = {f"data.{name}": value for name, value in given.items()}
-    named |= {"task": task, "language": language.chosen()}
+    named |= {"task": task, "model.shape": shape, "language": language.chosen()}
     with Progress() as progress:
         run = start(
             model,

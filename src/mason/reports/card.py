@@ -11,7 +11,8 @@ from mason.reports.markup import sentences
 from mason.reports.numbers import count, magnitude, percent, size
 from mason.reports.overview import headline
 from mason.reports.page import speaking
-from mason.reports.schema import Results, Scored, validate
+from mason.reports.schema import Results, Scored
+from mason.reports.validation import validate
 
 PIPELINE_TAGS = {
     "classification": "text-classification",

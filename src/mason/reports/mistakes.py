@@ -13,13 +13,16 @@ def mistakes(results: Results) -> Part | None:
         return None
     if any(mistake.score is not None for mistake in found):
         return _written(found)
-    rows = [_row(m, m.probability) for m in sorted(found, key=lambda m: -(m.probability or 0))]
-    heads = [say("Text"), say("True label"), say("Its answer"), say("How sure")]
+    # A number has no probability: its mistakes come in the order of their size.
+    rows = [_row(m, m.probability) for m in sorted(found, key=lambda m: -(m.probability or 0.0))]
+    heads = [say("Text"), say("True label"), say("Its answer")]
+    sure = any(mistake.probability is not None for mistake in found)
+    heads += [say("How sure")] if sure else []
     nothing = paragraph(say("None: every tested text got its right label."))
     return Part(
         say("Where it was most wrong"),
         say("The mistakes it was surest of. Read them first: some are wrong labels in the data."),
-        table(heads, rows, kind="stack mistakes", numeric=1) if rows else nothing,
+        table(heads, rows, kind="stack mistakes", numeric=int(sure)) if rows else nothing,
     )
 
 
@@ -44,5 +47,5 @@ def _row(mistake: Mistake, figure: float | None) -> list[str]:
         f'<span class="quote" dir="auto">{escape(mistake.text)}</span>{origin}',
         escape(mistake.label),
         escape(mistake.predicted),
-        percent(figure),
+        *([] if figure is None else [percent(figure)]),
     ]

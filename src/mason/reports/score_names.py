@@ -5,7 +5,8 @@ from mason.language import say
 
 def score_names() -> dict[str, tuple[str, str]]:
     """Score names in words, with one explaining sentence."""
-    return _of_labels() | _of_words() | _of_answers() | _of_texts()
+    parts = (_of_labels(), _of_words(), _of_answers(), _of_numbers(), _of_texts())
+    return {name: told for part in parts for name, told in part.items()}
 
 
 def _of_labels() -> dict[str, tuple[str, str]]:
@@ -81,6 +82,23 @@ def _of_answers() -> dict[str, tuple[str, str]]:
         "no_answer_accuracy": (
             say("No answer found where there is none"),
             say("Over the questions whose text holds none."),
+        ),
+    }
+
+
+def _of_numbers() -> dict[str, tuple[str, str]]:
+    return {
+        "pearson": (
+            say("Correlation"),
+            say("How nearly the predicted numbers lie on a line with the right ones (Pearson)."),
+        ),
+        "spearman": (
+            say("Rank correlation"),
+            say("How well they are put in order, whatever the distances (Spearman)."),
+        ),
+        "r2": (
+            say("Explained variance"),
+            say("Share of the differences between texts that is foretold; the mean foretells 0."),
         ),
     }
 

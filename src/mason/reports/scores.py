@@ -3,14 +3,14 @@
 from mason.language import say
 from mason.reports.charts import Axis, axis, scale_row, whisker
 from mason.reports.markup import Part, escape, folded, heading, paragraph, sentences, table
-from mason.reports.numbers import count, percent
+from mason.reports.numbers import count, decimal, percent
 from mason.reports.overview import scored_rows
 from mason.reports.schema import ClassRow, Interval, Results, Scored
 from mason.reports.score_names import score_names
 
 MOST_LABELS = 14
 FIRST = (
-    *("accuracy", "macro_f1", "word_accuracy", "entity_f1", "exact_match", "f1"),
+    *("accuracy", "macro_f1", "word_accuracy", "entity_f1", "exact_match", "f1", "pearson"),
     *("bleu", "chrf", "rougeL", "exact_completion", "edit_similarity"),
 )
 """What a layperson should look at; the rest is folded."""
@@ -24,6 +24,8 @@ def scores(results: Results) -> Part | None:
     body = _overall(scored) if scored.scores or scored.baselines else ""
     if scored.signatures:
         body += paragraph("; ".join(f"{n}: {s}" for n, s in scored.signatures.items()), "muted")
+    if "mae" in scored.distances:
+        body += paragraph(distance_in_words(scored.distances["mae"]))
     if scored.per_class:
         body += heading(say("Label by label")) + _per_class(scored.per_class)
     return Part(
@@ -35,6 +37,16 @@ def scores(results: Results) -> Part | None:
             confidence=percent(scored.confidence, 0),
         ),
         body,
+    )
+
+
+def distance_in_words(mae: Interval) -> str:
+    """How far off predicted numbers are."""
+    return say(
+        "On average {value} off ({low} to {high}), in the unit of the numbers.",
+        value=decimal(mae.value),
+        low=decimal(mae.low),
+        high=decimal(mae.high),
     )
 
 

@@ -8,9 +8,11 @@ from mason.workflows.loading import load
 from mason.workflows.model import Model
 from mason.workflows.planning import plan
 from mason.workflows.pretraining import Pretrained, pretrain
+from mason.workflows.regressor import Regressor
 from mason.workflows.resuming import Checked, resume, verify_run
 from mason.workflows.tokenizing import make_tokenizer, report_tokenizers
 from mason.workflows.vocabulary import extend_vocabulary, read_words, trim_vocabulary
+from mason.workflows.writer import Writer
 
 __all__ = [
     "Checked",
@@ -18,7 +20,9 @@ __all__ = [
     "Model",
     "Prediction",
     "Pretrained",
+    "Regressor",
     "Run",
+    "Writer",
     "check",
     "evaluate",
     "extend_vocabulary",

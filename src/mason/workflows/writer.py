@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, overload
 
 from mason.errors import TokenizerError
-from mason.generation import generate_greedily
+from mason.generation import Sampling, generate
 from mason.tasks.classification import reading_passes
 from mason.tasks.text_to_text import Exchanges
 from mason.workflows.model import Model
@@ -21,6 +21,7 @@ class Writer(Model):
     Attributes:
         separator: What a lone decoder reads between a text and what it writes.
         max_new_tokens: Most tokens it writes: as many as the longest text it learned from.
+        num_beams: Texts that are followed at once; 1 takes the likeliest token every time.
     """
 
     SEPARATOR: ClassVar[str] = "\n"
@@ -28,6 +29,7 @@ class Writer(Model):
 
     separator: str = "\n"
     max_new_tokens: int = 128
+    num_beams: int = 1
 
     @property
     def end(self) -> int:
@@ -99,9 +101,10 @@ class Writer(Model):
         return found
 
     def _write(self, sources: Sequence[Sequence[int]]) -> list[list[int]]:
-        return generate_greedily(
-            self.network, sources, max_new_tokens=self.max_new_tokens, stop=(self.end,)
+        sampling = Sampling(
+            max_new_tokens=self.max_new_tokens, num_beams=self.num_beams, stop_tokens=(self.end,)
         )
+        return [answer.tokens for answer in generate(self.network, sources, sampling)]
 
     def facts(self) -> dict[str, Any]:
         """What it needs to write as it learned to."""
