@@ -73,6 +73,7 @@ def _locate(name: str, settings: DataSettings) -> tuple[Path, DataSettings]:
         return find_data(name), settings
     dataset = find_dataset(name)
     known = {"text": dataset.text, "label": dataset.label, "group": dataset.group}
+    known |= {"target": dataset.target}
     unset = {k: v for k, v in known.items() if getattr(settings, k) is None and v is not None}
     return dataset.build(), settings.model_copy(update=unset)
 
