@@ -18,6 +18,7 @@ import torch
 import mason
 from benchmarks.report import Goal, Row, publish
 from mason.metrics.texts import bleu_and_chrf
+from mason.text.trainers import train_tokenizer
 from mason.workflows import Run, Writer
 from mason.workflows.preparing import Prepared, data_settings, prepare, texts_of
 from mason.workflows.tasks import find_task
@@ -26,9 +27,19 @@ SHAPE, LONGEST, BATCH = "marian-mini", 128, 64
 TRAINING = {"training.label_smoothing": "0.1"}
 
 
+def make_tokenizer(rows: Prepared, size: int, folder: Path) -> Path:
+    """The tokenizer of both sides, learned before their clocks start."""
+    train = rows.tables["train"]
+    texts = [t for n in (rows.columns.text, rows.columns.target or "") for t in texts_of(train, n)]
+    folder.mkdir(parents=True)
+    train_tokenizer(texts, kind="unigram", vocab_size=size).save(folder)
+    return folder
+
+
 def ours(data: str, minutes: float, shape: str, threads: int, folder: Path) -> Run:
     """Mason's run; the model it leaves is the best by its own validation."""
     options = {"model.shape": shape, "model.max_tokens": str(LONGEST), **TRAINING}
+    options["model.tokenizer"] = str(folder.parent / "tokenizer")
     options |= {"training.budget": f"{minutes}m", "training.threads": str(threads)}
     return mason.train(
         data=data, output=folder, task="translation", notice=print, command="benchmark", **options
@@ -114,6 +125,7 @@ def main() -> None:
     parser.add_argument("--data", default="catalog:debian-en-fr")
     parser.add_argument("--minutes", type=float, default=20.0, help="of training, for each")
     parser.add_argument("--shape", default=SHAPE)
+    parser.add_argument("--vocabulary", type=int, default=8000)
     parser.add_argument("--rows", type=int, default=1000, help="test rows to write")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--save", action="store_true")
@@ -121,8 +133,9 @@ def main() -> None:
     torch.set_num_threads(chosen.threads)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        run = ours(chosen.data, chosen.minutes, chosen.shape, chosen.threads, folder / "ours")
         rows = prepare(data_settings(chosen.data, {}), find_task("translation"), seed=1)
+        make_tokenizer(rows, chosen.vocabulary, folder / "tokenizer")
+        run = ours(chosen.data, chosen.minutes, chosen.shape, chosen.threads, folder / "ours")
         some = rows.tables["test"].take(range(min(chosen.rows, len(rows.tables["test"]))))
         sources = texts_of(some, rows.columns.text)
         wanted = texts_of(some, rows.columns.target or "")
