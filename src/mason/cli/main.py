@@ -45,6 +45,11 @@ def build_app() -> App:
         ("selfcheck", say("check that this machine computes what it must")),
     ):
         app.command(f"mason.cli.{name}:{name}", name=name, help=help_text, sort_key=name)
+    for name, help_text in (
+        ("translate", say("translate a text, a file, or standard input")),
+        ("summarise", say("summarise a text, a file, or standard input")),
+    ):
+        app.command(f"mason.cli.translate:{name}", name=name, help=help_text, sort_key=name)
     data.command("mason.cli.data:check", name="check", help=say("find what is wrong with a table"))
     tokenizer = App(
         name="tokenizer",

@@ -57,9 +57,9 @@ def predict(
     elif text is not None:
         answered = _answer(ready, [text], None if pair is None else [pair])
     elif sys.stdin.isatty():
-        answered = _answer(ready, _typed(), batch=1)
+        answered = _answer(ready, typed_lines(), batch=1)
     else:
-        answered = _answer(ready, _lines())
+        answered = _answer(ready, standard_lines())
     _write(answered, Path(output)) if output else _print(answered, json_lines)
     return 0
 
@@ -76,7 +76,12 @@ def _answer(
         yield from zip(some, model.predict(some, *others), strict=True)
 
 
-def _lines() -> Iterator[str]:
+def standard_lines() -> Iterator[str]:
+    """The lines of standard input.
+
+    Raises:
+        DataError: It is in another encoding.
+    """
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(errors="strict")  # the locale C lets anything through
     try:
@@ -90,7 +95,8 @@ def _lines() -> Iterator[str]:
         ) from None
 
 
-def _typed() -> Iterator[str]:
+def typed_lines() -> Iterator[str]:
+    """What a person types, up to an empty line."""
     print(say("Type a text and press Enter; an empty line ends."), file=sys.stderr)
     while True:
         try:

@@ -5,7 +5,8 @@ from mason.language import say
 
 def score_names() -> dict[str, tuple[str, str]]:
     """Score names in words, with one explaining sentence."""
-    return _of_labels() | _of_words() | _of_answers() | _of_numbers()
+    parts = (_of_labels(), _of_words(), _of_answers(), _of_numbers(), _of_texts())
+    return {name: told for part in parts for name, told in part.items()}
 
 
 def _of_labels() -> dict[str, tuple[str, str]]:
@@ -98,5 +99,20 @@ def _of_numbers() -> dict[str, tuple[str, str]]:
         "r2": (
             say("Explained variance"),
             say("Share of the differences between texts that is foretold; the mean foretells 0."),
+        ),
+    }
+
+
+def _of_texts() -> dict[str, tuple[str, str]]:
+    return {
+        "bleu": (say("BLEU"), say("Runs of one to four words that the reference has too.")),
+        "chrf": (say("chrF"), say("Runs of one to six letters shared with the reference.")),
+        "rouge1": (say("ROUGE-1"), say("Words shared with the summary wanted.")),
+        "rouge2": (say("ROUGE-2"), say("Pairs of words shared with the summary wanted.")),
+        "rougeL": (say("ROUGE-L"), say("The longest run of words in common, gaps allowed.")),
+        "exact_completion": (say("Exactly right"), say("Share written just as wanted.")),
+        "edit_similarity": (
+            say("Edit similarity"),
+            say("Letters that need no change, as a share of the longer text."),
         ),
     }

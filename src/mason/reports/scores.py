@@ -9,7 +9,10 @@ from mason.reports.schema import ClassRow, Interval, Results, Scored
 from mason.reports.score_names import score_names
 
 MOST_LABELS = 14
-FIRST = ("accuracy", "macro_f1", "word_accuracy", "entity_f1", "exact_match", "f1", "pearson")
+FIRST = (
+    *("accuracy", "macro_f1", "word_accuracy", "entity_f1", "exact_match", "f1", "pearson"),
+    *("bleu", "chrf", "rougeL", "exact_completion", "edit_similarity"),
+)
 """What a layperson should look at; the rest is folded."""
 
 
@@ -19,6 +22,8 @@ def scores(results: Results) -> Part | None:
     if scored is None or not (scored.scores or scored.per_class or scored.baselines):
         return None
     body = _overall(scored) if scored.scores or scored.baselines else ""
+    if scored.signatures:
+        body += paragraph("; ".join(f"{n}: {s}" for n, s in scored.signatures.items()), "muted")
     if "mae" in scored.distances:
         body += paragraph(distance_in_words(scored.distances["mae"]))
     if scored.per_class:

@@ -92,8 +92,8 @@ class ClassificationObjective:
 def smoothed_entropy(smoothing: float, num_classes: int) -> float:
     """Entropy in nats of a target that shares ``smoothing`` among all classes."""
     shared = smoothing / num_classes
-    weights = [1 - smoothing + shared, *[shared] * (num_classes - 1)]
-    return -sum(w * math.log(w) for w in weights if w > 0)
+    weights = {1 - smoothing + shared: 1, shared: num_classes - 1}
+    return -sum(num * w * math.log(w) for w, num in weights.items() if w > 0)
 
 
 def class_logits(model: Transformer, packed: Packed) -> Tensor:

@@ -10,6 +10,7 @@ from mason.workflows.planning import plan
 from mason.workflows.pretraining import Pretrained, pretrain
 from mason.workflows.regressor import Regressor
 from mason.workflows.resuming import Checked, resume, verify_run
+from mason.workflows.text_to_text import TextToText
 from mason.workflows.tokenizing import make_tokenizer, report_tokenizers
 from mason.workflows.vocabulary import extend_vocabulary, read_words, trim_vocabulary
 from mason.workflows.writer import Generated, Sampling, Writer
@@ -24,6 +25,7 @@ __all__ = [
     "Regressor",
     "Run",
     "Sampling",
+    "TextToText",
     "Writer",
     "check",
     "evaluate",

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from mason.workflows.preparing import columns_of, data_settings, read_tables, texts_of
+from mason.workflows.tasks import find_task
 
 
 def read_texts(data: str | Path, **options: str | None) -> tuple[list[str], list[str] | None]:
@@ -20,3 +21,21 @@ def read_texts(data: str | Path, **options: str | None) -> tuple[list[str], list
     table = next(iter(tables.values()))
     seconds = texts_of(table, columns.pair) if columns.pair else None
     return texts_of(table, columns.text), seconds
+
+
+def read_sources(data: str | Path, task: str, **options: str | None) -> list[str]:
+    """The texts of every row that a task reads to write another.
+
+    Args:
+        data: As for ``read_texts``.
+        task: Its name.
+        options: As for ``read_texts``.
+
+    Raises:
+        MasonError: As for ``read_texts``.
+    """
+    reader = find_task(task)
+    tables, settings = read_tables(data_settings(data, options))
+    tables = reader.arrange(tables)
+    columns = reader.columns(tables, settings, complete=False)
+    return texts_of(next(iter(tables.values())), columns.text)
