@@ -39,6 +39,8 @@ def build_app() -> App:
         ("resume", say("go on with a run that was stopped or killed")),
         ("evaluate", say("measure a model on a table it has not seen")),
         ("predict", say("label a text, a file, or standard input")),
+        ("tag", say("tag the words of a text, a file, or standard input")),
+        ("answer", say("find the answer to a question in a text")),
         ("show", say("print a model's blocks with their sizes")),
         ("selfcheck", say("check that this machine computes what it must")),
     ):

@@ -1,6 +1,5 @@
 """``mason predict``: a text, a file, standard input, or a conversation."""
 
-import io
 import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from mason.cli import options
-from mason.errors import DataError, RunError, SettingsError
+from mason.cli.inputs import lines, typed
+from mason.errors import RunError, SettingsError
 from mason.language import say
 
 if TYPE_CHECKING:
@@ -55,9 +55,9 @@ def predict(
     elif text is not None:
         labelled = _label(ready, [text], None if pair is None else [pair])
     elif sys.stdin.isatty():
-        labelled = _label(ready, _typed(), batch=1)
+        labelled = _label(ready, typed(), batch=1)
     else:
-        labelled = _label(ready, _lines())
+        labelled = _label(ready, lines())
     _write(labelled, Path(output)) if output else _print(labelled, json_lines)
     return 0
 
@@ -72,32 +72,6 @@ def _label(
     while some := list(islice(rest, batch)):
         others = None if seconds is None else list(islice(seconds, batch))
         yield from zip(some, model.predict(some, others), strict=True)
-
-
-def _lines() -> Iterator[str]:
-    if isinstance(sys.stdin, io.TextIOWrapper):
-        sys.stdin.reconfigure(errors="strict")  # the locale C lets anything through
-    try:
-        for line in sys.stdin:
-            yield line.rstrip("\n")
-    except UnicodeDecodeError:
-        raise DataError(
-            "Standard input is not {encoding}; give the file with --data, then its encoding is "
-            "found.",
-            encoding=sys.stdin.encoding,
-        ) from None
-
-
-def _typed() -> Iterator[str]:
-    print(say("Type a text and press Enter; an empty line ends."), file=sys.stderr)
-    while True:
-        try:
-            line = input("> ")
-        except EOFError:
-            return
-        if not line.strip():
-            return
-        yield line
 
 
 def _print(labelled: Labelled, json_lines: bool) -> None:

@@ -1,5 +1,6 @@
 """One short function for each verb: where everything meets."""
 
+from mason.workflows.answerer import Answerer
 from mason.workflows.checking import check
 from mason.workflows.classifier import Classifier, Prediction
 from mason.workflows.evaluating import evaluate
@@ -9,16 +10,20 @@ from mason.workflows.model import Model
 from mason.workflows.planning import plan
 from mason.workflows.pretraining import Pretrained, pretrain
 from mason.workflows.resuming import Checked, resume, verify_run
+from mason.workflows.tagger import Tagged, Tagger
 from mason.workflows.tokenizing import make_tokenizer, report_tokenizers
 from mason.workflows.vocabulary import extend_vocabulary, read_words, trim_vocabulary
 
 __all__ = [
+    "Answerer",
     "Checked",
     "Classifier",
     "Model",
     "Prediction",
     "Pretrained",
     "Run",
+    "Tagged",
+    "Tagger",
     "check",
     "evaluate",
     "extend_vocabulary",
