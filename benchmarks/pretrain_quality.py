@@ -63,6 +63,7 @@ def prepare(shared: Contest) -> None:
             objective=shared.objective,
             **options,
         )
+        (shared.work / "tokenizer").mkdir(parents=True, exist_ok=True)
         made.tokenizer.save(shared.work / "tokenizer")
 
 

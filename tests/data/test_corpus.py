@@ -148,6 +148,20 @@ def test_passages_are_whole_sentences_of_one_document(tmp_path: Path) -> None:
     assert ["".join(map(chr, s)) for s in found.parted()[0]] == ["aaa.", " Bbbbbbbb."]
 
 
+def test_a_text_without_full_stops_loses_nothing(tmp_path: Path) -> None:
+    texts = ["x" * 200, "Short.", "y" * 65 + ". Z."]
+    store = write_store(
+        tmp_path / "s", texts, _encode, fingerprint="f", vocab_size=300, held_share=0.0
+    )
+    for longest in (64, 70, 1000):
+        found = store.passages(longest, held=False)
+        read = ["".join(map(chr, found[i])) for i in range(len(found))]
+        assert "".join(read) == "".join(texts)
+        assert max(map(len, read)) <= longest
+    pieces = [len(s) for s in store.passages(1000, held=False).parted()[0]]
+    assert pieces == [50] * 4 and store.counts.num_sentences == 4 + 1 + 2 + 1
+
+
 def test_another_corpus_in_the_folder_is_refused(tmp_path: Path) -> None:
     write_store(tmp_path / "s", ["one"], _encode, fingerprint="f", vocab_size=300)
     with pytest.raises(DataError, match="another corpus"):

@@ -184,9 +184,8 @@ def _score_card(results: Results) -> str:
     if macro is not None:
         alike = say("All labels counted alike (macro F1): {value}.", value=percent(macro.value))
         found = sentences([found, alike])
-    best = max(
-        (scores_of(b)[name].value for b in scored.baselines if name in scores_of(b)), default=None
-    )
+    rivals = [scores_of(rival) for rival in scored.baselines]
+    best = max((told[name].value for told in rivals if name in told), default=None)
     if best is None:
         return _card(GOOD, question, say("Measured"), found)
     if score.low > best:

@@ -14,7 +14,7 @@ from typing import Any, Literal
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _TOKENS_PER_PARAMETER = 20.0
 _MOST_EPOCHS = 40.0
-_STEPS = 2_000
+_STEPS = 4_000
 
 MODERN: dict[str, Any] = {
     "optimizer": "adamw",
@@ -69,6 +69,6 @@ def peak_rate(num_parameters: float) -> float:
 
 
 def batch_tokens(num_tokens: float, max_tokens: int) -> int:
-    """Tokens a step, so that a run has about two thousand steps; a power of two."""
+    """Tokens a step, so that a run has about four thousand steps; a power of two."""
     wanted = max(num_tokens / _STEPS, 8.0 * max_tokens, 1024.0)
     return int(min(2 ** round(math.log2(wanted)), 2**19))

@@ -6,8 +6,8 @@ from typing import Any
 from mason.settings import TrainingSettings
 from mason.training.recipe import Recipe
 
-_SMALL = 40_000_000
-"""Parameters below which a model wants a higher learning rate."""
+_SMALL, _TINY = 40_000_000, 5_000_000
+"""Parameters below which a model wants a higher learning rate, and a much higher one."""
 
 
 def recipe_for(settings: TrainingSettings, *, num_parameters: int, num_examples: int) -> Recipe:
@@ -18,7 +18,9 @@ def recipe_for(settings: TrainingSettings, *, num_parameters: int, num_examples:
     and calibration. How the numbers were found is in LOG.md.
     """
     small = num_parameters < _SMALL
-    if small and num_examples >= 2000:
+    if num_parameters < _TINY:
+        epochs, batch_size, rate = 6.0, 32, 1e-3
+    elif small and num_examples >= 2000:
         epochs, batch_size, rate = 2.0, 32, 1.6e-4
     else:
         epochs = 10.0 if num_examples < 500 else 6.0 if num_examples < 2000 else 3.0

@@ -15,10 +15,13 @@ import numpy.typing as npt
 from mason.data.corpora.sieve import Sieve, Sifted
 from mason.errors import DataError
 
-FORMAT = "mason-tokens-2"
+Ints = npt.NDArray[np.int64]
+FORMAT = "mason-tokens-3"
 FACTS = "store.json"
 SIZES = {"sentences": 8, "documents": 8, "held": 1, "origins": 2}
 """Bytes of an entry in each file but ``tokens``."""
+LONGEST = 64
+"""Tokens of a sentence that is not cut in two: code and text without full stops lose nothing."""
 
 
 @dataclass(frozen=True)
@@ -44,13 +47,13 @@ class Counts:
     num_poor: int = 0
     num_excluded: int = 0
 
-    def plus(self, chunk: Sifted, lengths: npt.NDArray[np.int64]) -> "Counts":
-        """With one more chunk, whose sentences have these numbers of tokens."""
+    def plus(self, chunk: Sifted, num_sentences: int, num_tokens: int) -> "Counts":
+        """With one more chunk, of so many sentences and tokens."""
         more = {
             "num_read": chunk.num_read,
             "num_documents": len(chunk.texts),
-            "num_sentences": len(lengths),
-            "num_tokens": int(lengths.sum()),
+            "num_sentences": num_sentences,
+            "num_tokens": num_tokens,
             "num_bytes": chunk.num_bytes,
             **chunk.dropped,
         }
@@ -97,13 +100,14 @@ class Writer:
         """Write one chunk and, from time to time, say that it is there."""
         now = self.counts
         lengths = np.array([len(ids) for ids in encoded], dtype=np.int64)
-        per_document = np.array([len(text) for text in chunk.texts], dtype=np.int64)
+        ends, pieces = _pieces(lengths)
+        last = np.cumsum([len(text) for text in chunk.texts], dtype=np.int64)
         written: dict[str, npt.NDArray[Any]] = {
             "tokens": np.fromiter(
                 chain.from_iterable(encoded), f"<u{self.bits // 8}", int(lengths.sum())
             ),
-            "sentences": (now.num_tokens + np.cumsum(lengths)).astype("<i8"),
-            "documents": (now.num_sentences + np.cumsum(per_document)).astype("<i8"),
+            "sentences": (now.num_tokens + ends).astype("<i8"),
+            "documents": (now.num_sentences + np.append(0, np.cumsum(pieces))[last]).astype("<i8"),
             "held": (chunk.digests >> np.uint64(32)) < held_share * 2**32,
             "origins": np.array(chunk.origins, dtype="<u2"),
             "hashes": chunk.digests.astype("<u8"),
@@ -111,7 +115,7 @@ class Writer:
         }
         for name, array in written.items():
             self.streams[name].write(array.tobytes())
-        self.counts = now.plus(chunk, lengths)
+        self.counts = now.plus(chunk, len(ends), int(lengths.sum()))
         if time.monotonic() - self.committed >= self.every_seconds:
             self._commit(finished=False)
 
@@ -143,6 +147,15 @@ class Writer:
             os.fsync(text.fileno())
         draft.replace(self.folder / FACTS)
         self.committed = time.monotonic()
+
+
+def _pieces(lengths: Ints) -> tuple[Ints, Ints]:
+    """Where sentences end when the long ones are cut evenly, and the pieces of each."""
+    pieces = np.maximum(1, -(-lengths // LONGEST))
+    owners = np.repeat(np.arange(len(lengths)), pieces)
+    places = np.arange(1, len(owners) + 1) - (np.cumsum(pieces) - pieces)[owners]
+    starts = np.cumsum(lengths) - lengths
+    return starts[owners] + places * lengths[owners] // pieces[owners], pieces
 
 
 def _read_keys(file: Path) -> npt.NDArray[np.uint64]:

@@ -1,17 +1,14 @@
 """ModernBERT (Warner et al. 2024, arXiv:2412.13663): local and global layers alternate."""
 
-from typing import Any
-
+from mason.models.families.bert import BERT
 from mason.models.families.entries import LayerTypes, Rope
 from mason.models.families.family import Family, HeadTable
 from mason.models.families.keys import ACTIVATION, Code, Fixed, Key, Names
 
 OURS, THEIRS = "encoder.layers.{i}.", ".layers.{i}."
-KINDS = ("full_attention", "sliding_attention")
 NORMS = ("encoder.norm", "encoder.embedding.norm")
 # Half of the window lies to each side, and the row itself is seen too.
 WINDOW = Code(lambda width: width // 2 + 1, lambda window: 2 * (window - 1))
-PAIRED = {"pool": "first", "dense": True, "activation": "tanh", "outputs": 2}
 TRANSFORM_KEYS = (
     Key("classifier_activation", "activation", "gelu", ACTIVATION),
     Key("classifier_bias", "dense_bias", False),
@@ -22,7 +19,7 @@ POOLS = Names({"cls": "first", "mean": "mean"})
 DROPOUT = Key("classifier_dropout", "dropout", 0.0)
 
 
-def transformed(output: str, *keys: Key, outputs: Any = None) -> HeadTable:
+def transformed(output: str, *keys: Key, outputs: object = None) -> HeadTable:
     """A head behind the dense map and norm that all of this family's share."""
     table = {"dense": "head.dense", "norm": "head.norm", "output": output}
     return HeadTable({"dense": True, "outputs": outputs}, table, (*TRANSFORM_KEYS, *keys))
@@ -38,8 +35,7 @@ MODERNBERT = Family(
         "ModernBertForTokenClassification": ("tagging",),
         "ModernBertForQuestionAnswering": ("answering",),
         "ModernBertForMaskedLM": ("language",),
-        # No class of transformers: AutoModelForMaskedLM reads it and leaves the question out.
-        "ModernBertForPreTraining": ("language", "next_sentence"),
+        "ModernBertForPreTraining": ("language", "next_sentence"),  # ours: read as …ForMaskedLM
     },
     keys=(
         Key("vocab_size", "encoder.embedding.vocab_size", 50368),
@@ -59,8 +55,10 @@ MODERNBERT = Family(
         Key("mlp_dropout", "encoder.feed_forward.dropout", 0.0),
         Key("local_attention", "encoder.window", 128, WINDOW),
         LayerTypes(lambda c, i: i % c.get("global_attn_every_n_layers", 3) > 0, stack="encoder"),
-        Rope("encoder.attention.rotary", 1.6e5, kind=KINDS[0], old_theta="global_rope_theta"),
-        Rope("encoder.local_rotary", kind=KINDS[1], old_theta="local_rope_theta"),
+        Rope(
+            "encoder.attention.rotary", 1.6e5, kind="full_attention", old_theta="global_rope_theta"
+        ),
+        Rope("encoder.local_rotary", kind="sliding_attention", old_theta="local_rope_theta"),
         Fixed("rope_scaling", (None,)),
     ),
     constants={"encoder.placement": "pre", "encoder.first_norm": False}
@@ -85,9 +83,7 @@ MODERNBERT = Family(
         "language": transformed(
             "decoder", Key("decoder_bias", "bias", True), Key("tie_word_embeddings", "tied", True)
         ),
-        "next_sentence": HeadTable(
-            PAIRED, {"dense": "pooler.dense", "output": "cls.seq_relationship"}
-        ),
+        "next_sentence": BERT.heads["next_sentence"],
     },
     aliases={"layer_norm_eps": "norm_eps"},
     ignored_keys=frozenset(
