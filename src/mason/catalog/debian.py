@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -108,10 +109,15 @@ def _run(*command: str, folder: str) -> None:
 
 
 def _update() -> Path:
+    """The folder of the indexes, brought up to date once a process."""
+    return _updated(cache_folder() / "apt")
+
+
+@cache
+def _updated(folder: Path) -> Path:
     apt = shutil.which("apt-get")
     if apt is None:
         raise _unavailable(say("there is no apt-get on this machine"))
-    folder = cache_folder() / "apt"
     for name in ("lists/partial", "cache/archives/partial"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     configuration = CONFIGURATION.format(folder=folder.resolve())
