@@ -19,7 +19,7 @@ import mason
 from benchmarks.report import Goal, Row, publish
 from mason.metrics.texts import bleu_and_chrf
 from mason.text.trainers import train_tokenizer
-from mason.workflows import Run, TextToText
+from mason.workflows import Rewriter, Run
 from mason.workflows.preparing import Prepared, data_settings, prepare, texts_of
 from mason.workflows.tasks import find_task
 
@@ -139,7 +139,7 @@ def main() -> None:
         some = rows.tables["test"].take(range(min(chosen.rows, len(rows.tables["test"]))))
         sources = texts_of(some, rows.columns.text)
         wanted = texts_of(some, rows.columns.target or "")
-        assert isinstance(run.model, TextToText)
+        assert isinstance(run.model, Rewriter)
         own = bleu_and_chrf(run.model.predict(sources), wanted)
         peer, tokenizer = theirs(run, rows, chosen.minutes, folder / "theirs")
         other = bleu_and_chrf(

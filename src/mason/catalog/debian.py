@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -125,11 +126,20 @@ def _run(*command: str, folder: str) -> None:
 
 
 def _update(language: str | None = None) -> Path:
-    """Apt's folder, with the indexes of English and perhaps one more language."""
+    """The folder of the indexes, brought up to date once a process.
+
+    Args:
+        language: Of one more set of descriptions than the English one.
+    """
+    folder = cache_folder() / (f"apt-{language}" if language else "apt")
+    return _updated(folder, language)
+
+
+@cache
+def _updated(folder: Path, language: str | None) -> Path:
     apt = shutil.which("apt-get")
     if apt is None:
         raise _unavailable(say("there is no apt-get on this machine"))
-    folder = cache_folder() / (f"apt-{language}" if language else "apt")
     for name in ("lists/partial", "cache/archives/partial"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     languages = " ".join(f'"{name}";' for name in ("en", language) if name)

@@ -41,6 +41,8 @@ def build_app() -> App:
         ("predict", say("label a text, a file, or standard input")),
         ("complete", say("go on from a text, a file of texts, or standard input")),
         ("chat", say("talk to a model, or get one reply")),
+        ("tag", say("tag the words of a text, a file, or standard input")),
+        ("answer", say("find the answer to a question in a text")),
         ("show", say("print a model's blocks with their sizes")),
         ("selfcheck", say("check that this machine computes what it must")),
     ):

@@ -30,7 +30,7 @@ Encoding = Annotated[
 ]
 Format = Annotated[
     str | None,
-    Parameter(help=say("csv, tsv, jsonl, json, parquet or txt; else by its name.")),
+    Parameter(help=say("csv, tsv, jsonl, json, parquet, txt or conll; else by its name.")),
 ]
 Data = Annotated[
     str | None,

@@ -1,6 +1,5 @@
 """``mason predict``: a text, a file, standard input, or a conversation."""
 
-import io
 import json
 import sys
 from collections.abc import Iterable, Iterator
@@ -11,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from mason.cli import options
-from mason.errors import DataError, RunError, SettingsError
+from mason.cli.inputs import lines, typed
+from mason.errors import RunError, SettingsError
 from mason.language import say
 
 if TYPE_CHECKING:
@@ -57,9 +57,9 @@ def predict(
     elif text is not None:
         answered = _answer(ready, [text], None if pair is None else [pair])
     elif sys.stdin.isatty():
-        answered = _answer(ready, typed_lines(), batch=1)
+        answered = _answer(ready, typed(), batch=1)
     else:
-        answered = _answer(ready, standard_lines())
+        answered = _answer(ready, lines())
     _write(answered, Path(output)) if output else _print(answered, json_lines)
     return 0
 
@@ -74,38 +74,6 @@ def _answer(
     while some := list(islice(rest, batch)):
         others = [] if seconds is None else [list(islice(seconds, batch))]
         yield from zip(some, model.predict(some, *others), strict=True)
-
-
-def standard_lines() -> Iterator[str]:
-    """The lines of standard input.
-
-    Raises:
-        DataError: It is in another encoding.
-    """
-    if isinstance(sys.stdin, io.TextIOWrapper):
-        sys.stdin.reconfigure(errors="strict")  # the locale C lets anything through
-    try:
-        for line in sys.stdin:
-            yield line.rstrip("\n")
-    except UnicodeDecodeError:
-        raise DataError(
-            "Standard input is not {encoding}; give the file with --data, then its encoding is "
-            "found.",
-            encoding=sys.stdin.encoding,
-        ) from None
-
-
-def typed_lines() -> Iterator[str]:
-    """What a person types, up to an empty line."""
-    print(say("Type a text and press Enter; an empty line ends."), file=sys.stderr)
-    while True:
-        try:
-            line = input("> ")
-        except EOFError:
-            return
-        if not line.strip():
-            return
-        yield line
 
 
 def _print(answered: Answered, json_lines: bool) -> None:

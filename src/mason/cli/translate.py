@@ -9,7 +9,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from mason.cli import options
-from mason.cli.predict import standard_lines, typed_lines
+from mason.cli.inputs import lines, typed
 from mason.errors import SettingsError
 from mason.language import say
 
@@ -48,11 +48,11 @@ def summarise(
 def _write(
     task: str, model: str, text: str | None, input: str | None, beams: int, json_lines: bool
 ) -> int:
-    from mason.workflows import TextToText, load
+    from mason.workflows import Rewriter, load
     from mason.workflows.reading import read_sources
 
     ready = load(model)
-    if not isinstance(ready, TextToText) or ready.task != task:
+    if not isinstance(ready, Rewriter) or ready.task != task:
         raise SettingsError(
             "{model} was trained for {found}, not for {wanted}; mason --help names the command of "
             "its task.",
@@ -68,7 +68,7 @@ def _write(
     elif text is not None:
         texts = [text]
     else:
-        texts = typed_lines() if typing else standard_lines()
+        texts = typed() if typing else lines()
     rest = iter(texts)
     while some := list(islice(rest, 1 if typing else BATCH)):
         for given, written in zip(some, ready.predict(some), strict=True):

@@ -56,8 +56,8 @@ def find_question_columns(
 
     Args:
         table: The table.
-        question: The question's column, if the user named it (``--text``).
-        context: That of the text (``--pair``).
+        question: The question's column, if the user named it (``--pair``).
+        context: That of the text (``--text``).
         answer: That of the answer (``--label``).
         need_answer: Whether a table without answers is an error.
 
@@ -66,8 +66,8 @@ def find_question_columns(
     """
     for name in filter(None, (question, context, answer)):
         check_present(name, table)
-    question = question or _find(table, _QUESTION, "question", "--text")
-    context = context or _find(table, _CONTEXT, "context", "--pair")
+    question = question or _find(table, _QUESTION, "question", "--pair")
+    context = context or _find(table, _CONTEXT, "context", "--text")
     if answer is None and (need_answer or _called(table, _ANSWER)):
         answer = _find(table, _ANSWER, "answer", "--label")
     return QuestionColumns(question, context, answer, find_starts(table))

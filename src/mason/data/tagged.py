@@ -44,6 +44,11 @@ def find_tagged_columns(
     return Columns(words, answer=tags)
 
 
+def holds_words(table: Table) -> bool:
+    """Whether a column is called as columns of words are."""
+    return bool(_called(table, _WORDS, []))
+
+
 def _called(table: Table, usual: frozenset[str], taken: Sequence[str | None]) -> list[str]:
     free = [name for name in table.frame.columns if name not in taken]
     return [name for name in free if names.plain(name) in usual]
@@ -105,7 +110,7 @@ def _lists(table: Table, column: str) -> list[list[str]]:
     series = table.frame[column]
     if series.dtype == pl.String:
         return [(cell or "").split() for cell in series.to_list()]
-    if not isinstance(series.dtype, pl.List):
+    if not isinstance(series.dtype, pl.List) or _is_nested(series.dtype):
         raise DataError(
             "{file}: the column {column} holds objects, not lists of words; name another one.",
             file=table.path,
@@ -116,3 +121,8 @@ def _lists(table: Table, column: str) -> list[list[str]]:
 
 def _plain(item: Any) -> str:
     return "" if item is None else str(item)
+
+
+def _is_nested(kind: pl.List) -> bool:
+    inner = kind.inner
+    return isinstance(inner, pl.DataType) and inner.is_nested()

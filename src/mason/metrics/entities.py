@@ -7,7 +7,7 @@ ones take only what the scheme writes.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -180,7 +180,7 @@ def tag_scores(
         overall |= {
             "entity_precision": draw.ratio(hits, predicted),
             "entity_recall": draw.ratio(hits, support),
-            "entity_f1": draw.ratio(2 * hits, support + predicted),
+            "entity_f1": draw.f1(hits, support + predicted),
         }
     per_kind = {kind: _kind_scores(kinds[kind], draw) for kind in sorted(kinds)}
     return TagScores(len(pairs), int(right[:, 1].sum()), confidence, overall, per_kind)
@@ -203,7 +203,7 @@ def _matches(wanted: Tags, given: Tags, scheme: Scheme | None) -> dict[str, list
 
 def _kind_scores(counts: NDArray[np.int64], draw: "Draws") -> KindScores:
     hits, support, predicted = counts.T
-    f1 = draw.ratio(2 * hits, support + predicted)
+    f1 = draw.f1(hits, support + predicted)
     return KindScores(
         _share(hits, predicted),
         _share(hits, support),
@@ -214,7 +214,7 @@ def _kind_scores(counts: NDArray[np.int64], draw: "Draws") -> KindScores:
     )
 
 
-def _share(part: NDArray[np.int64], whole: NDArray[np.int64]) -> float:
+def _share(part: NDArray[Any], whole: NDArray[Any]) -> float:
     return float(part.sum() / max(1, whole.sum()))
 
 
@@ -224,10 +224,24 @@ class Draws:
     def __init__(self, confidence: float, seed: int, num_resamples: int) -> None:
         self.confidence, self.seed, self.num_resamples = confidence, seed, num_resamples
 
-    def ratio(self, part: NDArray[np.int64], whole: NDArray[np.int64]) -> Estimate:
+    def ratio(self, part: NDArray[Any], whole: NDArray[Any]) -> Estimate:
         """The sum of ``part`` over that of ``whole``; rows that are alike are drawn together."""
+        return self._estimate(part, whole, max(1, int(whole.sum())))
+
+    def f1(self, hits: NDArray[np.int64], both: NDArray[np.int64]) -> Estimate:
+        """Twice the hits over what is right and what is predicted together."""
+        concerned = max(1, int((both - hits).sum()))
+        return self._estimate(2 * hits, both, concerned, jaccard=True)
+
+    def _estimate(
+        self, part: NDArray[Any], whole: NDArray[Any], concerned: int, *, jaccard: bool = False
+    ) -> Estimate:
         kinds, counts = np.unique(np.stack([part, whole], axis=1), axis=0, return_counts=True)
         random = np.random.default_rng(self.seed)
         drawn = random.multinomial(len(part), counts / len(part), size=self.num_resamples) @ kinds
-        share = drawn[:, 0] / np.maximum(drawn[:, 1], 1)
-        return estimate(_share(part, whole), share, self.confidence, max(1, int(whole.sum())))
+        # A resample in which nothing is concerned says nothing.
+        share = drawn[:, 0] / np.where(drawn[:, 1] > 0, drawn[:, 1], np.nan)
+        value = _share(part, whole)
+        if np.isnan(share).all():
+            return Estimate(value, 0.0, 1.0)
+        return estimate(value, share, self.confidence, concerned, jaccard=jaccard)

@@ -12,6 +12,7 @@ from mason.reports.numbers import count, magnitude, percent, size
 from mason.reports.overview import headline
 from mason.reports.page import speaking
 from mason.reports.schema import Results, Scored
+from mason.reports.score_names import scores_of
 from mason.reports.validation import validate
 
 PIPELINE_TAGS = {
@@ -128,7 +129,7 @@ def _scores(results: Results) -> str:
     rows += [
         (_plain(b.name if name == "accuracy" else f"{b.name}: {name.replace('_', ' ')}"), score)
         for b in scored.baselines
-        for name, score in b.every.items()
+        for name, score in scores_of(b).items()
     ]
     lines = [f"| {say('Score')} | {say('Value')} | {say('Between')} |", "|---|---:|---:|"]
     lines += [

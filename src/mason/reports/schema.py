@@ -14,11 +14,6 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 VERSION = 1
-MAIN_SCORES = (
-    *("accuracy", "entity_f1", "word_accuracy", "f1", "pearson"),
-    *("bleu", "rougeL", "edit_similarity"),
-)
-"""What a task is judged by: the first of them that it has."""
 
 
 class _Block(BaseModel):
@@ -245,17 +240,11 @@ class Mistake(_Block):
 
 
 class Baseline(_Block):
-    """What something simpler scores on the same rows."""
+    """What something simpler scores on the same rows; an accuracy, or the scores of the task."""
 
     name: str
     accuracy: Interval | None = None
     scores: dict[str, Interval] = {}
-    """Where an accuracy is not what the task is judged by."""
-
-    @property
-    def every(self) -> dict[str, Interval]:
-        """All its scores by name."""
-        return ({} if self.accuracy is None else {"accuracy": self.accuracy}) | self.scores
 
 
 class Scored(_Block):
@@ -265,8 +254,6 @@ class Scored(_Block):
     rows: int
     distances: dict[str, Interval] = {}
     """Mean distances from the right numbers, in their unit: ``mae`` and ``rmse``."""
-    words: int | None = None
-    """Of all rows, where each has its own answer."""
     confidence: float = 0.95
     scores: dict[str, Interval] = {}
     signatures: dict[str, str] = {}
@@ -277,11 +264,6 @@ class Scored(_Block):
     errors: list[Mistake] | None = None
     """The most confident mistakes; empty where there were none."""
     baselines: list[Baseline] = []
-
-    @property
-    def main(self) -> str | None:
-        """The name of the score that the task is judged by."""
-        return next((name for name in MAIN_SCORES if name in self.scores), None)
 
 
 class CorpusSource(_Block):

@@ -1,6 +1,23 @@
-"""What scores are called, in words."""
+"""What scores are called, in words, and which one a task is judged by."""
 
 from mason.language import say
+from mason.reports.schema import Baseline, Interval, Scored
+
+_MAIN = (
+    *("accuracy", "entity_f1", "word_accuracy", "f1", "pearson"),
+    *("bleu", "rougeL", "edit_similarity"),
+)
+"""What a task is judged by: the first of them that it has."""
+
+
+def main_score(scored: Scored) -> str | None:
+    """The name of the score that the task is judged by."""
+    return next((name for name in _MAIN if name in scored.scores), None)
+
+
+def scores_of(rival: Baseline) -> dict[str, Interval]:
+    """All its scores by name."""
+    return ({} if rival.accuracy is None else {"accuracy": rival.accuracy}) | rival.scores
 
 
 def score_names() -> dict[str, tuple[str, str]]:

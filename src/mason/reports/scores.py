@@ -6,7 +6,7 @@ from mason.reports.markup import Part, escape, folded, heading, paragraph, sente
 from mason.reports.numbers import count, decimal, percent
 from mason.reports.overview import scored_rows
 from mason.reports.schema import ClassRow, Interval, Results, Scored
-from mason.reports.score_names import score_names
+from mason.reports.score_names import score_names, scores_of
 
 MOST_LABELS = 14
 FIRST = (
@@ -55,12 +55,12 @@ def _overall(scored: Scored) -> str:
     ordered = [n for n in names if n in scored.scores] + [
         n for n in scored.scores if n not in names
     ]
-    rivals = [(b.name, *one) for b in scored.baselines for one in b.every.items()]
+    rivals = [(b.name, *one) for b in scored.baselines for one in scores_of(b).items()]
     scale = _scale([*scored.scores.values(), *(score for *_, score in rivals)])
     rows = {n: _score_row(*names.get(n, (n, "")), scored.scores[n], scale) for n in ordered}
     baselines = [
         _score_row(
-            say("{name}: {score}", name=rival, score=names.get(kind, (kind, ""))[0]),
+            f"{rival} · {names.get(kind, (kind, kind))[0]}",
             say("Something simpler, on the same texts."),
             score,
             scale,

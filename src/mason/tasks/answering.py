@@ -24,7 +24,8 @@ OVERLAP = 128
 """Tokens that neighbouring windows share, where they have room for it."""
 MAX_ANSWER = 30
 """Tokens of the longest answer that is given, where training has not said."""
-NBEST = 5
+NBEST = 20
+"""Answers considered: what one's probability is a share of."""
 _NO_ANSWER = 0
 """Row that both outputs point to where a window holds no answer: the first."""
 
@@ -281,7 +282,7 @@ def _spans(rows: Tensor, num_best: int, max_answer: int) -> Iterator[tuple[int, 
     sums = rows[:, None, 0] + rows[None, :, 1]
     allowed = torch.ones(size, size, dtype=torch.bool).triu().tril(max_answer - 1)
     flat = sums.masked_fill(~allowed, -torch.inf).flatten()
-    scores, where = flat.topk(min(2 * num_best, int(allowed.sum())))
+    scores, where = flat.topk(min(num_best, int(allowed.sum())))
     for score, place in zip(scores.tolist(), where.tolist(), strict=True):
         yield place // size, place % size, score
 

@@ -1,5 +1,6 @@
 """One short function for each verb: where everything meets."""
 
+from mason.workflows.answerer import Answerer
 from mason.workflows.checking import check
 from mason.workflows.classifier import Classifier, Prediction
 from mason.workflows.evaluating import evaluate
@@ -10,12 +11,14 @@ from mason.workflows.planning import plan
 from mason.workflows.pretraining import Pretrained, pretrain
 from mason.workflows.regressor import Regressor
 from mason.workflows.resuming import Checked, resume, verify_run
-from mason.workflows.text_to_text import TextToText
+from mason.workflows.rewriter import Rewriter
+from mason.workflows.tagger import Tagged, Tagger
 from mason.workflows.tokenizing import make_tokenizer, report_tokenizers
 from mason.workflows.vocabulary import extend_vocabulary, read_words, trim_vocabulary
 from mason.workflows.writer import Generated, Sampling, Writer
 
 __all__ = [
+    "Answerer",
     "Checked",
     "Classifier",
     "Generated",
@@ -23,9 +26,11 @@ __all__ = [
     "Prediction",
     "Pretrained",
     "Regressor",
+    "Rewriter",
     "Run",
     "Sampling",
-    "TextToText",
+    "Tagged",
+    "Tagger",
     "Writer",
     "check",
     "evaluate",

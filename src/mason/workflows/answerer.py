@@ -7,6 +7,7 @@ from typing import Any, ClassVar, overload
 from mason.data.questions import Question
 from mason.tasks.answering import (
     MAX_ANSWER,
+    NBEST,
     Answer,
     Answers,
     Examples,
@@ -42,7 +43,7 @@ class Answerer(Model):
             with_targets=with_targets,
         )
 
-    def find(self, questions: Sequence[Question], num_best: int = 5) -> list[Answers]:
+    def find(self, questions: Sequence[Question], num_best: int = NBEST) -> list[Answers]:
         """The likeliest answers of each question, and the score of there being none."""
         return find_answers(
             self.network,
@@ -50,6 +51,15 @@ class Answerer(Model):
             num_best=num_best,
             max_answer=self.max_answer,
         )
+
+    def answers(self, questions: Sequence[Question], num_best: int = 1) -> list[list[Answer]]:
+        """The best answers of each question; an empty one says that the text holds none."""
+        told = []
+        for found in self.find(questions, max(num_best, NBEST)):
+            first = decide(found, self.threshold)
+            others = [one for one in found.best if one != first]
+            told.append([first, *others][:num_best])
+        return told
 
     @overload
     def predict(self, questions: str, contexts: str) -> Answer: ...
@@ -64,7 +74,7 @@ class Answerer(Model):
         if isinstance(questions, str):
             return self.predict([questions], [str(contexts)])[0]
         asked = [Question(q, c) for q, c in zip(questions, contexts, strict=True)]
-        return [decide(found, self.threshold) for found in self.find(asked)] if asked else []
+        return [best[0] for best in self.answers(asked)] if asked else []
 
     def facts(self) -> dict[str, Any]:
         """The longest answer and the threshold."""

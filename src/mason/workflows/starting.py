@@ -17,13 +17,13 @@ from mason.training.budgets import num_pieces
 from mason.workflows.dialling import body_size
 from mason.workflows.objectives import special_of
 from mason.workflows.opening import cut_for
-from mason.workflows.text_to_text import TextToText
+from mason.workflows.rewriter import Rewriter
 from mason.workflows.tokenizing import learn_once
 
 _HEADS = ("language",)
 _UNIGRAM = ("marian", "t5")
 """Families whose published models have a SentencePiece vocabulary."""
-W = TypeVar("W", bound=TextToText)
+W = TypeVar("W", bound=Rewriter)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, overload
 import numpy as np
 
 from mason.metrics.entities import is_of_entities, name_entities
-from mason.tasks.tagging import Examples, examples_of, predict_logits
+from mason.tasks.tagging import Examples, examples_of, predict_logits, spelled
 from mason.text.splitting import Unit, split_words
 from mason.workflows.model import Model
 
@@ -95,28 +95,33 @@ class Tagger(Model):
     def predict(self, texts: str) -> Tagged: ...
 
     @overload
-    def predict(self, texts: list[str]) -> list[Tagged]: ...
+    def predict(self, texts: list[Any]) -> list[Tagged]: ...
 
-    def predict(self, texts: str | list[str]) -> Tagged | list[Tagged]:
-        """A text with its words tagged, or a list of them for a list of texts."""
+    def predict(
+        self, texts: str | Sequence[str] | Sequence[Sequence[str]]
+    ) -> Tagged | list[Tagged]:
+        """A text with its words tagged, or a list of them; a list of words is taken as it is."""
         if isinstance(texts, str):
             return self.predict([texts])[0]
-        places = [split_words(text, self.unit) for text in texts]
-        words = [[t[a:b] for a, b in spans] for t, spans in zip(texts, places, strict=True)]
-        filled = [i for i, some in enumerate(words) if some]
-        found = dict(zip(filled, self.tag([words[i] for i in filled]), strict=True))
+        cut = [self._cut(text) for text in texts]
+        words = [[text[start:end] for start, end in places] for text, places in cut]
+        tags = iter(self.tag([some for some in words if some]))
         return [
             Tagged(
                 text,
                 tuple(
-                    TaggedWord(word, tag, likely, *span)
-                    for word, span, (tag, likely) in zip(
-                        words[i], places[i], found.get(i, []), strict=True
+                    TaggedWord(text[start:end], tag, likely, start, end)
+                    for (start, end), (tag, likely) in zip(
+                        places, next(tags) if places else [], strict=True
                     )
                 ),
             )
-            for i, text in enumerate(texts)
+            for text, places in cut
         ]
+
+    def _cut(self, given: str | Sequence[str]) -> tuple[str, list[tuple[int, int]]]:
+        """A text and the places of its words."""
+        return (given, split_words(given, self.unit)) if isinstance(given, str) else spelled(given)
 
     def facts(self) -> dict[str, Any]:
         """What a word is, and the temperature."""

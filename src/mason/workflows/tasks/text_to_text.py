@@ -29,9 +29,9 @@ from mason.workflows.dialling import embedding_size
 from mason.workflows.needs import Held
 from mason.workflows.opening import Chosen, facts_error, open_model
 from mason.workflows.preparing import Prepared, texts_of
+from mason.workflows.rewriter import Completer, Rewriter, Summariser, Translator
 from mason.workflows.starting import Beginning, begin_writer
 from mason.workflows.tasks.task import Block, Task
-from mason.workflows.text_to_text import Completer, Summariser, TextToText, Translator
 
 _MOST_ROWS = 1000
 """Rows that are written at the end: writing costs far more than reading."""
@@ -41,11 +41,11 @@ _FROM_RANDOM_WEIGHTS = ("model.shape", "model.tokenizer", "model.vocab_size", "t
 _OF_CLASSES = ("data.label", "data.pair", "training.probe_rows", "training.head_learning_rate")
 
 
-class TextTask(Task[TextToText, Exchanges]):
+class TextTask(Task[Rewriter, Exchanges]):
     """What every task shares that writes a text for a text."""
 
     unused = (*(n for n in PRETRAINING_ONLY if n not in _FROM_RANDOM_WEIGHTS), *_OF_CLASSES)
-    writer: ClassVar[type[TextToText]]
+    writer: ClassVar[type[Rewriter]]
     """What a model of it is."""
 
     def arrange(self, tables: dict[str, Table]) -> dict[str, Table]:
@@ -70,7 +70,7 @@ class TextTask(Task[TextToText, Exchanges]):
             "Reads {text} and learns to write {target}.", text=columns.text, target=columns.target
         )
 
-    def load(self, path: Path, chosen: Chosen) -> TextToText:
+    def load(self, path: Path, chosen: Chosen) -> Rewriter:
         """Any model with a decoder."""
         opened = open_model(path, chosen, heads=(HEAD,))
         if opened.network.spec.decoder is None:
@@ -96,14 +96,14 @@ class TextTask(Task[TextToText, Exchanges]):
             longest,
         )
 
-    def create(self, settings: Settings, prepared: Prepared, beginning: Beginning) -> TextToText:
+    def create(self, settings: Settings, prepared: Prepared, beginning: Beginning) -> Rewriter:
         """A model of random weights of the shape named."""
         train = prepared.tables["train"]
         names = filter(None, (prepared.columns.text, prepared.columns.target))
         texts = [text for name in names for text in texts_of(train, name)]
         return begin_writer(self.writer, settings, texts, beginning)
 
-    def adopt(self, model: TextToText, prepared: Prepared) -> None:
+    def adopt(self, model: Rewriter, prepared: Prepared) -> None:
         """Remember the longest text to write."""
         assert prepared.columns.target is not None, "training needs targets"
         texts = texts_of(prepared.tables["train"], prepared.columns.target)
@@ -111,13 +111,13 @@ class TextTask(Task[TextToText, Exchanges]):
         limit = model.max_tokens or longest
         model.max_new_tokens = min(longest, limit if model.encodes else max(1, limit // 2))
 
-    def examples(self, model: TextToText, table: Table, columns: Columns) -> Exchanges:
+    def examples(self, model: Rewriter, table: Table, columns: Columns) -> Exchanges:
         """Sources and targets."""
         assert columns.target is not None, "examples have targets"
         return model.exchanges(texts_of(table, columns.text), texts_of(table, columns.target))
 
     def num_tokens(
-        self, model: TextToText, table: Table, columns: Columns, examples: Exchanges
+        self, model: Rewriter, table: Table, columns: Columns, examples: Exchanges
     ) -> list[int]:
         """Tokens of both sides."""
         assert columns.target is not None, "examples have targets"
@@ -157,17 +157,17 @@ class TextTask(Task[TextToText, Exchanges]):
         objective = TextToText(held)
         return Held(held_tokens(objective), partial(read_costliest, held=objective))
 
-    def validate(self, model: TextToText, held: Exchanges) -> Scores:
+    def validate(self, model: Rewriter, held: Exchanges) -> Scores:
         """The mean loss of a target's token."""
         return dict(held_scores(model.network, TextToText(held)))
 
-    def chance_loss(self, model: TextToText, train: Exchanges) -> float:
+    def chance_loss(self, model: Rewriter, train: Exchanges) -> float:
         """Of tokens drawn as often as they stand in the targets."""
         counts = Counter(token for target in train.targets for token in target)
         return -sum(n / counts.total() * math.log(n / counts.total()) for n in counts.values())
 
     def measure(
-        self, model: TextToText, prepared: Prepared, split: str, examples: Exchanges
+        self, model: Rewriter, prepared: Prepared, split: str, examples: Exchanges
     ) -> Block:
         """Scores of what it writes, the worst of it, and simpler ways to write."""
         table, columns = prepared.tables[split], prepared.columns
@@ -195,11 +195,11 @@ class TextTask(Task[TextToText, Exchanges]):
     def rivals(self, sources: Sequence[str], prepared: Prepared) -> dict[str, list[str]]:
         """What simpler ways write for these texts, by their names."""
 
-    def answer(self, model: TextToText, table: Table, columns: Columns) -> list[str]:
+    def answer(self, model: Rewriter, table: Table, columns: Columns) -> list[str]:
         """A text a row."""
         return model.predict(texts_of(table, columns.text))
 
-    def describe(self, model: TextToText, columns: Columns) -> Block:
+    def describe(self, model: Rewriter, columns: Columns) -> Block:
         """The columns."""
         return {"text": columns.text, "label": columns.target}
 

@@ -15,7 +15,7 @@ _PASS = 8192
 
 
 @dataclass
-class TextToText(Model):
+class Rewriter(Model):
     """Writes a text for each text.
 
     Attributes:
@@ -112,21 +112,21 @@ class TextToText(Model):
 
 
 @dataclass
-class Translator(TextToText):
+class Translator(Rewriter):
     """Writes a text in another language."""
 
     task: ClassVar[str] = "translation"
 
 
 @dataclass
-class Summariser(TextToText):
+class Summariser(Rewriter):
     """Writes the gist of a text."""
 
     task: ClassVar[str] = "summarisation"
 
 
 @dataclass
-class Completer(TextToText):
+class Completer(Rewriter):
     """Goes on with a prompt; what it writes follows at once."""
 
     task: ClassVar[str] = "completion"
