@@ -12,6 +12,7 @@ NAMES = (
     "finetune",
     "startup",
     "corpus",
+    "generation",
 )
 
 

@@ -23,7 +23,7 @@ import transformers
 from benchmarks.parity_cases import CASES, LANGUAGE, POOLED, Case
 from benchmarks.parity_oracle import LIMITS, Pair
 from benchmarks.report import Goal, Row, Table, publish, shown
-from mason.generation import generate_greedily
+from mason.generation import Sampling, generate
 from mason.sources import find_model
 from mason.text.loading import load_tokenizer
 
@@ -76,7 +76,7 @@ def smollm2(folder: Path) -> Pair:
 def equal_tokens(pair: Pair) -> Row:
     """How many greedy tokens are transformers': ours in one batch, theirs one by one."""
     prompts, equal = pair.streams.sources, 0
-    ours = generate_greedily(pair.ours, prompts, max_new_tokens=NUM_TOKENS, stop=())
+    ours = generate(pair.ours, prompts, Sampling(NUM_TOKENS, stop_tokens=()))
     pair.theirs.generation_config.eos_token_id = None
     for prompt, mine in zip(prompts, ours, strict=True):
         given = torch.tensor([prompt])
@@ -87,7 +87,7 @@ def equal_tokens(pair: Pair) -> Row:
             do_sample=False,
             pad_token_id=0,
         )[0, len(prompt) :].tolist()
-        equal += sum(a == b for a, b in zip(mine, found, strict=True))
+        equal += sum(a == b for a, b in zip(mine.tokens, found, strict=True))
     total = NUM_TOKENS * len(prompts)
     return Row(f"{pair.case.name}: greedy tokens", equal, total, Goal("≥", total))
 

@@ -5,9 +5,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mason.workflows import (
         Classifier,
+        Generated,
         Model,
         Prediction,
         Run,
+        Sampling,
+        Writer,
         check,
         evaluate,
         load,
@@ -19,9 +22,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Classifier",
+    "Generated",
     "Model",
     "Prediction",
     "Run",
+    "Sampling",
+    "Writer",
     "check",
     "evaluate",
     "load",

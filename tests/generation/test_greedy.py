@@ -1,94 +1,141 @@
-"""Greedy generation beside transformers' own, and one prompt beside many."""
+"""The likeliest tokens beside transformers' own, and one prompt beside many."""
 
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 import transformers
 
-from mason.errors import DataError
-from mason.generation import generate_greedily
-from mason.models.checkpoints import load_model
-from mason.models.transformer import Transformer
+from benchmarks.parity_oracle import Pair
+from mason.errors import DataError, SettingsError
+from mason.generation import Sampling, generate
+from mason.models.checkpoints import load_model, save_model
+from mason.models.packed import Packed
+from mason.sources import find_model
+from mason.text.loading import load_tokenizer
+from tests.generation.conftest import DECODERS, PROMPTS
+from tests.generation.oracle import new_tokens, theirs, tokens_of
 
-PROMPTS = [[5, 17, 23], [11], [7, 29, 31, 37, 41, 43, 47], [13, 19]]
-SIZES: dict[str, Any] = {"vocab_size": 61, "pad_token_id": 0, "eos_token_id": 2}
-LLAMA = {**SIZES, "hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2}
-GPT2 = {**SIZES, "n_embd": 26, "n_layer": 2, "n_head": 2, "n_positions": 31, "bos_token_id": 1}
-T5 = {**SIZES, "d_model": 23, "d_kv": 7, "d_ff": 37, "num_layers": 2, "num_heads": 3}
-MODELS = {
-    "LlamaForCausalLM": {**LLAMA, "intermediate_size": 37},
-    "GPT2LMHeadModel": GPT2,
-    "T5ForConditionalGeneration": {**T5, "decoder_start_token_id": 3},
-}
-
-Pair = tuple[Transformer, Any]
+PairOf = Callable[[str], Pair]
+FREE = Sampling(11, stop_tokens=())
+SOME = ("LlamaForCausalLM (tied)", "Gemma2ForCausalLM (tied)", "T5ForConditionalGeneration (tied)")
 
 
-@pytest.fixture(scope="module")
-def pair_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pair]:
-    torch.set_num_threads(1)
-
-    def make(name: str) -> Pair:
-        torch.manual_seed(3)
-        kind = getattr(transformers, name)
-        theirs = kind(kind.config_class(**MODELS[name])).eval()
-        for parameter in theirs.parameters():
-            parameter.data.add_(torch.randn_like(parameter) * 0.3)
-        folder: Path = tmp_path_factory.mktemp(name)
-        theirs.save_pretrained(folder)
-        return load_model(folder).model, theirs
-
-    return make
+def _ending(end: int, **more: object) -> Sampling:
+    return Sampling(11, stop_tokens=(end,), **more)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_tokens_are_those_of_transformers(pair_of: Callable[[str], Pair], name: str) -> None:
-    ours, theirs = pair_of(name)
+@pytest.mark.parametrize("name", DECODERS)
+def test_tokens_are_those_of_transformers(pair_of: PairOf, name: str) -> None:
+    pair = pair_of(name)
     # One of their own tokens as the end, so that some prompts stop early and others do not.
-    free = generate_greedily(ours, PROMPTS, max_new_tokens=11, stop=())
-    end = free[0][2]
+    end = generate(pair.ours, PROMPTS, FREE)[2].tokens[2]
     expected = []
     for prompt in PROMPTS:
-        ids = torch.tensor([prompt])
-        out = theirs.generate(
-            ids, max_new_tokens=11, do_sample=False, num_beams=1, eos_token_id=end
-        )
-        expected.append(out[0, 1 if ours.encoder else len(prompt) :].tolist())
-    found = generate_greedily(ours, PROMPTS, max_new_tokens=11, stop={end})
-    assert found == expected
-    assert len(found[0]) < 11
-    assert len({len(new) for new in found}) > 1
+        out = theirs(pair, prompt, max_new_tokens=11, do_sample=False, eos_token_id=end)
+        expected.append(new_tokens(pair, prompt, out.sequences[0], end))
+    found = generate(pair.ours, PROMPTS, _ending(end))
+    assert tokens_of(found) == expected
+    assert found[2].finish == "stop" and len(found[2].tokens) <= 3
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_a_prompt_gives_the_same_alone(pair_of: Callable[[str], Pair], name: str) -> None:
-    ours, _ = pair_of(name)
-    end = generate_greedily(ours, PROMPTS, max_new_tokens=11, stop=())[1][1]
-    alone = [generate_greedily(ours, [p], max_new_tokens=11, stop={end})[0] for p in PROMPTS]
-    assert generate_greedily(ours, PROMPTS, max_new_tokens=11, stop={end}) == alone
+@pytest.mark.parametrize("name", SOME)
+def test_a_prompt_gives_the_same_alone(pair_of: PairOf, name: str) -> None:
+    ours = pair_of(name).ours
+    prompts = [[5 + (7 * i + 3 * k) % 53 for k in range(1 + (5 * i) % 17)] for i in range(20)]
+    end = generate(ours, prompts[1:2], FREE)[0].tokens[1]
+    for sampling in (_ending(end), _ending(end, temperature=0.8, seed=3, num_return=2)):
+        alone = [generate(ours, [prompt], sampling)[0] for prompt in prompts]
+        together = generate(ours, prompts, sampling)
+        assert tokens_of(together) == tokens_of(alone)
+        for mine, lone in zip(together, alone, strict=True):
+            assert mine.score == pytest.approx(lone.score, rel=1e-4)
+            assert tokens_of(list(mine.others)) == tokens_of(list(lone.others))
 
 
-def test_the_model_says_where_to_stop(pair_of: Callable[[str], Pair]) -> None:
-    ours, _ = pair_of("LlamaForCausalLM")
-    with torch.no_grad():
-        ours.heads["language"].output.weight[2] += 100 * torch.randn(24)
-    for new in generate_greedily(ours, PROMPTS * 5, max_new_tokens=5):
-        assert 2 not in new[:-1]
-        assert new[-1] == 2 or len(new) == 5
+@pytest.mark.parametrize("name", SOME)
+def test_caches_and_chunks_change_nothing(pair_of: PairOf, name: str) -> None:
+    ours = pair_of(name).ours
+    cached = generate(ours, PROMPTS, FREE)
+    for chunk in (1, 3):
+        chunked = generate(ours, PROMPTS, Sampling(11, stop_tokens=(), prefill_chunk=chunk))
+        assert tokens_of(chunked) == tokens_of(cached)
+    for prompt, answer in zip(PROMPTS, cached, strict=True):
+        text = [ours.spec.special.decoder_start or 0] if ours.encoder else list(prompt)
+        for token, likely in zip(answer.tokens, answer.log_probabilities, strict=True):
+            streams = (
+                (Packed.of([prompt]), Packed.of([text])) if ours.encoder else (Packed.of([text]),)
+            )
+            with torch.no_grad():
+                row = ours.logits("language", *streams)[-1].log_softmax(-1)
+            assert int(row.argmax()) == token
+            assert float(row[token]) == pytest.approx(likely, abs=1e-4)
+            text.append(token)
 
 
-def test_an_empty_prompt_is_refused(pair_of: Callable[[str], Pair]) -> None:
+def test_the_model_says_where_to_stop(pair_of: PairOf) -> None:
+    ours = pair_of("GPT2LMHeadModel (tied)").ours
+    (end,) = {ours.spec.special.eos}
+    assert isinstance(end, int)
+    for answer in generate(ours, PROMPTS, Sampling(5, logit_bias={end: 100.0})):
+        assert (answer.tokens, answer.finish) == ([end], "stop")
+    for answer in generate(ours, PROMPTS, Sampling(5, logit_bias={end: -100.0})):
+        assert end not in answer.tokens and answer.finish == "length"
+
+
+def test_what_cannot_be_generated_is_a_sentence(pair_of: PairOf) -> None:
+    gpt2, bart = pair_of("GPT2LMHeadModel (tied)").ours, pair_of("MarianMTModel (tied)").ours
     with pytest.raises(DataError, match="Prompt 2 is empty"):
-        generate_greedily(pair_of("LlamaForCausalLM")[0], [[5], []], max_new_tokens=3)
+        generate(gpt2, [[5], []], FREE)
+    assert len(generate(gpt2, PROMPTS, Sampling(46, stop_tokens=()))[2].tokens) == 46
+    with pytest.raises(DataError, match="Prompt 3 has 7 tokens and needs 54 positions"):
+        generate(gpt2, PROMPTS, Sampling(47))
+    with pytest.raises(DataError, match="the decoder has 53 positions"):
+        generate(bart, PROMPTS, Sampling(54))
+    with pytest.raises(SettingsError, match="the vocabulary ends at 60"):
+        generate(gpt2, PROMPTS, Sampling(5, logit_bias={61: 1.0}))
+    with pytest.raises(SettingsError, match="Stop texts need a tokenizer"):
+        generate(gpt2, PROMPTS, Sampling(5, stop=("a",)))
+    assert generate(gpt2, [], FREE) == []
 
 
-def test_too_few_positions_are_refused_before_the_first_token(
-    pair_of: Callable[[str], Pair],
-) -> None:
-    ours, _ = pair_of("GPT2LMHeadModel")
-    assert len(generate_greedily(ours, PROMPTS, max_new_tokens=24, stop=())[2]) == 24
-    with pytest.raises(DataError, match="Prompt 3 has 7 tokens and needs 32 positions"):
-        generate_greedily(ours, PROMPTS, max_new_tokens=25)
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"temperature": -0.1}, "temperature is -0.1; give a number from 0.0 to 100.0"),
+        ({"top_p": 0.0}, "top_p is 0.0; give a number above 0"),
+        ({"max_new_tokens": 0}, "max_new_tokens is 0; give 1 or more"),
+        ({"num_beams": 2, "temperature": 1.0}, "Beam search follows"),
+        ({"num_return": 2}, "2 answers need a temperature above 0"),
+        ({"stop": ("",)}, "A stop text is empty"),
+    ],
+)
+def test_settings_that_cannot_be_meant(settings: dict[str, object], sentence: str) -> None:
+    with pytest.raises(SettingsError, match=sentence):
+        Sampling(**settings)  # type: ignore[arg-type]
+
+
+TEXTS = ("The capital of France is", "1, 2, 3,", "def fibonacci(n):\n", "猫坐在")
+
+
+@pytest.mark.slow
+def test_real_weights(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """SmolLM2-135M: unequal prompts in one batch beside transformers, one by one."""
+    path = find_model("SmolLM2-135M-Instruct")
+    checkpoint, folder = load_model(path), tmp_path_factory.mktemp("smollm2")
+    save_model(checkpoint.model, checkpoint.family, folder)
+    kind = transformers.LlamaForCausalLM
+    their = kind.from_pretrained(folder, dtype=torch.float32).eval()
+    their.generation_config.eos_token_id = None
+    prompts = load_tokenizer(path).encode_ids(TEXTS)
+    found = generate(checkpoint.model, prompts, Sampling(16, stop_tokens=()))
+    for prompt, answer in zip(prompts, found, strict=True):
+        ids = torch.tensor([prompt])
+        out = their.generate(
+            ids,
+            attention_mask=torch.ones_like(ids),
+            max_new_tokens=16,
+            do_sample=False,
+            pad_token_id=0,
+        )
+        assert out[0, len(prompt) :].tolist() == answer.tokens

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mason.layers import AttentionPlan, FusedLinear, Layout
+from mason.layers.layout import Stored
 
 lengths_of_some = st.lists(st.integers(1, 40), min_size=1, max_size=11)
 
@@ -20,10 +21,21 @@ def test_numbers_by_hand() -> None:
     assert layout.last.tolist() == [2, 3, 5]
 
 
-def test_sequences_that_are_not_end_to_end() -> None:
-    layout = Layout([3, 1, 2], starts=[0, 7, 14])
-    assert layout.first.tolist() == [0, 7, 14]
-    assert layout.last.tolist() == [2, 7, 15]
+@given(lengths=lengths_of_some)
+def test_a_cache_is_read_where_it_lies(lengths: list[int]) -> None:
+    """Every sequence's rows, whatever row of the store it has; side by side, without a copy."""
+    store = torch.arange(13.0 * 41).view(13, 41, 1, 1)
+    places = [(7 * i + 3) % 13 for i in range(len(lengths))]
+    for where in (places, range(len(lengths))):
+        keys = Stored(lengths, where)
+        plan = AttentionPlan(Layout([1] * len(lengths), past=[n - 1 for n in lengths]), keys)
+        for group, slots in zip(plan.groups, plan.key_slots.lay(store), strict=True):
+            for member, rows in zip(group.members, slots, strict=True):
+                length = lengths[member]
+                assert torch.equal(rows[:length], store[keys.places[member], :length])
+    even = AttentionPlan(Layout([1] * 5), Stored([17] * 5, range(5)))
+    (slots,) = even.key_slots.lay(store)
+    assert slots.data_ptr() == store.data_ptr()
 
 
 @given(lengths=lengths_of_some)
@@ -34,7 +46,9 @@ def test_every_row_comes_back_to_its_place(lengths: list[int]) -> None:
     x = torch.arange(layout.num_rows).float()[:, None, None]
     laid = plan.query_slots.lay(x)
     for group, slots in zip(plan.groups, laid, strict=True):
-        assert torch.equal(slots, x[group.query_rows])
+        for member, rows in zip(group.members, slots, strict=True):
+            start, length = layout.starts[member], lengths[member]
+            assert torch.equal(rows[:length], x[start : start + length])
     assert torch.equal(plan.query_slots.pick_up(laid), x)
     assert sorted(m for group in plan.groups for m in group.members) == list(range(len(lengths)))
 
@@ -42,7 +56,7 @@ def test_every_row_comes_back_to_its_place(lengths: list[int]) -> None:
 @given(lengths=lengths_of_some)
 def test_gradients_of_slots_are_those_of_indexing(lengths: list[int]) -> None:
     """Where empty slots are hidden, as attention hides them."""
-    layout = Layout(lengths)
+    layout = Layout([41, *lengths, 1])  # so that rows and slots are not the same
     slots = AttentionPlan(layout, layout).query_slots
     filled = torch.ones(len(slots.rows), 1, 1, dtype=torch.double)
     filled[slots.empty] = 0
@@ -65,7 +79,7 @@ def test_gradients_of_slots_are_those_of_indexing(lengths: list[int]) -> None:
 def test_few_slots_are_empty(lengths: list[int]) -> None:
     layout = Layout(lengths)
     plan = AttentionPlan(layout, layout)
-    slots = sum(group.query_rows.numel() for group in plan.groups)
+    slots = sum(b * n for b, n in plan.query_slots.shapes)
     assert slots <= 1.35 * layout.num_rows + 4 * len(lengths)
 
 

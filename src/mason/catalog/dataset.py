@@ -49,6 +49,7 @@ class Dataset:
     rows: Callable[[], Iterable[Row]]
     text: str = "text"
     label: str | None = "label"
+    target: str | None = None
     group: str | None = None
     split: str | None = None
     published: tuple[Figure, ...] = ()

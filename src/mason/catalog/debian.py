@@ -21,7 +21,7 @@ from mason.sources import cache_folder
 from mason.sources.cache import entry, sha256
 
 CONFIGURATION = """#clear Acquire::Languages;
-Acquire::Languages {{ "en"; }};
+Acquire::Languages {{ {languages} }};
 Acquire::GzipIndexes "false";
 Acquire::Retries "1";
 Acquire::http::Timeout "8";
@@ -66,10 +66,27 @@ def packages() -> list[Package]:
     Raises:
         SourceError: no apt here, or its indexes cannot be fetched.
     """
-    folder = _update() / "lists"
+    return list(_packages(_update() / "lists").values())
+
+
+def translations(language: str) -> list[tuple[Package, Package]]:
+    """Every package whose description is there in English and in another language.
+
+    Args:
+        language: As Debian names it, such as ``fr`` or ``zh_CN``.
+
+    Raises:
+        SourceError: As for ``packages``.
+    """
+    folder = _update(language) / "lists"
+    there = _packages(folder, language)
+    return [(here, there[here.name]) for here in _packages(folder).values() if here.name in there]
+
+
+def _packages(folder: Path, language: str = "en") -> dict[str, Package]:
     described = {
-        (stanza["Package"], stanza["Description-md5"]): stanza.get("Description-en", "")
-        for file in folder.glob("*_Translation-en")
+        (stanza["Package"], stanza["Description-md5"]): stanza.get(f"Description-{language}", "")
+        for file in folder.glob(f"*_Translation-{language}")
         for stanza in _stanzas(file)
     }
     found: dict[str, Package] = {}
@@ -80,7 +97,7 @@ def packages() -> list[Package]:
             if text and name not in found:
                 source = stanza.get("Source", name).split()[0]
                 found[name] = Package(name, source, stanza["Section"], text)
-    return [found[name] for name in sorted(found)]
+    return {name: found[name] for name in sorted(found)}
 
 
 def unpacked(package: str) -> Path:
@@ -108,19 +125,20 @@ def _run(*command: str, folder: str) -> None:
         raise _unavailable(lines[-1].strip().rstrip("."))
 
 
-def _update() -> Path:
-    """The folder of the indexes, brought up to date once a process."""
-    return _updated(cache_folder() / "apt")
+def _update(language: str | None = None) -> Path:
+    """Apt's folder, with the indexes of English and perhaps one more language; once a process."""
+    return _updated(cache_folder() / (f"apt-{language}" if language else "apt"), language)
 
 
 @cache
-def _updated(folder: Path) -> Path:
+def _updated(folder: Path, language: str | None) -> Path:
     apt = shutil.which("apt-get")
     if apt is None:
         raise _unavailable(say("there is no apt-get on this machine"))
     for name in ("lists/partial", "cache/archives/partial"):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    configuration = CONFIGURATION.format(folder=folder.resolve())
+    languages = " ".join(f'"{name}";' for name in ("en", language) if name)
+    configuration = CONFIGURATION.format(folder=folder.resolve(), languages=languages)
     if os.geteuid() == 0:  # apt's own user may not enter the cache of root
         configuration += 'APT::Sandbox::User "root";\n'
     (folder / "apt.conf").write_text(configuration, encoding="utf-8")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from mason.cli import options
-from mason.cli.inputs import lines
+from mason.cli.predict import standard_lines
 from mason.errors import SettingsError
 from mason.language import say
 
@@ -75,7 +75,7 @@ def answer(
     elif input is not None:
         asked = [Question(question, read_whole(Path(input), encoding))]
     else:
-        asked = [Question(question, "\n".join(lines()))]
+        asked = [Question(question, "\n".join(standard_lines()))]
     show = _print if json_lines or not sys.stdout.isatty() else _colour
     for one, found in _found(ready, asked, best):
         show(one, found)

@@ -20,6 +20,7 @@ def evaluate(
     data: Tested,
     text: options.Text = None,
     label: options.Label = None,
+    target: options.Target = None,
     pair: options.Pair = None,
     columns: options.Columns = None,
     encoding: options.Encoding = None,
@@ -30,6 +31,7 @@ def evaluate(
     from mason.workflows import evaluate as measure
 
     given = {"text": text, "label": label, "pair": pair, "columns": columns}
+    given |= {"target": target}
     given |= {"encoding": encoding, "format": format}
     command = shlex.join(["mason", *sys.argv[1:]])
     results = measure(model, data, output=output, command=command, **given)

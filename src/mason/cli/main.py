@@ -41,10 +41,17 @@ def build_app() -> App:
         ("predict", say("label a text, a file, or standard input")),
         ("tag", say("tag the words of a text, a file, or standard input")),
         ("answer", say("find the answer to a question in a text")),
+        ("complete", say("go on from a text, a file of texts, or standard input")),
+        ("chat", say("talk to a model, or get one reply")),
         ("show", say("print a model's blocks with their sizes")),
         ("selfcheck", say("check that this machine computes what it must")),
     ):
         app.command(f"mason.cli.{name}:{name}", name=name, help=help_text, sort_key=name)
+    for name, help_text in (
+        ("translate", say("translate a text, a file, or standard input")),
+        ("summarise", say("summarise a text, a file, or standard input")),
+    ):
+        app.command(f"mason.cli.translate:{name}", name=name, help=help_text, sort_key=name)
     data.command("mason.cli.data:check", name="check", help=say("find what is wrong with a table"))
     tokenizer = App(
         name="tokenizer",

@@ -35,6 +35,10 @@ def explain(error: CycloptsError) -> SettingsError:
                 value=token.value,
                 known=", ".join(known),
             )
+        case CoercionError(token=token) if token is not None and token.keyword and _broken(error):
+            return SettingsError(
+                "{option} is {value!r}; give a number.", option=token.keyword, value=token.value
+            )
         case CoercionError(token=token) if token is not None and token.keyword:
             return SettingsError(
                 "{option} is {value!r}; give a whole number.",
@@ -53,6 +57,12 @@ def explain(error: CycloptsError) -> SettingsError:
     return SettingsError(
         "{reason} {command} --help shows how.", reason=_line(error), command=command
     )
+
+
+def _broken(error: CoercionError) -> bool:
+    """Whether the number may be a fraction."""
+    hint = error.argument.hint if error.argument is not None else None
+    return hint is float or float in get_args(hint)
 
 
 def _choices(error: CoercionError) -> list[str]:

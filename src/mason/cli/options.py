@@ -16,6 +16,9 @@ Setting = Annotated[
 Text = Annotated[str | None, Parameter(help=say("The column of the text."))]
 Label = Annotated[str | None, Parameter(help=say("The column of the label."))]
 Pair = Annotated[str | None, Parameter(help=say("The column of a second text."))]
+Target = Annotated[
+    str | None, Parameter(help=say("The column of the text to write, for tasks that write one."))
+]
 Group = Annotated[
     str | None, Parameter(help=say("A column whose equal values must stay in one split."))
 ]
@@ -36,6 +39,10 @@ Data = Annotated[
 NamedModel = Annotated[
     str | None,
     Parameter(help=say("A folder, .gguf file, hub id, modelscope:owner/name or short name.")),
+]
+Shape = Annotated[
+    str | None,
+    Parameter(help=say("A shape to start from random weights, such as marian-mini.")),
 ]
 Planned = Annotated[
     str | None,

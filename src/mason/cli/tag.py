@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from mason.cli import options
-from mason.cli.inputs import lines, typed
+from mason.cli.predict import standard_lines, typed_lines
 from mason.errors import SettingsError
 from mason.language import say
 
@@ -57,7 +57,7 @@ def tag(
     elif input is not None:
         given = read_sentences(input, columns=columns, encoding=encoding, format=format)
     else:
-        given = typed() if waiting else lines()
+        given = typed_lines() if waiting else standard_lines()
     show = _print if json_lines or not sys.stdout.isatty() else _colour
     for tagged in _tagged(ready, given, 1 if waiting else BATCH):
         show(tagged)

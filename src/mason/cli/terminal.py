@@ -247,6 +247,11 @@ def _scored(told: Mapping[str, Any]) -> list[str]:
             for r in rivals
             if kind in r["scores"]
         ]
+    if "mae" in told.get("distances", {}):
+        from mason.reports.schema import Interval
+        from mason.reports.scores import distance_in_words
+
+        lines.append(distance_in_words(Interval(**told["distances"]["mae"])))
     return lines
 
 

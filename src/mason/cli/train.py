@@ -13,11 +13,13 @@ def train(
     *settings: options.Setting,
     task: options.Task = None,
     model: options.NamedModel = None,
+    shape: options.Shape = None,
     data: options.Data = None,
     valid: options.Held = None,
     test: options.Held = None,
     text: options.Text = None,
     label: options.Label = None,
+    target: options.Target = None,
     pair: options.Pair = None,
     group: options.Group = None,
     columns: options.Columns = None,
@@ -30,9 +32,10 @@ def train(
     from mason.workflows import train as start
 
     given = {"text": text, "label": label, "pair": pair, "group": group, "columns": columns}
+    given |= {"target": target}
     given |= {"valid": valid, "test": test, "encoding": encoding, "format": format}
     named = {f"data.{name}": value for name, value in given.items()}
-    named |= {"task": task, "language": language.chosen()}
+    named |= {"task": task, "model.shape": shape, "language": language.chosen()}
     with Progress() as progress:
         run = start(
             model,

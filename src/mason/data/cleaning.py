@@ -46,7 +46,7 @@ def clean(splits: Mapping[str, Table], columns: Columns) -> tuple[dict[str, Tabl
 
 
 def _unusable(split: View) -> list[int]:
-    needs_label = split.columns.label is not None
+    needs_label = bool(split.columns.label or split.columns.target)
     pairs = zip(split.texts, split.labels, strict=True)
     return [i for i, (text, label) in enumerate(pairs) if not text or (needs_label and not label)]
 

@@ -30,8 +30,45 @@ PAIRS = (
     ("文本1", "文本2"),
     ("问题1", "问题2"),
 )
+TEXT_PAIRS = (
+    ("source", "target"),
+    ("src", "tgt"),
+    ("prompt", "completion"),
+    ("prompt", "response"),
+    ("instruction", "output"),
+    ("instruction", "response"),
+    ("input", "output"),
+    ("text", "summary"),
+    ("document", "summary"),
+    ("article", "summary"),
+    ("article", "highlights"),
+    ("dialogue", "summary"),
+    ("原文", "译文"),
+    ("指令", "输出"),
+    ("输入", "输出"),
+    ("提示", "回答"),
+    ("正文", "摘要"),
+    ("文章", "摘要"),
+    ("文本", "摘要"),
+    ("内容", "摘要"),
+)
+"""What is read, and what is to be written."""
+LANGUAGES = frozenset(
+    "af am ar az be bg bn bs ca cs cy da de el en eo es et eu fa fi fr ga gl gu ha he hi hr hu hy "
+    "id ig is it ja ka kk km kn ko ku ky lo lt lv mg mk ml mn mr ms mt my ne nl no pa pl ps pt ro "
+    "ru si sk sl so sq sr sv sw ta te tg th tl tr uk ur uz vi xh yi yo zh zu".split()
+)
+"""ISO 639-1 codes."""
 _WORD = re.compile(r"[^\W_]+")
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
+
+
+def is_language(name: str) -> bool:
+    """Whether a name is a language's code, perhaps with its region or script: ``zh_CN``."""
+    first, *rest = re.split(r"[-_]", name)
+    return (
+        first.lower() in LANGUAGES and all(len(word) in (2, 4) for word in rest) and len(rest) < 2
+    )
 
 
 def plain(name: str) -> str:

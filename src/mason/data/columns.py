@@ -28,6 +28,8 @@ class Columns:
     pair: str | None = None
     label: str | None = None
     group: str | None = None
+    target: str | None = None
+    """The text to write, where the answer is a text."""
     answer: str | None = None
     """Right answers that are no labels of whole rows: a tag a word, a part of a text."""
 
@@ -64,7 +66,7 @@ def find_columns(
     if text is None:
         text = _find_text(table, taken=[label, pair, group])
     for name in filter(None, (text, pair, label, group)):
-        _check_scalar(name, table)
+        check_scalar(name, table)
     return Columns(text, pair, label, group)
 
 
@@ -93,7 +95,12 @@ def check_present(name: str, table: Table) -> None:
     )
 
 
-def _check_scalar(name: str, table: Table) -> None:
+def check_scalar(name: str, table: Table) -> None:
+    """Refuse a column of lists or objects.
+
+    Raises:
+        DataError: It is one.
+    """
     if table.frame[name].dtype != pl.String:
         raise DataError(
             "{file}: the column {column} holds lists or objects, not texts; name another one.",

@@ -1,6 +1,7 @@
 """The data doctor: looks at every split before the first step and says what is wrong."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from mason.data.columns import Columns
 from mason.data.duplicates import check_duplicates
@@ -40,8 +41,12 @@ def examine(
         found += check_texts(split)
         if token_counts is not None and max_tokens is not None:
             found += check_lengths(split, token_counts, max_tokens)
+    if columns.target:
+        written = replace(columns, text=columns.target, pair=None, target=None)
+        for name, table in splits.items():
+            found += check_texts(view(name, table, written))
     found += check_labels(views)
     found += check_duplicates(views)
     train = training(views)
-    found += check_token_leaks(train) if train else []
+    found += check_token_leaks(train) if train and not columns.target else []
     return sorted(found, key=lambda finding: _SEVERITIES.index(finding.severity))

@@ -66,6 +66,8 @@ def _conflicts(views: Mapping[str, View]) -> Iterator[Finding]:
     """The same text with different labels; the rows after the first are the places."""
     first: dict[str, tuple[str, int]] = {}
     for view in views.values():
+        if view.columns.target:  # a text may have more than one translation
+            continue
         places = []
         for place, (key, label) in enumerate(zip(view.keys, view.labels, strict=True)):
             if key and label and first.setdefault(key, (label, place))[0] != label:

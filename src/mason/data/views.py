@@ -14,8 +14,8 @@ class View:
     """The rows of one split.
 
     ``texts[i]`` is a row's text, or both texts of a pair on two lines; "" where one is
-    missing or blank. ``labels[i]`` is None where it is missing or blank. ``keys[i]`` is the
-    normal form of the text.
+    missing or blank. ``labels[i]``, the label or the text to write, is None where it is
+    missing or blank. ``keys[i]`` is the normal form of the text.
     """
 
     name: str
@@ -61,8 +61,9 @@ def view(name: str, table: Table, columns: Columns) -> View:
         seconds = map(_solid, table.texts(columns.pair))
         texts = [f"{a}\n{b}" if a and b else "" for a, b in zip(texts, seconds, strict=True)]
     labels: list[str | None] = [None] * len(texts)
-    if columns.label:
-        labels = [_solid(label) or None for label in table.texts(columns.label)]
+    answer = columns.label or columns.target
+    if answer:
+        labels = [_solid(label) or None for label in table.texts(answer)]
     keys = [normal_form(text) for text in texts]
     return View(name, str(table.path), table.rows, columns, texts, labels, keys)
 

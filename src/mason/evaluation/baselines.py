@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from mason.language import say
 from mason.metrics import scores
 from mason.metrics.classification import Estimate
+from mason.metrics.regression import regression_scores
 
 
 @dataclass(frozen=True)
@@ -41,18 +44,37 @@ def _majority(targets: Sequence[int], num_rows: int) -> np.ndarray:
     return np.full(num_rows, np.bincount(targets).argmax())
 
 
+def number_baselines(
+    train: Sequence[str],
+    train_targets: Sequence[float],
+    test: Sequence[str],
+    test_targets: ArrayLike,
+) -> list[Baseline]:
+    """Words and pairs of words with ridge regression; the mean would correlate with nothing."""
+    from sklearn.linear_model import Ridge
+    from sklearn.pipeline import make_pipeline
+
+    pipeline = make_pipeline(_words(train), Ridge(alpha=1.0))
+    guess = pipeline.fit(train, train_targets).predict(test)
+    told = regression_scores(test_targets, guess)
+    return [Baseline(say("word counts and a linear model"), scores=told.overall)]
+
+
 def _linear(train: Sequence[str], targets: Sequence[int], test: Sequence[str]) -> np.ndarray:
-    from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
 
-    # Characters within words read Chinese, where spaces do not part the words.
-    cjk = sum(any("\u3400" <= c <= "\u9fff" for c in text) for text in train) * 2 > len(train)
-    words = (
-        TfidfVectorizer(analyzer="char", ngram_range=(1, 2), sublinear_tf=True)
-        if cjk
-        else TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"\S+")
-    )
-    pipeline = make_pipeline(words, LogisticRegression(C=10.0, max_iter=1000))
+    pipeline = make_pipeline(_words(train), LogisticRegression(C=10.0, max_iter=1000))
     guess: np.ndarray = pipeline.fit(train, targets).predict(test)
     return guess
+
+
+def _words(train: Sequence[str]) -> Any:
+    """Counts of words and pairs of words, weighted."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    # Characters within words read Chinese, where spaces do not part the words.
+    cjk = sum(any("\u3400" <= c <= "\u9fff" for c in text) for text in train) * 2 > len(train)
+    if cjk:
+        return TfidfVectorizer(analyzer="char", ngram_range=(1, 2), sublinear_tf=True)
+    return TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"\S+")

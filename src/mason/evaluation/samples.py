@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from mason.generation import generate_greedily
+from mason.generation import Sampling, generate
 from mason.models.transformer import Transformer, device_of
 from mason.tasks.pretraining import CausalLanguage, Learner, MaskedLanguage
 from mason.tasks.pretraining.spans import SequenceToSequence
@@ -64,14 +64,14 @@ def _continued(model: Transformer, held: CausalLanguage, index: int) -> Written:
     tokens = held.read(index).tolist()
     cut = min(_TOKENS, max(1, len(tokens) // 2))
     room = (model.spec.max_tokens or len(tokens)) - cut
-    new = generate_greedily(model, [tokens[:cut]], max_new_tokens=max(1, min(_TOKENS, room)))
-    return tokens[:cut], new[0], tokens[cut : cut + _TOKENS]
+    (new,) = generate(model, [tokens[:cut]], Sampling(max(1, min(_TOKENS, room))))
+    return tokens[:cut], new.tokens, tokens[cut : cut + _TOKENS]
 
 
 def _restored(model: Transformer, held: SequenceToSequence, index: int) -> Written:
     source, target = (part.tolist() for part in held.pair(index))
-    new = generate_greedily(model, [source], max_new_tokens=min(len(target), 2 * _TOKENS))
-    return source[: 4 * _TOKENS], new[0], target[: 2 * _TOKENS]
+    (new,) = generate(model, [source], Sampling(min(len(target), 2 * _TOKENS)))
+    return source[: 4 * _TOKENS], new.tokens, target[: 2 * _TOKENS]
 
 
 _WAYS: dict[type, Callable[[Any, Any, int], Written]] = {

@@ -1,4 +1,7 @@
-"""Tokens from a model: prefill, then one token for each sequence that still goes on."""
+"""Tokens from a model: prefill, then a few at a time for each answer that still goes on."""
 
 from mason.generation.decoding import Decoding as Decoding
-from mason.generation.greedy import generate_greedily as generate_greedily
+from mason.generation.engine import generate as generate
+from mason.generation.engine import stream as stream
+from mason.generation.lines import Generated as Generated
+from mason.generation.sampling import Sampling as Sampling

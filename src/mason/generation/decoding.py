@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 
-from jaxtyping import Float
+import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
+from mason.errors import DataError
 from mason.layers import Cache
 from mason.models.packed import Packed
-from mason.models.transformer import Transformer
+from mason.models.spec import ModelSpec
+from mason.models.transformer import Transformer, device_of
 
 
 class Decoding:
@@ -30,27 +33,58 @@ class Decoding:
         self.cache = Cache(depth, num_sequences, capacity)
         self.cross_cache: Cache | None = None
         self._encoded: Tensor | None = None
+        self._sources = list(range(num_sequences))
         if source is not None:
             assert model.encoder is not None, "a lone decoder has no source"
             self.cross_cache = Cache(depth, num_sequences, max(source.lengths))
             self._encoded = model.encoder(source)
 
-    def read(self, new: Packed) -> Float[Tensor, "T D"]:
-        """Hidden states of the next tokens: one piece, of any length, for each sequence."""
+    def read(
+        self,
+        new: Packed,
+        *,
+        at: Int[Tensor, "R"] | None = None,
+        sequences: Sequence[int] | None = None,
+    ) -> Float[Tensor, "R D"]:
+        """Hidden states of the next tokens, or of those asked for.
+
+        Args:
+            new: One piece, of any length, for each sequence.
+            at: Rows to give; None: all.
+            sequences: Those that ``new`` belongs to; None: all.
+        """
+        self.cache.active = sequences
         if self.source is None:
-            hidden: Tensor = self.model(new, cache=self.cache)
+            hidden: Tensor = self.model(new, cache=self.cache, at=at)
             return hidden
         # Given once: from then on the cross-attention cache holds its keys and values.
         encoded, self._encoded = self._encoded, None
         return self.model.decode(
-            new, encoded, self.source, cache=self.cache, cross_cache=self.cross_cache
+            new, encoded, self.source, cache=self.cache, cross_cache=self.cross_cache, at=at
         )
 
     def keep(self, sequences: Sequence[int]) -> None:
-        """Go on with these sequences only, numbered from 0 in the order given."""
-        for cache in (self.cache, self.cross_cache):
-            if cache is not None:
-                cache.keep(sequences)
+        """Go on with these sequences, numbered from 0 in the order given; one may come twice."""
+        assert self._encoded is None, "the first tokens come before the choice"
+        self.cache.keep(sequences)
+        sources = [self._sources[i] for i in sequences]
+        if self.cross_cache is not None and sources != self._sources:
+            self.cross_cache.keep(sequences)
+        self._sources = sources
+
+    def fork(self, sequences: Sequence[int]) -> "Decoding":
+        """A copy that goes on with these sequences, one perhaps many times; this one stays.
+
+        For a lone decoder: what it has read so far is read once for all that follows.
+        """
+        assert self.source is None, "an encoder's rows are not copied"
+        twin = Decoding(self.model, len(sequences), self.cache.capacity)
+        twin.cache = self.cache.fork(sequences)
+        return twin
+
+    def forget(self, lengths: Sequence[int]) -> None:
+        """Go back to the first ``lengths`` tokens of each sequence."""
+        self.cache.forget(lengths)
 
 
 def start_decoding(
@@ -61,10 +95,63 @@ def start_decoding(
     A lone decoder reads the prompts themselves; where there is an encoder, it reads them
     and the decoder begins with its start token.
     """
-    device = next(model.parameters()).device
     if model.encoder is None:
         first = [list(prompt) for prompt in prompts]
         return Decoding(model, len(first), max(map(len, first)) + max_new_tokens), first
     start = model.spec.special.decoder_start or 0
-    source = Packed.of(prompts, device=device)
-    return Decoding(model, len(prompts), max_new_tokens + 1, source), [[start]] * len(prompts)
+    source = Packed.of(prompts, device=device_of(model))
+    first = [[start] for _ in prompts]
+    return Decoding(model, len(prompts), max_new_tokens + 1, source), first
+
+
+def prefill(
+    decoding: Decoding, first: Sequence[Sequence[int]], chunk: int | None
+) -> Float[Tensor, "N D"]:
+    """Feed the first tokens, ``chunk`` of each sequence at a time; the last one's rows.
+
+    Args:
+        decoding: Nothing was fed to it yet.
+        first: Tokens of each sequence.
+        chunk: Most tokens of a sequence at once; None: all.
+    """
+    device = device_of(decoding.model)
+    chunk = chunk or max(map(len, first))
+    rows: list[Tensor | None] = [None] * len(first)
+    for start in range(0, max(map(len, first)), chunk):
+        reading = [i for i, tokens in enumerate(first) if len(tokens) > start]
+        new = Packed.of([first[i][start : start + chunk] for i in reading], device=device)
+        hidden = decoding.read(new, at=new.layout.last, sequences=reading)
+        for i, row in zip(reading, hidden, strict=True):
+            rows[i] = row
+    return torch.stack([row for row in rows if row is not None])
+
+
+def check_prompts(spec: ModelSpec, prompts: Sequence[Sequence[int]], max_new_tokens: int) -> None:
+    """Refuse what the model cannot read or has no room to answer.
+
+    Raises:
+        DataError: A prompt is empty, or the positions do not reach far enough.
+    """
+    for row, prompt in enumerate(prompts, start=1):
+        if not prompt:
+            raise DataError("Prompt {row} is empty; write something to go on from.", row=row)
+        limit, needed = spec.max_tokens, len(prompt)
+        if spec.encoder is None:
+            needed += max_new_tokens
+        if limit is not None and needed > limit:
+            raise DataError(
+                "Prompt {row} has {length} tokens and needs {needed} positions with the new ones, "
+                "but the model has {limit}; shorten it or ask for fewer new tokens.",
+                row=row,
+                length=len(prompt),
+                needed=needed,
+                limit=limit,
+            )
+    embedding = spec.stack.embedding
+    if spec.encoder and embedding.positions and max_new_tokens > embedding.num_positions:
+        raise DataError(
+            "{count} new tokens are asked for, but the decoder has {limit} positions; ask for "
+            "fewer.",
+            count=max_new_tokens,
+            limit=embedding.num_positions,
+        )

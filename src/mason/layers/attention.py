@@ -115,8 +115,8 @@ class Attention(nn.Module):
     def _attend(
         self,
         query: Float[Tensor, "T h d"],
-        key: Float[Tensor, "S g d"],
-        value: Float[Tensor, "S g d"],
+        key: Float[Tensor, "*s g d"],
+        value: Float[Tensor, "*s g d"],
         plan: AttentionPlan,
         biases: Sequence[Tensor | None],
     ) -> Float[Tensor, "T h d"]:
@@ -136,8 +136,28 @@ class Attention(nn.Module):
     ) -> Float[Tensor, "B h Q d"]:
         """Mix values by how well keys match queries; g key heads serve h query heads."""
         shared = self.num_heads // self.num_kv_heads
+        if shared > 1 and query.shape[2] == 1:
+            return self._weigh_one(query, key, value, bias)
         if shared > 1:
             key, value = (x.repeat_interleave(shared, dim=1) for x in (key, value))
+        return self._mix(query, key, value, bias)
+
+    def _weigh_one(
+        self, query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None
+    ) -> Float[Tensor, "B h 1 d"]:
+        """A query of each head: those that share a key head are its rows, and no key is copied."""
+        groups = (self.num_kv_heads, -1)
+        if bias is not None and bias.shape[1] > 1:
+            bias = bias[:, :, 0].unflatten(1, groups)
+        return self._mix(query[:, :, 0].unflatten(1, groups), key, value, bias).reshape(query.shape)
+
+    def _mix(
+        self,
+        query: Float[Tensor, "B h Q d"],
+        key: Float[Tensor, "B h K d"],
+        value: Float[Tensor, "B h K d"],
+        bias: Float[Tensor, "#B #h #Q K"] | None,
+    ) -> Float[Tensor, "B h Q d"]:
         dropping = self.dropout if self.training else 0.0
         learned = bias is not None and bias.requires_grad
         # PyTorch's fused kernels hold no scores. On the CPU they do not drop, and nowhere do

@@ -6,11 +6,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mason.layers.layout import Layout
+from mason.layers.layout import Layout, Stored
 
 
 class LayerCache:
-    """One layer's keys and values: N sequences of up to ``capacity`` rows each."""
+    """One layer's keys and values: a row of ``capacity`` places for each sequence."""
 
     def __init__(self, cache: "Cache") -> None:
         self._cache = cache
@@ -19,16 +19,43 @@ class LayerCache:
 
     def extend(
         self, key: Float[Tensor, "T g d"] | None, value: Float[Tensor, "T g d"] | None
-    ) -> tuple[Float[Tensor, "C g d"], Float[Tensor, "C g d"]]:
-        """Store new rows (None: nothing new) and return all rows, new ones included."""
+    ) -> tuple[Float[Tensor, "N C g d"], Float[Tensor, "N C g d"]]:
+        """Store new rows (None: nothing new) and return all places, filled or not."""
         if key is not None and value is not None:
             if self._keys is None or self._values is None:
-                shape = (self._cache.num_rows, *key.shape[1:])
+                shape = (len(self._cache), self._cache.capacity, *key.shape[1:])
                 self._keys, self._values = key.new_zeros(shape), value.new_zeros(shape)
-            self._keys[self._cache.new_rows] = key
-            self._values[self._cache.new_rows] = value
+            self._keys.flatten(0, 1).index_copy_(0, self._cache.new_rows, key)
+            self._values.flatten(0, 1).index_copy_(0, self._cache.new_rows, value)
         assert self._keys is not None and self._values is not None, "the cache is empty"
         return self._keys, self._values
+
+    def copy(self, other: "LayerCache", sequences: Sequence[int], longest: int) -> None:
+        """Take over rows of another, of which no more than ``longest`` places are filled."""
+        if other._keys is not None and other._values is not None:
+            self._keys = _copied(other._keys, sequences, longest)
+            self._values = _copied(other._values, sequences, longest)
+
+    def keep(self, sequences: Sequence[int], longest: int) -> None:
+        """Take over these rows, of which no more than ``longest`` places are filled."""
+        if self._keys is not None and self._values is not None:
+            self._keys = _chosen(self._keys, sequences, longest)
+            self._values = _chosen(self._values, sequences, longest)
+
+
+def _copied(rows: Tensor, sequences: Sequence[int], longest: int) -> Tensor:
+    copy = rows.new_zeros(len(sequences), *rows.shape[1:])
+    copy[:, :longest] = rows[sequences, :longest]
+    return copy
+
+
+def _chosen(rows: Tensor, sequences: Sequence[int], longest: int) -> Tensor:
+    filled = rows[:, :longest].index_select(0, torch.tensor(sequences, device=rows.device))
+    # Never uninitialised: what is hidden has weight 0, but 0 times NaN is NaN.
+    fits = len(sequences) <= len(rows)
+    kept = rows[: len(sequences)] if fits else rows.new_zeros(len(sequences), *rows.shape[1:])
+    kept[:, :longest] = filled
+    return kept
 
 
 class Cache:
@@ -41,21 +68,32 @@ class Cache:
     """
 
     def __init__(self, num_layers: int, num_sequences: int, capacity: int) -> None:
-        self.capacity, self.num_rows = capacity, num_sequences * capacity
+        self.capacity = capacity
         self.lengths = [0] * num_sequences
-        self.starts = [i * capacity for i in range(num_sequences)]
+        self.active: Sequence[int] | None = None
+        """The sequences that new rows belong to; None: all."""
         self.layers = [LayerCache(self) for _ in range(num_layers)]
         self.new_rows = torch.empty(0, dtype=torch.long)
 
+    def __len__(self) -> int:
+        return len(self.lengths)
+
     def advance(self, lengths: Sequence[int], device: torch.device) -> tuple[Layout, Layout]:
         """Make room for ``lengths`` new rows; return the layouts of new and of all rows."""
-        assert len(lengths) == len(self.lengths), "one length a sequence"
-        new = Layout(lengths, device=device, past=self.lengths)
-        self.lengths = [a + b for a, b in zip(self.lengths, lengths, strict=True)]
+        places = range(len(self)) if self.active is None else self.active
+        assert len(lengths) == len(places), "one length a sequence"
+        past = [self.lengths[i] for i in places]
+        new = Layout(lengths, device=device, past=past)
+        for i, length in zip(places, lengths, strict=True):
+            self.lengths[i] += length
         assert max(self.lengths) <= self.capacity, "the cache is full"
-        first = torch.tensor(self.starts, device=device)
-        self.new_rows = first[new.sequences] + new.positions
-        return new, Layout(self.lengths, device=device, starts=self.starts)
+        rows = [
+            place * self.capacity + done + k
+            for place, done, length in zip(places, past, lengths, strict=True)
+            for k in range(length)
+        ]
+        self.new_rows = torch.tensor(rows, device=device)
+        return new, self._stored(device)
 
     def held(self, source: Layout, *, fill: bool) -> Layout:
         """The layout of the encoder's rows in a cross-attention cache.
@@ -66,9 +104,29 @@ class Cache:
         """
         if fill:
             return self.advance(source.lengths, source.device)[1]
-        return Layout(self.lengths, device=source.device, starts=self.starts)
+        return self._stored(source.device)
+
+    def _stored(self, device: torch.device) -> Stored:
+        places = range(len(self)) if self.active is None else self.active
+        return Stored([self.lengths[i] for i in places], places, device=device)
+
+    def fork(self, sequences: Sequence[int]) -> "Cache":
+        """A copy with these sequences only, one perhaps many times; this one stays as it is."""
+        twin = Cache(len(self.layers), len(sequences), self.capacity)
+        twin.lengths = [self.lengths[i] for i in sequences]
+        for mine, its in zip(self.layers, twin.layers, strict=True):
+            its.copy(mine, sequences, max(self.lengths))
+        return twin
 
     def keep(self, sequences: Sequence[int]) -> None:
-        """Go on with these sequences only, numbered from 0 in the order given."""
+        """Go on with these sequences, numbered from 0 in the order given; one may come twice."""
+        if list(sequences) == list(range(len(self))):
+            return
         self.lengths = [self.lengths[i] for i in sequences]
-        self.starts = [self.starts[i] for i in sequences]
+        for layer in self.layers:
+            layer.keep(sequences, max(self.lengths))
+
+    def forget(self, lengths: Sequence[int]) -> None:
+        """Go back to the first ``lengths`` rows of each sequence."""
+        assert all(a <= b for a, b in zip(lengths, self.lengths, strict=True)), "not there yet"
+        self.lengths = list(lengths)

@@ -16,7 +16,6 @@ class Layout:
         device: Where index tensors live.
         past: Rows of each sequence that came before these ones (cached decoding), so
             that positions go on counting; None: all zero.
-        starts: First row of each sequence; None: end to end.
     """
 
     def __init__(
@@ -25,27 +24,18 @@ class Layout:
         *,
         device: torch.device | str = "cpu",
         past: Sequence[int] | None = None,
-        starts: Sequence[int] | None = None,
     ) -> None:
         assert len(lengths) > 0 and min(lengths) > 0, "a sequence needs at least one row"
         self.lengths = list(lengths)
         self.device = torch.device(device)
         self.past = list(past) if past is not None else [0] * len(self.lengths)
-        self._starts = list(starts) if starts is not None else None
 
     def __len__(self) -> int:
         return len(self.lengths)
 
-    @property
-    def packed(self) -> bool:
-        """Whether the sequences lie end to end from row 0."""
-        return self._starts is None
-
     @cached_property
     def starts(self) -> list[int]:
         """First row of each sequence."""
-        if self._starts is not None:
-            return self._starts
         starts, total = [], 0
         for length in self.lengths:
             starts.append(total)
@@ -85,3 +75,19 @@ class Layout:
         """Last row of each sequence."""
         ends = [start + n - 1 for start, n in zip(self.starts, self.lengths, strict=True)]
         return torch.tensor(ends, device=self.device)
+
+
+class Stored(Layout):
+    """N sequences at the front of rows of a cache [rows, capacity].
+
+    Args:
+        lengths: What each sequence has in its row.
+        places: The row of each sequence.
+        device: Where index tensors live.
+    """
+
+    def __init__(
+        self, lengths: Sequence[int], places: Sequence[int], *, device: torch.device | str = "cpu"
+    ) -> None:
+        super().__init__(lengths, device=device)
+        self.places = list(places)

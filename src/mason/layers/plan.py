@@ -7,13 +7,14 @@ the last few slots of shorter sequences empty; outside attention nothing is padd
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from mason.layers.layout import Layout
-from mason.layers.slots import Slots
+from mason.layers.layout import Layout, Stored
+from mason.layers.slots import Slots, StoredSlots
 
 HIDDEN = -1e30
 """Added to scores of pairs that must not meet: finite, so that a wholly hidden row of an
@@ -32,34 +33,41 @@ class Sight:
 
 @dataclass
 class Group:
-    """Sequences of similar length, as [B, Q] query slots and [B, K] key slots."""
+    """Sequences of similar length, as [B, Q] query slots and [B, K] key slots.
+
+    ``even``: all have K keys. ``newest``: a query's sequence ends with it, so that no key of
+    its own comes later.
+    """
 
     members: list[int]
-    query_rows: Int[Tensor, "B Q"]
-    key_rows: Int[Tensor, "B K"]
     query_positions: Int[Tensor, "#B Q"]
-    key_lengths: Int[Tensor, "#B"]
+    key_lengths: Int[Tensor, "B"]
+    num_keys: int
+    even: bool
+    newest: bool
 
     def visible(self, sight: Sight) -> Bool[Tensor, "#B #Q K"] | None:
         """True where a query may look at a key; None where all may."""
-        num_keys = self.key_rows.shape[1]
-        keys = torch.arange(num_keys, device=self.key_rows.device)
         seen = None
-        if self.key_lengths.min() < num_keys:
-            seen = (keys < self.key_lengths[:, None])[:, None, :]
-        if sight.causal:
-            earlier = keys <= self.query_positions[..., None]
+        if not self.even:
+            seen = (self.keys < self.key_lengths[:, None])[:, None, :]
+        if sight.causal and not self.newest:
+            earlier = self.keys <= self.query_positions[..., None]
             seen = earlier if seen is None else seen & earlier
-        if sight.window is not None:
+        if sight.window is not None and self.num_keys > sight.window:
             near = self.distances.abs() < sight.window
             seen = near if seen is None else seen & near
         return seen
 
+    @cached_property
+    def keys(self) -> Int[Tensor, "K"]:
+        """Position of each key slot."""
+        return torch.arange(self.num_keys, device=self.key_lengths.device)
+
     @property
     def distances(self) -> Int[Tensor, "#B Q K"]:
         """Key position minus query position."""
-        keys = torch.arange(self.key_rows.shape[1], device=self.key_rows.device)
-        return keys - self.query_positions[..., None]
+        return self.keys - self.query_positions[..., None]
 
 
 class AttentionPlan:
@@ -70,12 +78,8 @@ class AttentionPlan:
         self.queries, self.keys = queries, keys
         self.groups = [_group(queries, keys, members) for members in _similar(queries, keys)]
         members = [group.members for group in self.groups]
-        self.query_slots = Slots(queries, members, [group.query_rows for group in self.groups])
-        self.key_slots = (
-            self.query_slots
-            if keys is queries
-            else Slots(keys, members, [group.key_rows for group in self.groups])
-        )
+        self.query_slots = Slots(queries, members)
+        self.key_slots = self.query_slots if keys is queries else _slots(keys, members)
 
     def biases(
         self, sight: Sight, bias: Bias | None, dtype: torch.dtype
@@ -118,25 +122,20 @@ def _close(short: tuple[int, int], long: tuple[int, int]) -> bool:
 
 
 def _group(queries: Layout, keys: Layout, members: list[int]) -> Group:
-    query_lengths = torch.tensor([queries.lengths[i] for i in members])
-    key_lengths = torch.tensor([keys.lengths[i] for i in members])
     past = torch.tensor([queries.past[i] for i in members])
-    slots = torch.arange(int(query_lengths.max()))
-    positions = past[:, None] + slots
+    positions = past[:, None] + torch.arange(max(queries.lengths[i] for i in members))
     if bool((past == past[0]).all()):
         positions = positions[:1]
-    device = queries.device
+    lengths = [keys.lengths[i] for i in members]
     return Group(
         members,
-        _rows(queries, members, query_lengths).to(device),
-        _rows(keys, members, key_lengths).to(device),
-        positions.to(device),
-        key_lengths.to(device),
+        positions.to(queries.device),
+        torch.tensor(lengths, device=queries.device),
+        num_keys=max(lengths),
+        even=min(lengths) == max(lengths),
+        newest=all(queries.past[i] + 1 >= keys.lengths[i] for i in members),
     )
 
 
-def _rows(layout: Layout, members: list[int], lengths: Tensor) -> Int[Tensor, "B L"]:
-    starts = torch.tensor([layout.starts[i] for i in members])
-    slots = torch.arange(int(lengths.max()))
-    rows = starts[:, None] + slots
-    return torch.where(slots < lengths[:, None], rows, starts.min())
+def _slots(keys: Layout, members: list[list[int]]) -> Slots | StoredSlots:
+    return StoredSlots(keys, members) if isinstance(keys, Stored) else Slots(keys, members)

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
-from mason.layers.layout import Layout
+from mason.layers.layout import Layout, Stored
 
 
 class Slots:
@@ -20,44 +20,73 @@ class Slots:
     Args:
         layout: The rows.
         members: The sequences of each group.
-        rows: The row in each slot [B, L] of each group; an empty slot has another's row.
     """
 
-    def __init__(
-        self,
-        layout: Layout,
-        members: Sequence[Sequence[int]],
-        rows: Sequence[Int[Tensor, "_ _"]],
-    ) -> None:
-        self.shapes = [group.shape for group in rows]
-        self.rows = torch.cat([group.flatten() for group in rows])
-        self.packed = layout.packed
-        filled = torch.cat(
-            [
-                _filled(layout, group, slots.shape[1])
-                for group, slots in zip(members, rows, strict=True)
-            ]
-        ).to(layout.device)
+    def __init__(self, layout: Layout, members: Sequence[Sequence[int]]) -> None:
+        lengths = [[layout.lengths[i] for i in group] for group in members]
+        self.shapes = [(len(group), max(group)) for group in lengths]
+        self.in_order = [i for group in members for i in group] == list(range(len(layout)))
+        self.in_order &= all(min(group) == max(group) for group in lengths)
+        """Whether rows and slots are the same, so that nothing moves."""
+        if self.in_order:
+            return
+        rows, filled = zip(*(_placed(layout, group) for group in members), strict=True)
+        self.rows, held = torch.cat(rows).to(layout.device), torch.cat(filled).to(layout.device)
         self.own = torch.empty(layout.num_rows, dtype=torch.long, device=layout.device)
         """The slot of each row."""
-        if self.packed:
-            self.own[self.rows[filled]] = filled.nonzero().squeeze(1)
-        self.empty = (~filled).nonzero().squeeze(1)
+        self.own[self.rows[held]] = held.nonzero().squeeze(1)
+        self.empty = (~held).nonzero().squeeze(1)
 
     def lay(self, rows: Float[Tensor, "T h d"]) -> list[Float[Tensor, "_ _ h d"]]:
         """The rows in the slots of each group."""
-        if self.packed:
-            laid = _Lay.apply(rows, self.rows, self.own)  # type: ignore[no-untyped-call]
-        else:  # a cache: most of its rows have no slot
-            laid = rows.index_select(0, self.rows)
-        parts = laid.split([b * n for b, n in self.shapes])
+        if not self.in_order:
+            rows = _Lay.apply(rows, self.rows, self.own)  # type: ignore[no-untyped-call]
+        parts = rows.split([b * n for b, n in self.shapes])
         return [part.unflatten(0, shape) for part, shape in zip(parts, self.shapes, strict=True)]
 
     def pick_up(self, groups: Sequence[Float[Tensor, "_ _ h d"]]) -> Float[Tensor, "T h d"]:
         """The rows back from their slots."""
-        laid = torch.cat([group.flatten(0, 1) for group in groups])
-        rows: Tensor = _PickUp.apply(laid, self.own, self.rows, self.empty)  # type: ignore[no-untyped-call]
+        flat = [group.flatten(0, 1) for group in groups]
+        rows = flat[0] if len(flat) == 1 else torch.cat(flat)
+        if not self.in_order:
+            rows = _PickUp.apply(rows, self.own, self.rows, self.empty)  # type: ignore[no-untyped-call]
         return rows
+
+
+class StoredSlots:
+    """Where the sequences of groups lie in a cache: views of it where they lie side by side.
+
+    Args:
+        layout: The sequences in the cache.
+        members: The sequences of each group.
+    """
+
+    def __init__(self, layout: Stored, members: Sequence[Sequence[int]]) -> None:
+        self.longest = [max(layout.lengths[i] for i in group) for group in members]
+        self.places = [_places([layout.places[i] for i in group], layout) for group in members]
+
+    def lay(self, store: Float[Tensor, "N C h d"]) -> list[Float[Tensor, "_ _ h d"]]:
+        """The slots of each group; what lies in those beyond a sequence's end is not hidden."""
+        return [
+            store[at, :longest] if isinstance(at, slice) else store[:, :longest].index_select(0, at)
+            for at, longest in zip(self.places, self.longest, strict=True)
+        ]
+
+
+def _places(places: list[int], layout: Layout) -> slice | Tensor:
+    first = places[0]
+    if places == list(range(first, first + len(places))):
+        return slice(first, first + len(places))
+    return torch.tensor(places, device=layout.device)
+
+
+def _placed(layout: Layout, members: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """The row in each slot of a group, and whether it is the slot's own; else it is another's."""
+    lengths = torch.tensor([layout.lengths[i] for i in members])[:, None]
+    starts = torch.tensor([layout.starts[i] for i in members])[:, None]
+    slots = torch.arange(int(lengths.max()))
+    filled = slots < lengths
+    return torch.where(filled, starts + slots, starts.min()).flatten(), filled.flatten()
 
 
 class _Lay(torch.autograd.Function):
@@ -90,8 +119,3 @@ class _PickUp(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
         chosen, empty = ctx.saved_tensors
         return grad.index_select(0, chosen).index_fill(0, empty, 0), None, None, None
-
-
-def _filled(layout: Layout, members: Sequence[int], num_slots: int) -> Tensor:
-    lengths = torch.tensor([layout.lengths[i] for i in members])
-    return (torch.arange(num_slots) < lengths[:, None]).flatten()

@@ -64,11 +64,20 @@ class Head(nn.Module):
         return logits if cap is None else cap * torch.tanh(logits / cap)
 
     def cross_entropy(
-        self, rows: Float[Tensor, "R D"], targets: Int[Tensor, "R"]
+        self,
+        rows: Float[Tensor, "R D"],
+        targets: Int[Tensor, "R"],
+        *,
+        label_smoothing: float = 0.0,
     ) -> Float[Tensor, ""]:
         """The summed cross-entropy of the right outputs; the outputs are never all held."""
         hidden, output = self.transform(rows), self.output
         assert isinstance(output, nn.Linear), "a head that learns has an output matrix"
         return linear_cross_entropy(
-            hidden, output.weight, output.bias, targets, softcap=self.spec.softcap
+            hidden,
+            output.weight,
+            output.bias,
+            targets,
+            label_smoothing=label_smoothing,
+            softcap=self.spec.softcap,
         )

@@ -72,6 +72,21 @@ def _bart(width: int, depth: int, heads: int) -> Config:
     return {"model_type": "bart", "d_model": width, "max_position_embeddings": 512, **sides}
 
 
+def _marian(width: int, depth: int, heads: int) -> Config:
+    """As in the published pairs: sinusoidal positions, swish, one matrix of token vectors.
+
+    Their embeddings are scaled up by the root of the width, so that a deviation of one over it
+    makes token vectors as large as positions (Vaswani et al. 2017, Ott et al. 2019).
+    """
+    return {
+        **_bart(width, depth, heads),
+        "model_type": "marian",
+        "activation_function": "swish",
+        "scale_embedding": True,
+        "init_std": round(width**-0.5, 4),
+    }
+
+
 def _modernbert(width: int, depth: int, inner: int) -> Config:
     return {
         "model_type": "modernbert",
@@ -137,6 +152,10 @@ SHAPES: dict[str, Config] = {
     "bart-mini": _bart(256, 3, 4),
     "bart-base": _bart(768, 6, 12),
     "bart-large": _bart(1024, 12, 16),
+    "marian-tiny": _marian(128, 2, 4),
+    "marian-mini": _marian(256, 3, 4),
+    "marian-small": _marian(384, 4, 6),
+    "marian-base": _marian(512, 6, 8),
     "llama-tiny": _llama(128, 4, 4, 2, 352),
     "llama-mini": _llama(256, 6, 4, 2, 704),
     "llama-small": _llama(512, 8, 8, 4, 1408),

@@ -11,13 +11,16 @@ from mason.reports.markup import sentences
 from mason.reports.numbers import count, magnitude, percent, size
 from mason.reports.overview import headline
 from mason.reports.page import speaking
-from mason.reports.schema import Results, Scored, validate
-from mason.reports.score_names import scores_of
+from mason.reports.schema import Results, Scored
+from mason.reports.validation import validate
 
 PIPELINE_TAGS = {
     "classification": "text-classification",
     "tagging": "token-classification",
     "answering": "question-answering",
+    "translation": "translation",
+    "summarisation": "summarization",
+    "completion": "text-generation",
 }
 # Markdown and HTML that a file name or label could carry into the card.
 _MARKDOWN = str.maketrans({c: f"\\{c}" for c in "\\`*_{}[]<>#|~"} | {"\n": " ", "\r": " "})
@@ -125,7 +128,7 @@ def _scores(results: Results) -> str:
     rows += [
         (_plain(b.name if name == "accuracy" else f"{b.name}: {name.replace('_', ' ')}"), score)
         for b in scored.baselines
-        for name, score in scores_of(b).items()
+        for name, score in b.every.items()
     ]
     lines = [f"| {say('Score')} | {say('Value')} | {say('Between')} |", "|---|---:|---:|"]
     lines += [
@@ -175,7 +178,7 @@ def _limits(results: Results) -> str:
 
 
 def _use(results: Results) -> str:
-    given = {"classification": '"…"', "tagging": '"…"', "answering": '"question", "text"'}
+    given = dict.fromkeys(PIPELINE_TAGS, '"…"') | {"answering": '"question", "text"'}
     if results.task is None or results.task.name not in given:
         return ""
     asked = given[results.task.name]

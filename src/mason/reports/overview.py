@@ -4,7 +4,7 @@ from mason.language import say
 from mason.reports.markup import Part, escape, sentences
 from mason.reports.numbers import count, decimal, magnitude, out_of, percent
 from mason.reports.schema import Data, Interval, Results, Scored, Training
-from mason.reports.score_names import main_score, score_names, scores_of
+from mason.reports.score_names import score_names
 
 GOOD, WATCH, PROBLEM, UNKNOWN = "good", "watch", "problem", "unknown"
 
@@ -88,8 +88,9 @@ def _accuracy(results: Results) -> Interval | None:
 def _main(results: Results) -> tuple[str, Interval] | None:
     """Name and value of the score the task is judged by."""
     scored = results.evaluation
-    name = main_score(scored) if scored is not None else None
-    return (name, scored.scores[name]) if scored is not None and name is not None else None
+    if scored is None or scored.main is None:
+        return None
+    return scored.main, scored.scores[scored.main]
 
 
 def _lede(results: Results) -> list[str]:
@@ -119,7 +120,7 @@ def _lede(results: Results) -> list[str]:
             say("These texts also chose the best step, so the score is somewhat flattering.")
         )
     name = main[0]
-    rivals = {b.name: scores_of(b)[name].value for b in scored.baselines if name in scores_of(b)}
+    rivals = {b.name: b.every[name].value for b in scored.baselines if name in b.every}
     if rivals:
         best = max(rivals, key=lambda rival: rivals[rival])
         template = (
@@ -184,8 +185,7 @@ def _score_card(results: Results) -> str:
     if macro is not None:
         alike = say("All labels counted alike (macro F1): {value}.", value=percent(macro.value))
         found = sentences([found, alike])
-    rivals = [scores_of(rival) for rival in scored.baselines]
-    best = max((told[name].value for told in rivals if name in told), default=None)
+    best = max((b.every[name].value for b in scored.baselines if name in b.every), default=None)
     if best is None:
         return _card(GOOD, question, say("Measured"), found)
     if score.low > best:

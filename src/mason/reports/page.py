@@ -11,8 +11,9 @@ from typing import Any
 from mason import language
 from mason.language import say
 from mason.reports.markup import Part, attribute, escape
-from mason.reports.schema import Results, validate
+from mason.reports.schema import Results
 from mason.reports.sections import parts_of
+from mason.reports.validation import validate
 
 
 def render(results: Mapping[str, Any]) -> str:

@@ -9,14 +9,16 @@ sections registered for them read them from there.
 Units are in the names; shares and scores are 0 to 1; an unknown number is null.
 """
 
-from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-from mason.errors import DataError
+from pydantic import BaseModel, ConfigDict, Field
 
 VERSION = 1
+MAIN_SCORES = (
+    *("accuracy", "entity_f1", "word_accuracy", "f1", "pearson"),
+    *("bleu", "rougeL", "edit_similarity"),
+)
+"""What a task is judged by: the first of them that it has."""
 
 
 class _Block(BaseModel):
@@ -230,22 +232,30 @@ class Calibration(_Block):
 
 
 class Mistake(_Block):
-    """A row the model got wrong; ``probability`` is what it gave its wrong answer."""
+    """A row the model got wrong; ``probability`` is what it gave its wrong answer, if any."""
 
     row: int | None = None
     file: str | None = None
     text: str
     label: str
     predicted: str
-    probability: float
+    probability: float | None = None
+    score: float | None = None
+    """Of a text that was written."""
 
 
 class Baseline(_Block):
-    """What something simpler scores on the same rows; an accuracy, or the scores of the task."""
+    """What something simpler scores on the same rows."""
 
     name: str
     accuracy: Interval | None = None
     scores: dict[str, Interval] = {}
+    """Where an accuracy is not what the task is judged by."""
+
+    @property
+    def every(self) -> dict[str, Interval]:
+        """All its scores by name."""
+        return ({} if self.accuracy is None else {"accuracy": self.accuracy}) | self.scores
 
 
 class Scored(_Block):
@@ -253,14 +263,25 @@ class Scored(_Block):
 
     split: str
     rows: int
+    distances: dict[str, Interval] = {}
+    """Mean distances from the right numbers, in their unit: ``mae`` and ``rmse``."""
+    words: int | None = None
+    """Of all rows, where each has its own answer."""
     confidence: float = 0.95
     scores: dict[str, Interval] = {}
+    signatures: dict[str, str] = {}
+    """All that a score depends on, as sacrebleu says it."""
     per_class: list[ClassRow] = []
     confusion: Confusion | None = None
     calibration: Calibration | None = None
     errors: list[Mistake] | None = None
     """The most confident mistakes; empty where there were none."""
     baselines: list[Baseline] = []
+
+    @property
+    def main(self) -> str | None:
+        """The name of the score that the task is judged by."""
+        return next((name for name in MAIN_SCORES if name in self.scores), None)
 
 
 class CorpusSource(_Block):
@@ -356,45 +377,3 @@ class Results(_Block):
     machine: Machine | None = None
     versions: dict[str, str] = Field(default_factory=dict)
     extras: dict[str, Any] = Field(default_factory=dict)
-
-
-def validate(results: Mapping[str, Any]) -> Results:
-    """Check ``results`` against version 1.
-
-    Raises:
-        DataError: A key is missing, unknown or of the wrong kind; the sentence names its path.
-    """
-    version = results.get("version")
-    if version is not None and version != VERSION:
-        raise DataError(
-            "results.json has version {found}, and this Mason reads version {wanted}; "
-            "update Mason.",
-            found=version,
-            wanted=VERSION,
-        )
-    try:
-        return Results.model_validate(dict(results))
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        path = ".".join(str(part) for part in first["loc"])
-        raise _sentence(path, first["type"], first["input"], first["msg"]) from None
-
-
-def _sentence(path: str, kind: str, found: object, message: str) -> DataError:
-    if kind == "missing":
-        return DataError(
-            "results.json lacks {path}; write it again with this version of Mason.", path=path
-        )
-    if kind == "extra_forbidden":
-        return DataError(
-            "results.json has a key that version 1 does not know: {path}; move it under extras.",
-            path=path,
-        )
-    shown = repr(found)
-    return DataError(
-        "results.json, {path}: {found} does not belong there ({wanted}); write the file again "
-        "with this version of Mason.",
-        path=path,
-        found=shown if len(shown) <= 60 else shown[:60] + "…",
-        wanted=message,
-    )

@@ -1,25 +1,12 @@
-"""What scores are called, in words, and which one a task is judged by."""
+"""What scores are called, in words."""
 
 from mason.language import say
-from mason.reports.schema import Baseline, Interval, Scored
-
-_MAIN = ("accuracy", "entity_f1", "word_accuracy", "f1")
-"""What a task is judged by: the first of them that it has."""
-
-
-def main_score(scored: Scored) -> str | None:
-    """The name of the score that the task is judged by."""
-    return next((name for name in _MAIN if name in scored.scores), None)
-
-
-def scores_of(rival: Baseline) -> dict[str, Interval]:
-    """All its scores by name."""
-    return ({} if rival.accuracy is None else {"accuracy": rival.accuracy}) | rival.scores
 
 
 def score_names() -> dict[str, tuple[str, str]]:
     """Score names in words, with one explaining sentence."""
-    return _of_labels() | _of_words() | _of_answers()
+    parts = (_of_labels(), _of_words(), _of_answers(), _of_numbers(), _of_texts())
+    return {name: told for part in parts for name, told in part.items()}
 
 
 def _of_labels() -> dict[str, tuple[str, str]]:
@@ -95,5 +82,37 @@ def _of_answers() -> dict[str, tuple[str, str]]:
         "no_answer_accuracy": (
             say("No answer found where there is none"),
             say("Over the questions whose text holds none."),
+        ),
+    }
+
+
+def _of_numbers() -> dict[str, tuple[str, str]]:
+    return {
+        "pearson": (
+            say("Correlation"),
+            say("How nearly the predicted numbers lie on a line with the right ones (Pearson)."),
+        ),
+        "spearman": (
+            say("Rank correlation"),
+            say("How well they are put in order, whatever the distances (Spearman)."),
+        ),
+        "r2": (
+            say("Explained variance"),
+            say("Share of the differences between texts that is foretold; the mean foretells 0."),
+        ),
+    }
+
+
+def _of_texts() -> dict[str, tuple[str, str]]:
+    return {
+        "bleu": (say("BLEU"), say("Runs of one to four words that the reference has too.")),
+        "chrf": (say("chrF"), say("Runs of one to six letters shared with the reference.")),
+        "rouge1": (say("ROUGE-1"), say("Words shared with the summary wanted.")),
+        "rouge2": (say("ROUGE-2"), say("Pairs of words shared with the summary wanted.")),
+        "rougeL": (say("ROUGE-L"), say("The longest run of words in common, gaps allowed.")),
+        "exact_completion": (say("Exactly right"), say("Share written just as wanted.")),
+        "edit_similarity": (
+            say("Edit similarity"),
+            say("Letters that need no change, as a share of the longer text."),
         ),
     }

@@ -3,13 +3,16 @@
 from mason.language import say
 from mason.reports.charts import Axis, axis, scale_row, whisker
 from mason.reports.markup import Part, escape, folded, heading, paragraph, sentences, table
-from mason.reports.numbers import count, percent
+from mason.reports.numbers import count, decimal, percent
 from mason.reports.overview import scored_rows
 from mason.reports.schema import ClassRow, Interval, Results, Scored
-from mason.reports.score_names import score_names, scores_of
+from mason.reports.score_names import score_names
 
 MOST_LABELS = 14
-FIRST = ("accuracy", "macro_f1", "word_accuracy", "entity_f1", "exact_match", "f1")
+FIRST = (
+    *("accuracy", "macro_f1", "word_accuracy", "entity_f1", "exact_match", "f1", "pearson"),
+    *("bleu", "chrf", "rougeL", "exact_completion", "edit_similarity"),
+)
 """What a layperson should look at; the rest is folded."""
 
 
@@ -19,6 +22,10 @@ def scores(results: Results) -> Part | None:
     if scored is None or not (scored.scores or scored.per_class or scored.baselines):
         return None
     body = _overall(scored) if scored.scores or scored.baselines else ""
+    if scored.signatures:
+        body += paragraph("; ".join(f"{n}: {s}" for n, s in scored.signatures.items()), "muted")
+    if "mae" in scored.distances:
+        body += paragraph(distance_in_words(scored.distances["mae"]))
     if scored.per_class:
         body += heading(say("Label by label")) + _per_class(scored.per_class)
     return Part(
@@ -33,17 +40,27 @@ def scores(results: Results) -> Part | None:
     )
 
 
+def distance_in_words(mae: Interval) -> str:
+    """How far off predicted numbers are."""
+    return say(
+        "On average {value} off ({low} to {high}), in the unit of the numbers.",
+        value=decimal(mae.value),
+        low=decimal(mae.low),
+        high=decimal(mae.high),
+    )
+
+
 def _overall(scored: Scored) -> str:
     names = score_names()
     ordered = [n for n in names if n in scored.scores] + [
         n for n in scored.scores if n not in names
     ]
-    rivals = [(b.name, *one) for b in scored.baselines for one in scores_of(b).items()]
+    rivals = [(b.name, *one) for b in scored.baselines for one in b.every.items()]
     scale = _scale([*scored.scores.values(), *(score for *_, score in rivals)])
     rows = {n: _score_row(*names.get(n, (n, "")), scored.scores[n], scale) for n in ordered}
     baselines = [
         _score_row(
-            f"{rival} · {names.get(kind, (kind, kind))[0]}",
+            say("{name}: {score}", name=rival, score=names.get(kind, (kind, ""))[0]),
             say("Something simpler, on the same texts."),
             score,
             scale,

@@ -42,6 +42,7 @@ def _data() -> dict[str, str]:
         "text": say("Column that holds the text."),
         "pair": say("Column that holds the second text of a pair."),
         "label": say("Column that holds the label."),
+        "target": say("Column that holds the text to write, for tasks that write one."),
         "group": say("Column whose rows stay on one side of a split, such as author or source."),
         "format": say("Format of the files; auto looks at their names and first bytes."),
         "encoding": say(

@@ -66,6 +66,7 @@ class DataSettings(_Group):
     text: Text | None = None
     pair: Text | None = None
     label: Text | None = None
+    target: Text | None = None
     group: Text | None = None
     format: Literal["auto", "csv", "tsv", "jsonl", "json", "parquet", "txt", "conll"] = "auto"
     encoding: Text = "auto"

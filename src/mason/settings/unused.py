@@ -29,6 +29,7 @@ FINE_TUNING_ONLY = (
     "data.test",
     "data.pair",
     "data.label",
+    "data.target",
     "data.group",
     "data.columns",
     "data.test_share",

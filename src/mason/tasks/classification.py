@@ -92,8 +92,8 @@ class ClassificationObjective:
 def smoothed_entropy(smoothing: float, num_classes: int) -> float:
     """Entropy in nats of a target that shares ``smoothing`` among all classes."""
     shared = smoothing / num_classes
-    weights = [1 - smoothing + shared, *[shared] * (num_classes - 1)]
-    return -sum(w * math.log(w) for w in weights if w > 0)
+    weights = {1 - smoothing + shared: 1, shared: num_classes - 1}
+    return -sum(num * w * math.log(w) for w, num in weights.items() if w > 0)
 
 
 def class_logits(model: Transformer, packed: Packed) -> Tensor:
@@ -159,7 +159,8 @@ def probe(
     output = model.heads[HEAD].output
     assert isinstance(output, nn.Linear), "a head that learns has an output matrix"
     chosen = np.random.default_rng(seed).permutation(len(examples))[:rows].tolist()
-    features, targets = _features(model, examples, chosen, tokens_per_pass)
+    features, order = output_features(model, examples, chosen, tokens_per_pass)
+    targets = torch.tensor([examples.targets[i] for i in order])
     learned = [p for p in (output.weight, output.bias) if p is not None]
     fitted = [torch.zeros(p.shape, dtype=torch.float64, requires_grad=True) for p in learned]
     solver = torch.optim.LBFGS(fitted, max_iter=60, line_search_fn="strong_wolfe")
@@ -177,10 +178,10 @@ def probe(
             parameter.copy_(value)
 
 
-def _features(
+def output_features(
     model: Transformer, examples: Examples, chosen: Sequence[int], tokens_per_pass: int
-) -> tuple[Tensor, Tensor]:
-    """What the output matrix reads of the chosen examples, and their targets, on the CPU."""
+) -> tuple[Tensor, list[int]]:
+    """What the output matrix reads of the chosen examples, on the CPU, and in which order."""
     lengths, device = examples.lengths, device_of(model)
     caught: list[Tensor] = []
     output = model.heads[HEAD].output
@@ -198,8 +199,7 @@ def _features(
     finally:
         hook.remove()
         model.train(training)
-    assert examples.targets is not None
-    return torch.cat(caught), torch.tensor([examples.targets[i] for i in order])
+    return torch.cat(caught), order
 
 
 def reading_passes(lengths: Sequence[int], tokens_per_pass: int = PASS) -> Iterator[list[int]]:

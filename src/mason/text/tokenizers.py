@@ -133,6 +133,11 @@ class Tokenizer:
         """The id of ``piece``, or None if the vocabulary lacks it."""
         return self._backend.token_to_id(piece)
 
+    @cached_property
+    def special_names(self) -> tuple[str, ...]:
+        """The spellings of the special tokens, the template's marks among them."""
+        return tuple(token["content"] for token in self.rules["added_tokens"] if token["special"])
+
     @property
     def rules(self) -> dict[str, Any]:
         """What tokenizer.json says, parsed anew."""

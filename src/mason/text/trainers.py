@@ -80,7 +80,9 @@ def train_tokenizer(
         config["model_max_length"] = max_tokens
     if kind == "wordpiece":
         config["do_lower_case"] = lowercase
-    return Tokenizer(backend, config)
+    # Read back: the scores of pieces lose their last digit to the first reader of the file, and
+    # a model must know the tokenizer that will be loaded.
+    return Tokenizer(Backend.from_str(backend.to_str()), config)
 
 
 class _Counted:

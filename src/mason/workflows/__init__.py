@@ -9,21 +9,29 @@ from mason.workflows.loading import load
 from mason.workflows.model import Model
 from mason.workflows.planning import plan
 from mason.workflows.pretraining import Pretrained, pretrain
+from mason.workflows.regressor import Regressor
 from mason.workflows.resuming import Checked, resume, verify_run
 from mason.workflows.tagger import Tagged, Tagger
+from mason.workflows.text_to_text import TextToText
 from mason.workflows.tokenizing import make_tokenizer, report_tokenizers
 from mason.workflows.vocabulary import extend_vocabulary, read_words, trim_vocabulary
+from mason.workflows.writer import Generated, Sampling, Writer
 
 __all__ = [
     "Answerer",
     "Checked",
     "Classifier",
+    "Generated",
     "Model",
     "Prediction",
     "Pretrained",
+    "Regressor",
     "Run",
+    "Sampling",
     "Tagged",
     "Tagger",
+    "TextToText",
+    "Writer",
     "check",
     "evaluate",
     "extend_vocabulary",

@@ -5,7 +5,7 @@ from pathlib import Path
 from mason.data.findings import Finding
 from mason.sources import find_model
 from mason.text import load_tokenizer
-from mason.workflows.preparing import data_settings, read_tables
+from mason.workflows.preparing import counter_of, data_settings, read_tables
 from mason.workflows.tasks import find_task
 
 
@@ -31,6 +31,7 @@ def check(
     """
     tables, settings = read_tables(data_settings(data, options))
     reader = find_task(task)
+    tables = reader.arrange(tables)
     columns = reader.columns(tables, settings, complete=False)
     if model is None:
         return reader.examine(tables, columns)
@@ -38,6 +39,6 @@ def check(
     return reader.examine(
         tables,
         columns,
-        token_counts=lambda texts: [len(ids) for ids in tokenizer.encode_ids(texts)],
+        token_counts=counter_of(tokenizer),
         max_tokens=max_tokens or tokenizer.max_tokens,
     )

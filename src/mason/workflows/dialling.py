@@ -89,7 +89,7 @@ class Dial:
     def vocabulary(self, num_bytes: int) -> int:
         """Pieces of a tokenizer to learn, from the size of the model and of its corpus."""
         if self.chosen is not None:
-            size = float(_body_size(self.chosen, self.goal))
+            size = float(body_size(self.chosen, self.goal.heads))
         else:
             size = best_size(self._flops(), max(1, num_bytes // _BYTES_PER_TOKEN))
         return num_pieces(size, num_bytes)
@@ -102,7 +102,7 @@ class Dial:
         flops = self._flops()
         wanted = best_size(flops, store.counts.num_tokens)
         shapes = (self.modern and self.goal.modern) or self.goal.shapes
-        sizes = {name: _body_size(name, self.goal) for name in shapes}
+        sizes = {name: body_size(name, self.goal.heads) for name in shapes}
         fitting = [name for name, size in sizes.items() if size <= 1.5 * wanted]
         chosen = fitting[-1] if fitting else shapes[0]
         self.notice(
@@ -229,7 +229,8 @@ def embedding_size(spec: ModelSpec) -> int:
     return spec.vocab_size * width
 
 
-def _body_size(name: str, goal: Goal) -> int:
+def body_size(name: str, heads: tuple[str, ...]) -> int:
+    """Parameters of a named shape, its vocabulary left out."""
     with torch.device("meta"):
-        spec = shape(name, heads=goal.heads, vocab_size=1024)
+        spec = shape(name, heads=heads, vocab_size=1024)
         return num_parameters(Transformer(spec)) - embedding_size(spec)

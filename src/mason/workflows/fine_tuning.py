@@ -25,11 +25,13 @@ from mason.runtime import (
     pick_precision,
     seed_everything,
 )
-from mason.settings import Settings, load_settings, refuse_unused
+from mason.settings import RANDOM_WEIGHTS_ONLY, Settings, load_settings, refuse_unused
 from mason.sources import find_model
 from mason.text import load_tokenizer
+from mason.training.budgets import read_budget
 from mason.training.history import History
 from mason.training.loop import Scores, Watch, fit
+from mason.training.pacing import Pacing
 from mason.training.recipe import Recipe
 from mason.training.run_folder import Begun, RunFolder
 from mason.training.used_rows import training_used_rows
@@ -39,7 +41,8 @@ from mason.workflows.keeping import Kept, data_fingerprint, keep_run, model_fing
 from mason.workflows.model import Model
 from mason.workflows.needs import look_first
 from mason.workflows.opening import Chosen
-from mason.workflows.preparing import Prepared, prepare
+from mason.workflows.preparing import Prepared, counter_of, prepare
+from mason.workflows.starting import Beginning
 from mason.workflows.tasks import Examples, find_task
 
 Say = Callable[[str], None]
@@ -157,7 +160,9 @@ class Session:
                 found=self.ready.task,
                 wanted=self.task.name,
             )
-        if self.ready is None and source is None:
+        if source is not None:
+            refuse_unused(self.settings, RANDOM_WEIGHTS_ONLY, "mason train --model")
+        elif self.ready is None and self.settings.model.shape is None:
             raise SettingsError(
                 "No model is named; give one with --model, such as all-MiniLM-L6-v2."
             )
@@ -166,7 +171,7 @@ class Session:
 
     def _train(self, place: RunFolder | None) -> Run:
         prepared = self._prepare()
-        model = self.ready or self._start(prepared)
+        model = self.ready or self._start(prepared, place)
         prepared = self.task.restrict(model, prepared)
         self.task.adopt(model, prepared)
         examples = {
@@ -204,27 +209,33 @@ class Session:
 
     def _prepare(self) -> Prepared:
         chosen = self.settings.model
+        tokenizer, limit = None, None
         if self.ready is not None:
             tokenizer, limit = self.ready.tokenizer, self.ready.max_tokens
-        else:
-            assert chosen.source is not None
+        elif chosen.source is not None:
             tokenizer = load_tokenizer(find_model(chosen.source, revision=chosen.revision))
             limit = chosen.max_tokens or tokenizer.max_tokens
         prepared = prepare(
             self.settings.data,
             self.task,
             seed=self.settings.training.seed,
-            token_counts=lambda texts: [len(ids) for ids in tokenizer.encode_ids(texts)],
+            token_counts=counter_of(tokenizer) if tokenizer else None,
             max_tokens=limit,
         )
+        reads = self.task.reads(prepared.columns)
+        if reads is not None:
+            self.notice(reads)
         for finding in prepared.findings:
             if finding.severity == "warning":
                 self.notice(f"{finding.reason} {finding.fix}")
         return prepared
 
-    def _start(self, prepared: Prepared) -> Model:
+    def _start(self, prepared: Prepared, place: RunFolder | None) -> Model:
         chosen = self.settings.model
-        assert chosen.source is not None
+        if chosen.source is None:
+            beginning = Beginning(place.inner if place else None, self.notice)
+            created: Model = self.task.create(self.settings, prepared, beginning)
+            return created
         path = find_model(chosen.source, revision=chosen.revision)
         said = Chosen(
             chosen.source, max_tokens=chosen.max_tokens, dropout=self.settings.training.dropout
@@ -280,8 +291,21 @@ class Session:
                 evaluate=evaluate if held is not None else None,
                 fresh=model.fresh,
                 watch=watch,
+                pacing=self._pacing(),
                 keeper=kept.keeper if kept else None,
             )
+
+    def _pacing(self) -> Pacing | None:
+        """What keeps training, with what came before it, within a budget of time."""
+        if self.settings.training.budget is None:
+            return None
+        budget = read_budget(self.settings.training.budget)
+        if budget.unit != "seconds":
+            raise SettingsError(
+                "training.budget is {budget}, and mason train keeps to a time; write it as 20m.",
+                budget=self.settings.training.budget,
+            )
+        return Pacing(max(1.0, budget.amount - sum(self.seconds.values())))
 
     def _measure(
         self,

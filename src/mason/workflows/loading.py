@@ -7,6 +7,7 @@ from mason.sources import find_model
 from mason.workflows.model import Model
 from mason.workflows.opening import Chosen, facts_of
 from mason.workflows.tasks import DEFAULT_TASK, find_task
+from mason.workflows.writer import Writer, load_writer
 
 
 def load(
@@ -22,8 +23,8 @@ def load(
 
     Args:
         source: See ``mason.sources.find_model``.
-        task: What it shall do; one of ``mason.workflows.tasks.TASKS``. None: what it was
-            trained for, or else "classification".
+        task: What it shall do: "generation", or one of ``mason.workflows.tasks.TASKS``. None:
+            what it was trained for, or else "classification".
         labels: Names of the classes. None: those saved with the model.
         max_tokens: Where texts are cut. None: as saved with the model, or its limit.
         revision: A hub's branch, tag or commit.
@@ -32,6 +33,9 @@ def load(
     Raises:
         MasonError: It cannot be found, read, or used for this task.
     """
+    if task == Writer.task:
+        found = find_model(str(source), revision=revision)
+        return load_writer(found, Chosen(str(source), None, max_tokens, dropout))
     asked = find_task(task) if task is not None else None
     path = find_model(str(source), revision=revision)
     if asked is None:

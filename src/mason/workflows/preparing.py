@@ -10,12 +10,14 @@ from mason.data.cleaning import clean
 from mason.data.columns import Columns, find_columns
 from mason.data.findings import Finding
 from mason.data.normal_form import normal_form
+from mason.data.parallel import read_parallel
 from mason.data.splits import link, split
 from mason.data.tables import Table, read_splits
 from mason.errors import DataError
 from mason.language import say
 from mason.settings import DataSettings, load_settings
 from mason.sources import find_data
+from mason.text import Tokenizer
 
 CATALOG = "catalog:"
 DEFAULT_SHARE = 0.1
@@ -71,6 +73,7 @@ def _locate(name: str, settings: DataSettings) -> tuple[Path, DataSettings]:
         return find_data(name), settings
     dataset = find_dataset(name)
     known = {"text": dataset.text, "label": dataset.label, "group": dataset.group}
+    known |= {"target": dataset.target}
     unset = {k: v for k, v in known.items() if getattr(settings, k) is None and v is not None}
     return dataset.build(), settings.model_copy(update=unset)
 
@@ -79,6 +82,9 @@ def _read(path: Path, settings: DataSettings) -> dict[str, Table]:
     kind = None if settings.format == "auto" else settings.format
     encoding = None if settings.encoding == "auto" else settings.encoding
     columns = settings.columns.split(",") if settings.columns else None
+    parallel = read_parallel(path, encoding=encoding) if kind is None else None
+    if parallel is not None:
+        return parallel
     return read_splits(path, format=kind, encoding=encoding, columns=columns)
 
 
@@ -99,6 +105,9 @@ def _by_column(tables: dict[str, Table], settings: DataSettings) -> dict[str, Ta
 
 class Reader(Protocol):
     """Who knows what the columns of a table are for, and what is wrong with them: a task."""
+
+    def arrange(self, tables: dict[str, Table]) -> dict[str, Table]:
+        """The tables in the layout it reads."""
 
     def columns(
         self, tables: Mapping[str, Table], settings: DataSettings, *, complete: bool = True
@@ -137,6 +146,7 @@ def prepare(
         DataError: The data cannot be read, or the doctor finds an error.
     """
     tables, settings = read_tables(settings)
+    tables = reader.arrange(tables)
     columns = reader.columns(tables, settings)
     findings = reader.examine(tables, columns, token_counts=token_counts, max_tokens=max_tokens)
     found = _cleaned(tables, columns, findings)
@@ -154,6 +164,7 @@ def prepare_test(settings: DataSettings, reader: Reader) -> Prepared:
     """
     tables, settings = read_tables(settings)
     tables = {"test": tables["test" if "test" in tables else next(iter(tables))]}
+    tables = reader.arrange(tables)
     columns = reader.columns(tables, settings)
     return _cleaned(tables, columns, reader.examine(tables, columns))
 
@@ -258,6 +269,11 @@ def _divide(
 
 def _share(given: float | None) -> float:
     return DEFAULT_SHARE if given is None else given
+
+
+def counter_of(tokenizer: Tokenizer) -> TokenCounts:
+    """What counts the tokens of each of some texts."""
+    return lambda texts: [len(ids) for ids in tokenizer.encode_ids(texts)]
 
 
 def texts_of(table: Table, column: str) -> list[str]:

@@ -40,7 +40,6 @@ from mason.settings import (
 from mason.sources import cache_folder, find_model
 from mason.tasks.pretraining import Learner
 from mason.text import InputContract, Tokenizer, load_tokenizer, save_contract
-from mason.text.trainers import train_tokenizer
 from mason.training.history import History, Pace
 from mason.training.loop import Watch, fit
 from mason.training.recipe import Recipe
@@ -53,6 +52,7 @@ from mason.workflows.keeping import Kept, keep_run, model_fingerprint, watching
 from mason.workflows.needs import look_first
 from mason.workflows.objectives import OBJECTIVES, Goal, marks_of, special_of
 from mason.workflows.pretraining_results import learned_by, results_of
+from mason.workflows.tokenizing import learn_once
 from mason.workflows.whole_words import hide_words
 
 Say = Any
@@ -216,22 +216,9 @@ class PretrainingSession:
         named = chosen.tokenizer or chosen.source
         if named is not None:
             return load_tokenizer(find_model(named, revision=chosen.revision))
-        # Learning breaks ties as the library's hash tables fall, so it is done once a run.
-        learned = place.inner / "tokenizer"
-        if learned.is_dir():
-            return load_tokenizer(learned)
-        self.notice(
-            say("Learning a tokenizer of {size} pieces ({kind}).", size=size, kind=self.goal.kind)
+        return learn_once(
+            place.inner, corpus.texts(), kind=self.goal.kind, size=size, notice=self.notice
         )
-        tokenizer = train_tokenizer(
-            corpus.texts(),
-            kind=self.goal.kind,
-            vocab_size=size,
-            max_tokens=512,
-        )
-        with writing_folder(learned, kind="tokenizer") as draft:
-            tokenizer.save(draft)
-        return tokenizer
 
     def _store(self, corpus: Corpus, tokenizer: Tokenizer) -> TokenStore:
         chosen = self.settings.data

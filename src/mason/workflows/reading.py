@@ -8,6 +8,7 @@ from mason.data.questions import Question, find_question_columns, questions_of
 from mason.data.tagged import find_tagged_columns, holds_words, sentences_of
 from mason.errors import DataError
 from mason.workflows.preparing import columns_of, data_settings, read_tables, texts_of
+from mason.workflows.tasks import find_task
 
 
 def read_texts(data: str | Path, **options: str | None) -> tuple[list[str], list[str] | None]:
@@ -64,3 +65,21 @@ def read_whole(path: Path, encoding: str | None = None) -> str:
     if not path.is_file():
         raise DataError("There is no file {file}; check the path.", file=path)
     return decode(path.read_bytes(), path, encoding).text
+
+
+def read_sources(data: str | Path, task: str, **options: str | None) -> list[str]:
+    """The texts of every row that a task reads to write another.
+
+    Args:
+        data: As for ``read_texts``.
+        task: Its name.
+        options: As for ``read_texts``.
+
+    Raises:
+        MasonError: As for ``read_texts``.
+    """
+    reader = find_task(task)
+    tables, settings = read_tables(data_settings(data, options))
+    tables = reader.arrange(tables)
+    columns = reader.columns(tables, settings, complete=False)
+    return texts_of(next(iter(tables.values())), columns.text)

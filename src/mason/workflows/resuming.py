@@ -63,7 +63,8 @@ def _resume(
     given = load_settings(None, options).settings.model_dump(exclude_unset=True)
     merged = _merged(before.settings, {**given, "output": {"folder": str(path)}})
     pretraining = merged.get("task") in OBJECTIVES
-    if not pretraining and not merged.get("model", {}).get("source"):
+    chosen = merged.get("model", {})
+    if not pretraining and not chosen.get("source") and not chosen.get("shape"):
         raise SettingsError(
             "The run in {folder} was started from Python with a model of your own; call "
             "mason.train with that model and this output again.",

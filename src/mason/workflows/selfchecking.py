@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 import torch
 from torch import Tensor, nn
 
-from mason.generation import generate_greedily
+from mason.generation import Sampling, generate
 from mason.language import say
 from mason.layers import (
     Attention,
@@ -252,7 +252,7 @@ def _resumes(device: torch.device) -> Checked:
 
 def _decodes(device: torch.device) -> Checked:
     model, prompts, num_new = _model("decoder", device), _texts(), 12
-    cached = generate_greedily(model, prompts, max_new_tokens=num_new, stop=())
+    cached = [g.tokens for g in generate(model, prompts, Sampling(num_new, stop_tokens=()))]
     anew = []
     with torch.no_grad():
         for prompt in prompts:

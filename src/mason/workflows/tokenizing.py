@@ -1,9 +1,10 @@
 """Tokenizers: learn one from a corpus, and say how well it fits."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from mason.errors import DataError, SettingsError
+from mason.language import say
 from mason.models.files import writing_folder
 from mason.sources import find_model
 from mason.text import Tokenizer, load_tokenizer
@@ -47,6 +48,35 @@ def make_tokenizer(
     )
     with writing_folder(Path(output), kind="tokenizer") as draft:
         tokenizer.save(draft)
+    return tokenizer
+
+
+def learn_once(
+    folder: Path | None,
+    texts: Iterable[str],
+    *,
+    kind: Kind,
+    size: int,
+    notice: Callable[[str], None],
+) -> Tokenizer:
+    """A run's tokenizer: learned, and kept in its folder for when it goes on.
+
+    Learning breaks ties as the library's hash tables fall, so it is done once a run.
+
+    Args:
+        folder: What a run keeps to go on with; None: nothing is kept.
+        texts: What to learn from.
+        kind: See ``mason.text.trainers.train_tokenizer``.
+        size: Number of pieces.
+        notice: Called before it begins.
+    """
+    if folder is not None and (folder / "tokenizer").is_dir():
+        return load_tokenizer(folder / "tokenizer")
+    notice(say("Learning a tokenizer of {size} pieces ({kind}).", size=size, kind=kind))
+    tokenizer = train_tokenizer(texts, kind=kind, vocab_size=size, max_tokens=512)
+    if folder is not None:
+        with writing_folder(folder / "tokenizer", kind="tokenizer") as draft:
+            tokenizer.save(draft)
     return tokenizer
 
 

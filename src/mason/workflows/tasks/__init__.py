@@ -5,11 +5,22 @@ from typing import Any
 from mason.errors import SettingsError
 from mason.workflows.tasks.answering import Answering
 from mason.workflows.tasks.classification import Classification
+from mason.workflows.tasks.regression import Regression
 from mason.workflows.tasks.tagging import Tagging
 from mason.workflows.tasks.task import Examples, Task
+from mason.workflows.tasks.text_to_text import Completion, Summarisation, Translation
 
 TASKS: dict[str, Task[Any, Any]] = {
-    task.name: task for task in (Classification(), Tagging(), Answering())
+    task.name: task
+    for task in (
+        Classification(),
+        Regression(),
+        Tagging(),
+        Answering(),
+        Translation(),
+        Summarisation(),
+        Completion(),
+    )
 }
 DEFAULT_TASK = Classification.name
 """What is meant where nobody says."""

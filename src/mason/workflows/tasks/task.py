@@ -19,6 +19,7 @@ from mason.workflows.model import Model
 from mason.workflows.needs import Held
 from mason.workflows.opening import Chosen
 from mason.workflows.preparing import Prepared, TokenCounts
+from mason.workflows.starting import Beginning
 
 Block = dict[str, Any]
 
@@ -53,8 +54,12 @@ class Task(ABC, Generic[M, E]):
 
     name: ClassVar[str]
     """As ``--task`` takes it."""
-    unused: ClassVar[Sequence[str]] = PRETRAINING_ONLY
+    unused: ClassVar[Sequence[str]] = (*PRETRAINING_ONLY, "data.target")
     """Settings that mean nothing to it."""
+
+    def arrange(self, tables: dict[str, Table]) -> dict[str, Table]:
+        """The tables in the layout it reads; most read any."""
+        return tables
 
     @abstractmethod
     def columns(
@@ -88,6 +93,14 @@ class Task(ABC, Generic[M, E]):
     def start(self, path: Path, chosen: Chosen, prepared: Prepared) -> M:
         """The model to train on these data."""
         return self.load(path, chosen)
+
+    def create(self, settings: Settings, prepared: Prepared, beginning: Beginning) -> M:
+        """A model of random weights, for tasks that do not refuse ``model.shape``."""
+        raise NotImplementedError
+
+    def reads(self, columns: Columns) -> str | None:
+        """What was found in the tables, in words, where a person should know it."""
+        return None
 
     def restrict(self, model: M, prepared: Prepared) -> Prepared:
         """The data as this model can answer them.

@@ -1,0 +1,96 @@
+"""In-context learning: examples in the prompt instead of training (Brown et al. 2020).
+
+A language model is shown some texts with their labels and then says how likely each label is
+for a new text. The shown examples are the same for all texts, so they are read once.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+
+from mason.generation import Decoding
+from mason.models.packed import Packed
+from mason.models.transformer import Transformer, device_of
+
+Ids = Sequence[int]
+_BATCH = 8
+"""Texts that are scored at once."""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Log-probabilities of every label for every text.
+
+    Attributes:
+        plain: Of the whole label given the prompt, ``[texts, labels]``.
+        sizes: UTF-8 bytes of each label.
+        blank: Of each label where a text without content stands in the text's place.
+    """
+
+    plain: npt.NDArray[np.float64]
+    sizes: npt.NDArray[np.int64]
+    blank: npt.NDArray[np.float64]
+
+    def predictions(self) -> dict[str, npt.NDArray[np.int64]]:
+        """The chosen labels in three ways.
+
+        ``plain``: the likeliest. ``normalised``: by byte, so that a long label is not held
+        against itself (as lm-evaluation-harness's acc_norm). ``calibrated``: over what the
+        prompt makes likely by itself (Zhao et al. 2021, arXiv:2102.09690).
+        """
+        found = {
+            "plain": self.plain,
+            "normalised": self.plain / self.sizes,
+            "calibrated": self.plain - self.blank,
+        }
+        return {name: scores.argmax(1) for name, scores in found.items()}
+
+
+@torch.inference_mode()
+def score_choices(
+    model: Transformer, shown: Ids, texts: Sequence[Ids], choices: Sequence[Ids]
+) -> npt.NDArray[np.float64]:
+    """Log-probability of each choice after each text, ``[texts, choices]``.
+
+    Args:
+        model: A decoder with the head ``language``.
+        shown: What stands before every text; read once. Empty: nothing.
+        texts: What to go on from, at least a token each.
+        choices: What may follow, at least a token each.
+    """
+    found = np.empty((len(texts), len(choices)))
+    room = len(shown) + max(map(len, texts)) + max(map(len, choices))
+    kept = Decoding(model, 1, room)
+    if shown:
+        kept.read(Packed.of([shown], device=device_of(model)))
+    by_length = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+    for start in range(0, len(by_length), _BATCH):
+        run = by_length[start : start + _BATCH]
+        found[run] = _score(model, kept.fork([0] * len(run)), [texts[i] for i in run], choices)
+    return found
+
+
+def _score(
+    model: Transformer, reading: Decoding, texts: Sequence[Ids], choices: Sequence[Ids]
+) -> npt.NDArray[np.float64]:
+    """The same for a few texts: each is read once, and then each of its choices."""
+    device, head = device_of(model), model.heads["language"]
+    packed = Packed.of(texts, device=device)
+    # The last row of a text guesses a choice's first token.
+    last = reading.read(packed).index_select(0, packed.layout.last)
+    owners = np.repeat(np.arange(len(texts)), len(choices))
+    ends = reading.fork(owners.tolist())
+    following = Packed.of([c for _ in texts for c in choices], device=device)
+    hidden = ends.read(following)
+    first = following.layout.first
+    # Of each choice the rows before its tokens: the text's last one, then its own but the last.
+    rows = hidden.roll(1, 0)
+    rows[first] = last[torch.from_numpy(owners).to(device)]
+    each = -F.cross_entropy(head(rows).float(), following.tokens, reduction="none")
+    sums = each.new_zeros(len(owners)).index_add(0, following.layout.sequences, each)
+    scores: npt.NDArray[np.float64] = sums.view(len(texts), len(choices)).double().cpu().numpy()
+    return scores

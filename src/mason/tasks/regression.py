@@ -1,0 +1,112 @@
+"""Regression: one number for each text, such as a number of stars."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from mason.models.packed import Packed
+from mason.models.transformer import Transformer, device_of
+from mason.tasks.classification import (
+    PASS,
+    class_logits,
+    output_features,
+    predict_logits,
+)
+from mason.tasks.classification import Examples as Texts
+
+HEAD = "classification"
+"""As in transformers: a classifier with one output and no softmax."""
+OUTPUT = f"heads.{HEAD}.output.weight"
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Texts as tokens, and the number that belongs to each where it is known."""
+
+    texts: Texts
+    targets: Sequence[float] | None = None
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    @property
+    def lengths(self) -> list[int]:
+        """Tokens of each text."""
+        return self.texts.lengths
+
+    @property
+    def columns(self) -> list[Sequence[Sequence[int]]]:
+        """Every number of every example, a column at a time; targets as the bits they are."""
+        bits = np.asarray(self.targets or (), np.float64).view(np.int64)
+        return [*self.texts.columns, bits[:, None].tolist()]
+
+    def cut(self, most: int) -> Self:
+        """The same with at most ``most`` tokens a text."""
+        return replace(self, texts=self.texts.cut(most))
+
+    def pack(self, run: Sequence[int], device: torch.device | str = "cpu") -> Packed:
+        """The examples of these numbers as one flat batch."""
+        return self.texts.pack(run, device)
+
+
+class RegressionObjective:
+    """Squared error over the variance of the targets, so that 1 is what their mean scores."""
+
+    def __init__(self, examples: Examples) -> None:
+        assert examples.targets is not None, "training needs targets"
+        self.examples, self.lengths = examples, examples.lengths
+        self.targets = torch.tensor(list(examples.targets), dtype=torch.float32)
+        self.variance = max(float(self.targets.var(correction=0)), 1e-12)
+
+    def count(self, batch: Any) -> int:
+        """One target an example."""
+        return len(batch)
+
+    def loss(self, model: Any, run: Sequence[int]) -> Tensor:
+        """The summed squared error, in fp32, over the variance."""
+        found = class_logits(model, self.examples.pack(run, device_of(model))).float()[:, 0]
+        wanted = self.targets[list(run)].to(found.device)
+        return (found - wanted).square().sum() / self.variance
+
+
+def predict_values(model: Transformer, examples: Examples) -> npt.NDArray[np.float64]:
+    """The model's number for each text."""
+    return predict_logits(model, examples.texts)[:, 0].astype(np.float64)
+
+
+def fit_output(
+    model: Transformer, examples: Examples, *, rows: int, seed: int, tokens_per_pass: int = PASS
+) -> None:
+    """Give a fresh output the values that suit the features as they are: ridge regression.
+
+    It has the scale of the targets from the first step, whatever their unit; see
+    ``mason.tasks.classification.probe``.
+
+    Args:
+        model: Its output matrix is written; nothing else is touched.
+        examples: With targets.
+        rows: How many examples to look at, chosen by ``seed``.
+        seed: Of the choice.
+        tokens_per_pass: Most tokens that are read at once.
+    """
+    assert examples.targets is not None, "a fit needs targets"
+    output = model.heads[HEAD].output
+    assert isinstance(output, nn.Linear), "a head that learns has an output matrix"
+    chosen = np.random.default_rng(seed).permutation(len(examples))[:rows].tolist()
+    features, order = output_features(model, examples.texts, chosen, tokens_per_pass)
+    wanted = torch.tensor([examples.targets[i] for i in order], dtype=torch.float64)
+    middle, mean = features.mean(0), wanted.mean()
+    centred = features - middle
+    gram = centred.T @ centred
+    penalty = 0.1 * gram.diagonal().mean().clamp(min=1e-12)
+    gram += penalty * torch.eye(len(gram), dtype=gram.dtype)
+    slope = torch.linalg.solve(gram, centred.T @ (wanted - mean))
+    with torch.no_grad():
+        output.weight.copy_(slope[None])
+        if output.bias is not None:
+            output.bias.fill_(float(mean - middle @ slope))

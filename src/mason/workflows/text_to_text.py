@@ -1,0 +1,133 @@
+"""A model that writes a text for a text, as a user holds it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, overload
+
+from mason.errors import TokenizerError
+from mason.generation import Sampling, generate
+from mason.tasks.classification import reading_passes
+from mason.tasks.text_to_text import Exchanges
+from mason.workflows.model import Model
+
+_PASS = 8192
+"""Most tokens that are held at once while texts are written."""
+
+
+@dataclass
+class TextToText(Model):
+    """Writes a text for each text.
+
+    Attributes:
+        separator: What a lone decoder reads between a text and what it writes.
+        max_new_tokens: Most tokens it writes: as many as the longest text it learned from.
+        num_beams: Texts that are followed at once; 1 takes the likeliest token every time.
+    """
+
+    SEPARATOR: ClassVar[str] = "\n"
+    """Of a new model."""
+
+    separator: str = "\n"
+    max_new_tokens: int = 128
+    num_beams: int = 1
+
+    @property
+    def end(self) -> int:
+        """The token that ends a text.
+
+        Raises:
+            TokenizerError: There is none.
+        """
+        named = self.network.spec.special.eos
+        if isinstance(named, tuple):
+            named = named[0]
+        special = self.tokenizer.special
+        for token in (named, special.eos, special.sep):
+            if token is not None:
+                return token
+        raise TokenizerError(
+            "The tokenizer of {source} has no token that ends a text; name one as eos_token in "
+            "its tokenizer_config.json.",
+            source=self.source,
+        )
+
+    @property
+    def encodes(self) -> bool:
+        """Whether an encoder reads the text."""
+        return self.network.spec.encoder is not None
+
+    def read(self, texts: Sequence[str]) -> list[list[int]]:
+        """Texts as the network reads them, cut so that there is room to write."""
+        if self.encodes:
+            return [e.ids for e in self.tokenizer.encode(texts, max_tokens=self.max_tokens)]
+        between = self.tokenizer.encode_ids([self.separator], special=False)[0]
+        found = []
+        for ids in self.tokenizer.encode_ids(texts):
+            begun = ids[:-1] if ids and ids[-1] == self.end else ids
+            if self.max_tokens is not None:
+                begun = begun[: max(1, self.max_tokens - self.max_new_tokens - len(between))]
+            found.append([*begun, *between] or [self.end])
+        return found
+
+    def exchanges(self, texts: Sequence[str], targets: Sequence[str]) -> Exchanges:
+        """Texts and what to write for each, the token that ends it included."""
+        written = self.tokenizer.encode_ids(targets, special=self.encodes)
+        ended = [ids[:-1] if ids and ids[-1] == self.end else ids for ids in written]
+        kept = [[*ids[: self.max_new_tokens - 1], self.end] for ids in ended]
+        return Exchanges(self.read(texts), kept)
+
+    def num_tokens(self, texts: Sequence[str], targets: Sequence[str]) -> list[int]:
+        """Tokens of each text and its target before they are cut."""
+        sides = [self.tokenizer.encode_ids(side) for side in (texts, targets)]
+        return [len(a) + len(b) for a, b in zip(*sides, strict=True)]
+
+    @overload
+    def predict(self, texts: str) -> str: ...
+
+    @overload
+    def predict(self, texts: list[str]) -> list[str]: ...
+
+    def predict(self, texts: str | list[str]) -> str | list[str]:
+        """What it writes for a text, or for each of a list."""
+        if isinstance(texts, str):
+            return self.predict([texts])[0]
+        sources, found = self.read(texts), [""] * len(texts)
+        # Texts of like length end together, and memory is bounded by what they may grow to.
+        grown = [len(source) + self.max_new_tokens for source in sources]
+        for run in reading_passes(grown, _PASS):
+            new = self._write([sources[i] for i in run])
+            for i, ids in zip(run, new, strict=True):
+                found[i] = self.tokenizer.decode(ids)
+        return found
+
+    def _write(self, sources: Sequence[Sequence[int]]) -> list[list[int]]:
+        sampling = Sampling(
+            max_new_tokens=self.max_new_tokens, num_beams=self.num_beams, stop_tokens=(self.end,)
+        )
+        return [answer.tokens for answer in generate(self.network, sources, sampling)]
+
+    def facts(self) -> dict[str, Any]:
+        """What it needs to write as it learned to."""
+        return {"separator": self.separator, "max_new_tokens": self.max_new_tokens}
+
+
+@dataclass
+class Translator(TextToText):
+    """Writes a text in another language."""
+
+    task: ClassVar[str] = "translation"
+
+
+@dataclass
+class Summariser(TextToText):
+    """Writes the gist of a text."""
+
+    task: ClassVar[str] = "summarisation"
+
+
+@dataclass
+class Completer(TextToText):
+    """Goes on with a prompt; what it writes follows at once."""
+
+    task: ClassVar[str] = "completion"
+    SEPARATOR: ClassVar[str] = ""

@@ -1,0 +1,155 @@
+"""A model that writes: it goes on from a text, or answers in a conversation."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar, overload
+
+from mason.errors import CheckpointError
+from mason.generation import Generated as Generated
+from mason.generation import Sampling as Sampling
+from mason.generation import generate, stream
+from mason.models.transformer import Transformer
+from mason.text.chat import Message, chat_ids
+from mason.workflows.model import Model
+from mason.workflows.opening import Chosen, open_model
+
+HEAD = "language"
+_LIKELIEST = Sampling()
+
+
+@dataclass
+class Writer(Model):
+    """A language model: a decoder, with or without an encoder."""
+
+    task: ClassVar[str] = "generation"
+
+    @overload
+    def generate(
+        self, prompts: str, sampling: Sampling = ..., *, draft: "Writer | None" = ...
+    ) -> Generated: ...
+
+    @overload
+    def generate(
+        self, prompts: list[str], sampling: Sampling = ..., *, draft: "Writer | None" = ...
+    ) -> list[Generated]: ...
+
+    def generate(
+        self,
+        prompts: str | list[str],
+        sampling: Sampling = _LIKELIEST,
+        *,
+        draft: "Writer | None" = None,
+    ) -> Generated | list[Generated]:
+        """Go on from a text, or from each of a list of them.
+
+        Args:
+            prompts: Texts.
+            sampling: How much to write, and how tokens are chosen.
+            draft: A smaller model with the same tokens that guesses ahead.
+
+        Raises:
+            MasonError: A text is empty or too long, or the settings do not fit together.
+        """
+        texts = [prompts] if isinstance(prompts, str) else prompts
+        found = self._write([self._ids(text) for text in texts], sampling, draft)
+        return found[0] if isinstance(prompts, str) else found
+
+    def predict(self, *given: Any, **options: Any) -> Any:
+        """See ``generate``."""
+        return self.generate(*given, **options)
+
+    def stream(
+        self, prompt: str, sampling: Sampling = _LIKELIEST, *, draft: "Writer | None" = None
+    ) -> Iterator[str]:
+        """What ``generate`` writes, piece by piece; never half a character."""
+        return self._stream(self._ids(prompt), sampling, draft)
+
+    def reply(
+        self,
+        messages: Sequence[Message],
+        sampling: Sampling = _LIKELIEST,
+        *,
+        draft: "Writer | None" = None,
+    ) -> Generated:
+        """The next turn of a conversation, by the model's own chat template.
+
+        Args:
+            messages: Each with ``role`` and ``content``.
+            sampling: How much to write, and how tokens are chosen.
+            draft: A smaller model with the same tokens that guesses ahead.
+
+        Raises:
+            MasonError: There is no chat template, or it refuses the conversation.
+        """
+        return self._write([chat_ids(self.tokenizer, messages)], sampling, draft)[0]
+
+    def stream_reply(
+        self,
+        messages: Sequence[Message],
+        sampling: Sampling = _LIKELIEST,
+        *,
+        draft: "Writer | None" = None,
+    ) -> Iterator[str]:
+        """What ``reply`` writes, piece by piece."""
+        return self._stream(chat_ids(self.tokenizer, messages), sampling, draft)
+
+    def _write(
+        self, prompts: list[list[int]], sampling: Sampling, draft: "Writer | None"
+    ) -> list[Generated]:
+        settled = self._settled(sampling)
+        return generate(
+            self.network, prompts, settled, tokenizer=self.tokenizer, draft=_network(draft)
+        )
+
+    def _stream(
+        self, prompt: list[int], sampling: Sampling, draft: "Writer | None"
+    ) -> Iterator[str]:
+        settled = self._settled(sampling)
+        return stream(
+            self.network, prompt, settled, tokenizer=self.tokenizer, draft=_network(draft)
+        )
+
+    def _ids(self, text: str) -> list[int]:
+        (ids,) = self.tokenizer.encode_ids([text])
+        # A text that goes on has no end yet, whatever the tokenizer puts there.
+        if self.network.encoder is None and ids and ids[-1] == self.tokenizer.special.eos:
+            ids = ids[:-1]
+        return ids
+
+    def _settled(self, sampling: Sampling) -> Sampling:
+        """Chat models often end a turn with another token than their config names."""
+        if sampling.stop_tokens is not None:
+            return sampling
+        ends, own = self.network.spec.special.eos, self.tokenizer.special.eos
+        known = {*(ends if isinstance(ends, tuple) else (ends,)), own} - {None}
+        return replace(sampling, stop_tokens=tuple(sorted(end for end in known if end is not None)))
+
+
+def load_writer(path: Path, chosen: Chosen) -> Writer:
+    """A model that writes, from where ``find_model`` found it.
+
+    Raises:
+        MasonError: It cannot be read, or it does not write.
+    """
+    opened = open_model(path, chosen, heads=(HEAD,))
+    fresh = any(name.startswith(f"heads.{HEAD}.output") for name in opened.fresh)
+    if opened.network.decoder is None or fresh:
+        raise CheckpointError(
+            "{source} has not been trained to write; give a decoder such as SmolLM2-135M-Instruct, "
+            "or a translation model.",
+            source=chosen.source,
+        )
+    return Writer(
+        opened.network,
+        opened.tokenizer,
+        opened.family,
+        chosen.source,
+        opened.limit,
+        opened.fresh,
+        opened.dropped,
+    )
+
+
+def _network(draft: Writer | None) -> Transformer | None:
+    return None if draft is None else draft.network

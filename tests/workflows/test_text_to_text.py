@@ -1,0 +1,125 @@
+"""Text to text, end to end: a small model of random weights on Mason's own two languages."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+import mason
+from mason.errors import DataError, MasonError, SettingsError
+from mason.workflows import Run
+
+MESSAGES = Path(mason.__file__).parent / "messages" / "zh"
+FAST = {"training.threads": 1, "data.test_share": 0.02}
+
+
+def pairs() -> list[dict[str, str]]:
+    """Mason's sentences and their Chinese: real text that is always at hand."""
+    found: dict[str, str] = {}
+    for file in sorted(MESSAGES.glob("*.json")):
+        found |= json.loads(file.read_text(encoding="utf-8"))
+    return [{"en": english, "zh": chinese} for english, chinese in found.items()]
+
+
+def write_pairs(file: Path) -> Path:
+    rows = [json.dumps(pair, ensure_ascii=False) for pair in pairs()]
+    file.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return file
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    folder = tmp_path_factory.mktemp("translation")
+    return mason.train(
+        data=write_pairs(folder / "pairs.jsonl"),
+        output=folder / "out",
+        task="translation",
+        **FAST,
+        **{
+            "model.shape": "marian-tiny",
+            "model.vocab_size": 2000,
+            "data.text": "zh",
+            "data.target": "en",
+            "training.max_steps": 60,
+            "training.tokens_per_batch": 1024,
+            "training.learning_rate": 2e-3,
+            "training.warmup_share": 0.25,
+            "training.evaluate_steps": 30,
+        },
+    )
+
+
+def test_it_learns_more_than_how_often_tokens_stand(run: Run) -> None:
+    task = mason.workflows.tasks.find_task("translation")
+    table = [pair["en"] for pair in pairs()]
+    examples = run.model.exchanges(table, table)
+    loss = run.results["training"]["evaluations"][-1]["valid_loss"]
+    assert loss < task.chance_loss(run.model, examples)
+    assert run.results["training"]["best_step"] is not None
+
+
+def test_the_results_hold_scores_signature_baseline_and_the_worst(run: Run) -> None:
+    told = run.results["evaluation"]
+    assert told["rows"] == run.results["data"]["rows"]["test"]
+    assert "tok:13a" in told["signatures"]["bleu"] and "nrefs:1" in told["signatures"]["chrf"]
+    assert 0 <= told["scores"]["bleu"]["low"] <= told["scores"]["bleu"]["high"] <= 1
+    assert [set(b["scores"]) for b in told["baselines"]] == [{"bleu", "chrf"}]
+    assert 0 < len(told["errors"]) <= 10
+    assert "BLEU" in (run.folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_saved_model_writes_as_the_trained_one_and_opens_in_transformers(run: Run) -> None:
+    from transformers import AutoModelForSeq2SeqLM
+
+    again, texts = mason.load(run.folder), [pair["zh"] for pair in pairs()[:3]]
+    assert type(again) is type(run.model) and again.task == "translation"
+    assert again.max_new_tokens == run.model.max_new_tokens
+    assert again.predict(texts) == run.model.predict(texts)
+    assert again.predict(texts[0]) == again.predict(texts)[0]  # a batch changes nothing
+    other = AutoModelForSeq2SeqLM.from_pretrained(run.folder)
+    assert sum(p.numel() for p in other.parameters()) > 0
+
+
+def test_evaluation_measures_the_same_way(run: Run, tmp_path: Path) -> None:
+    rows = [json.dumps(pair, ensure_ascii=False) for pair in pairs()[:12]]
+    file = tmp_path / "test.jsonl"
+    file.write_text("\n".join(rows), encoding="utf-8")
+    told = mason.evaluate(run.folder, file, text="zh", target="en")["evaluation"]
+    assert told["rows"] == 12 and set(told["scores"]) == {"bleu", "chrf"}
+
+
+def test_a_lone_decoder_goes_the_same_road(tmp_path: Path) -> None:
+    rows = [{"prompt": f"{n} and", "completion": f" {n} more"} for n in range(60)]
+    file = tmp_path / "prompts.jsonl"
+    file.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    chosen = {"model.shape": "gpt2-tiny", "model.vocab_size": 300, "training.max_steps": 3}
+    said: list[str] = []
+    run = mason.train(
+        data=file, task="completion", output=tmp_path / "out", notice=said.append, **FAST, **chosen
+    )
+    assert "Reads prompt and learns to write completion." in said
+    assert set(run.results["evaluation"]["scores"]) == {"exact_completion", "edit_similarity"}
+    assert len(run.results["evaluation"]["baselines"]) == 1
+    again = mason.load(tmp_path / "out")
+    assert again.separator == "" and again.predict("7 and") == run.model.predict("7 and")
+    source, target = run.model.exchanges(["7 and"], [" 7 more"]).columns
+    assert run.model.tokenizer.decode(source[0] + target[0]) == "7 and 7 more"
+    assert target[0][-1] == run.model.end and run.model.end not in source[0]
+
+
+def test_what_is_not_clear_is_asked_and_what_cannot_be_is_said(tmp_path: Path) -> None:
+    file = write_pairs(tmp_path / "pairs.jsonl")
+    mistakes: list[tuple[type[MasonError], str, dict[str, object]]] = [
+        (DataError, "languages en, zh; say from which to which", {}),
+        (SettingsError, "No model is named", {"model.shape": None, "data.text": "en"}),
+        (SettingsError, "no decoder and so cannot write", {"model.shape": "bert-tiny"}),
+        (SettingsError, "no shape 'marian-huge'", {"model.shape": "marian-huge"}),
+        (SettingsError, "data.label means nothing", {"data.label": "zh"}),
+        (SettingsError, "keeps to a time", {"training.budget": "5e6 tokens"}),
+    ]
+    for kind, sentence, options in mistakes:
+        clear = {"data.text": "en", "data.target": "zh"} if options else {}
+        chosen = {"model.shape": "marian-tiny", "model.vocab_size": 2000, **clear, **options}
+        named = {key: value for key, value in chosen.items() if value is not None}
+        with pytest.raises(kind, match=sentence):
+            mason.train(data=file, task="translation", **named)
