@@ -60,7 +60,7 @@ def _overall(scored: Scored) -> str:
     rows = {n: _score_row(*names.get(n, (n, "")), scored.scores[n], scale) for n in ordered}
     baselines = [
         _score_row(
-            say("{name}: {score}", name=rival, score=names.get(kind, (kind, ""))[0]),
+            " · ".join((rival, names.get(kind, (kind, ""))[0])),
             say("Something simpler, on the same texts."),
             score,
             scale,
