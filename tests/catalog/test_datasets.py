@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mason import catalog, language
+from mason.catalog.datasets.brown_pos import simplified
 from mason.catalog.datasets.debian_sections import NOT_TOPICS
 from mason.errors import SourceError
 
@@ -105,3 +106,21 @@ def test_debian_sections(shared_cache: Path, tmp_path: Path) -> None:
     assert 0.07 < sum(row["split"] == "test" for row in rows) / len(rows) < 0.13
     words = [len(row["text"].split()) for row in rows]
     assert sum(words) / len(words) > 30  # long descriptions, not synopses alone
+
+
+def test_tags_lose_what_says_only_where_a_word_stands() -> None:
+    given = ["NN-TL", "fw-jj-hl", "vbd-nc", "np$-tl", "to+vb", "ppss+md*", "--", "at"]
+    plain = ["nn", "jj", "vbd", "np$", "to+vb", "ppss+md*", "--", "at"]
+    assert [simplified(tag) for tag in given] == plain
+
+
+@pytest.mark.slow
+def test_brown_pos(shared_cache: Path, tmp_path: Path) -> None:
+    rows = rows_of(catalog.find("brown-pos").build(tmp_path))
+    assert len(rows) == 57_340
+    assert all(len(row["tokens"].split()) == len(row["tags"].split()) for row in rows)
+    assert sum(len(row["tokens"].split()) for row in rows) == 1_161_192
+    sides = {(row["document"], row["split"]) for row in rows}
+    assert len(sides) == 500, "a text is on one side"
+    assert rows[0]["tokens"].startswith("The Fulton County Grand Jury said Friday")
+    assert rows[0]["tags"].startswith("at np nn jj nn vbd nr")

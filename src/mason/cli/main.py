@@ -32,20 +32,7 @@ def build_app() -> App:
     app["--help"].help = say("Show this page.")
     app["--version"].help = say("Show the version.")
     data = App(name="data", help=say("check a table before training"), help_format="plaintext")
-    for name, help_text in (
-        ("train", say("fine-tune a model on a table and write its report")),
-        ("pretrain", say("learn a language model from text")),
-        ("plan", say("say what a run would need: memory, time, disk")),
-        ("resume", say("go on with a run that was stopped or killed")),
-        ("evaluate", say("measure a model on a table it has not seen")),
-        ("predict", say("label a text, a file, or standard input")),
-        ("complete", say("go on from a text, a file of texts, or standard input")),
-        ("chat", say("talk to a model, or get one reply")),
-        ("tag", say("tag the words of a text, a file, or standard input")),
-        ("answer", say("find the answer to a question in a text")),
-        ("show", say("print a model's blocks with their sizes")),
-        ("selfcheck", say("check that this machine computes what it must")),
-    ):
+    for name, help_text in _commands():
         app.command(f"mason.cli.{name}:{name}", name=name, help=help_text, sort_key=name)
     for name, help_text in (
         ("translate", say("translate a text, a file, or standard input")),
@@ -77,6 +64,24 @@ def build_app() -> App:
     app.command(data)
     app.command(tokenizer)
     return app
+
+
+def _commands() -> tuple[tuple[str, str], ...]:
+    """Name and help of each command that has a module of its name."""
+    return (
+        ("train", say("fine-tune a model on a table and write its report")),
+        ("pretrain", say("learn a language model from text")),
+        ("plan", say("say what a run would need: memory, time, disk")),
+        ("resume", say("go on with a run that was stopped or killed")),
+        ("evaluate", say("measure a model on a table it has not seen")),
+        ("predict", say("label a text, a file, or standard input")),
+        ("tag", say("tag the words of a text, a file, or standard input")),
+        ("answer", say("find the answer to a question in a text")),
+        ("complete", say("go on from a text, a file of texts, or standard input")),
+        ("chat", say("talk to a model, or get one reply")),
+        ("show", say("print a model's blocks with their sizes")),
+        ("selfcheck", say("check that this machine computes what it must")),
+    )
 
 
 def _version() -> str:

@@ -25,6 +25,7 @@ PACKAGES = tuple(
     util-linux valgrind wget xfsprogs xz-utils zip zstd""".split()
 )
 OPTIONS_A_TEXT = 5
+QUESTIONS_A_PACKAGE = 400
 TEST_SHARE = 0.1
 _FIRST = re.compile(r".+?[.!](?=\s+[A-Z(]|$)")
 _WORDS = range(3, 41)
@@ -65,19 +66,29 @@ def questions_of(command: str, options: list[Option]) -> Iterator[tuple[str, str
 
 
 def _rows() -> Iterator[Row]:
-    seen: set[str] = set()
     for package in PACKAGES:
-        number = int.from_bytes(hashlib.sha256(package.encode()).digest()[:6], "big") / 2**48
-        split = "test" if number < TEST_SHARE else "train"
-        for page in sorted(unpacked(package).glob("usr/share/man/man[18]/*.gz")):
-            if page.is_symlink():
-                continue
-            options = list(options_of(_read(page)))
-            command = page.name.split(".")[0]
-            for asked, context, answer, start in questions_of(command, options):
-                if context + asked not in seen:
-                    seen.add(context + asked)
+        split = "test" if _hash(package) < TEST_SHARE else "train"
+        left = QUESTIONS_A_PACKAGE
+        # Whole texts, chosen by their hash, so that no package outweighs the others.
+        texts: dict[str, list[tuple[str, str, str]]] = {}
+        for asked, context, answer, start in _questions(package):
+            texts.setdefault(context, []).append((asked, answer, start))
+        for context in sorted(texts, key=_hash):
+            for asked, answer, start in dict.fromkeys(texts[context]):
+                if left > 0:
                     yield asked, context, answer, start, package, split
+                    left -= 1
+
+
+def _questions(package: str) -> Iterator[tuple[str, str, str, str]]:
+    for page in sorted(unpacked(package).glob("usr/share/man/man[18]/*.gz")):
+        if not page.is_symlink():
+            yield from questions_of(page.name.split(".")[0], list(options_of(_read(page))))
+
+
+def _hash(text: str) -> float:
+    """A number from 0 to 1 that depends on the text alone."""
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6], "big") / 2**48
 
 
 def _read(page: Path) -> str:
@@ -94,7 +105,7 @@ DATASET = Dataset(
     licence="that of each program",
     source="debian:man-pages",
     columns=("question", "context", "answer", "answer_start", "package", "split"),
-    num_rows=(3_000, 12_000),
+    num_rows=(4_000, 9_000),
     rows=_rows,
     text="context",
     label="answer",
