@@ -81,7 +81,7 @@ def theirs(run: Run, rows: Prepared, minutes: float, folder: Path) -> Any:
     def fit(network: Any, steps: int, seconds: float) -> int:
         chosen = hf.Seq2SeqTrainingArguments(
             output_dir=str(folder), max_steps=steps, per_device_train_batch_size=BATCH,
-            learning_rate=5e-4, warmup_ratio=0.1, label_smoothing_factor=0.1, use_cpu=True,
+            learning_rate=5e-4, warmup_steps=0.1, label_smoothing_factor=0.1, use_cpu=True,
             train_sampling_strategy="group_by_length", report_to=[], save_strategy="no",
             logging_strategy="no", disable_tqdm=True,
         )  # fmt: skip

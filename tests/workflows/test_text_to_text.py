@@ -123,3 +123,21 @@ def test_what_is_not_clear_is_asked_and_what_cannot_be_is_said(tmp_path: Path) -
         named = {key: value for key, value in chosen.items() if value is not None}
         with pytest.raises(kind, match=sentence):
             mason.train(data=file, task="translation", **named)
+
+
+def test_the_command_translates_lines_and_refuses_another_task(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from mason.cli.main import run as command
+
+    file = tmp_path / "texts.txt"
+    texts = [pair["zh"] for pair in pairs()[:2]]
+    file.write_text("\n".join(texts), encoding="utf-8")
+    assert command(["translate", str(run.folder), "--input", str(file), "--json-lines"]) == 0
+    shown = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["text"] for line in shown] == texts
+    assert [line["written"] for line in shown] == run.model.predict(texts)
+    assert command(["translate", str(run.folder), "--text", texts[0], "--beams", "2"]) == 0
+    assert capsys.readouterr().out.count("\n") == 1
+    assert command(["summarise", str(run.folder), "--text", texts[0]]) == 2
+    assert "was trained for translation, not for summarisation" in capsys.readouterr().err

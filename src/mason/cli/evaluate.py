@@ -9,8 +9,21 @@ from cyclopts import Parameter
 
 from mason.cli import options
 from mason.cli.terminal import announce
+from mason.errors import SettingsError
 from mason.language import say
 
+Shots = Annotated[
+    str | None,
+    Parameter(
+        help=say(
+            "Of a language model: numbers of examples to show in its prompt, such as 0,1,4,16."
+        )
+    ),
+]
+Template = Annotated[
+    str | None,
+    Parameter(help=say("One such example, with {text} and, at its end, {label}.")),
+]
 Tested = Annotated[str, Parameter(help=say("A file, or a folder whose test file is used."))]
 
 
@@ -26,14 +39,34 @@ def evaluate(
     encoding: options.Encoding = None,
     format: options.Format = None,
     output: options.Folder = None,
+    shots: Shots = None,
+    template: Template = None,
 ) -> int:
-    """Measure a trained model on a table it has not seen."""
+    """Measure a trained model on a table it has not seen, or a language model by its prompt."""
     from mason.workflows import evaluate as measure
 
     given = {"text": text, "label": label, "pair": pair, "columns": columns}
     given |= {"target": target}
     given |= {"encoding": encoding, "format": format}
+    if shots is not None:
+        from mason.workflows.few_shots import TEMPLATE, curve_in_words, few_shot
+
+        chosen = template.replace("\\n", "\n") if template else TEMPLATE
+        curve = few_shot(
+            model, data, shots=_numbers(shots), template=chosen, output=output, **given
+        )
+        print(curve_in_words(curve))
+        return 0
     command = shlex.join(["mason", *sys.argv[1:]])
     results = measure(model, data, output=output, command=command, **given)
     announce(results, Path(output) / "report.html" if output else None)
     return 0
+
+
+def _numbers(shots: str) -> list[int]:
+    parts = [part.strip() for part in shots.split(",")]
+    if not all(part.isdecimal() for part in parts):
+        raise SettingsError(
+            "--shots is {shots!r}; give numbers parted by commas, such as 0,1,4,16.", shots=shots
+        )
+    return [int(part) for part in parts]
