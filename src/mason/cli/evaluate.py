@@ -3,7 +3,7 @@
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
@@ -22,7 +22,7 @@ Shots = Annotated[
 ]
 Template = Annotated[
     str | None,
-    Parameter(help=say("One such example, with {text} and, at its end, {label}.")),
+    Parameter(help=say("One such example, with text and, at its end, label in braces.")),
 ]
 Tested = Annotated[str, Parameter(help=say("A file, or a folder whose test file is used."))]
 
@@ -45,7 +45,7 @@ def evaluate(
     """Measure a trained model on a table it has not seen, or a language model by its prompt."""
     from mason.workflows import evaluate as measure
 
-    given = {"text": text, "label": label, "pair": pair, "columns": columns}
+    given: dict[str, Any] = {"text": text, "label": label, "pair": pair, "columns": columns}
     given |= {"target": target}
     given |= {"encoding": encoding, "format": format}
     if shots is not None:
