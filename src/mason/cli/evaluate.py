@@ -14,11 +14,7 @@ from mason.language import say
 
 Shots = Annotated[
     str | None,
-    Parameter(
-        help=say(
-            "Of a language model: numbers of examples to show in its prompt, such as 0,1,4,16."
-        )
-    ),
+    Parameter(help=say("Of a language model: numbers of examples to show it, such as 0,1,4,16.")),
 ]
 Template = Annotated[
     str | None,
