@@ -21,7 +21,6 @@ Turn = dict[str, str]
 def chat(
     model: writing.Source,
     text: Text = None,
-    /,
     *,
     system: System = None,
     input: writing.Input = None,

@@ -14,7 +14,6 @@ Text = Annotated[str | None, Parameter(help=say("The text to go on from."))]
 def complete(
     model: writing.Source,
     text: Text = None,
-    /,
     *,
     input: writing.Input = None,
     stream: writing.Stream = False,

@@ -21,7 +21,11 @@ def mistakes(results: Results) -> Part | None:
     nothing = paragraph(say("None: every tested text got its right label."))
     return Part(
         say("Where it was most wrong"),
-        say("The mistakes it was surest of. Read them first: some are wrong labels in the data."),
+        say("The mistakes it was surest of. Read them first: some are wrong labels in the data.")
+        if sure or not rows
+        else say(
+            "The farthest from the right number. Read them first: some are wrong in the data."
+        ),
         table(heads, rows, kind="stack mistakes", numeric=int(sure)) if rows else nothing,
     )
 

@@ -56,8 +56,12 @@ def _overall(scored: Scored) -> str:
         n for n in scored.scores if n not in names
     ]
     rivals = [(b.name, *one) for b in scored.baselines for one in scores_of(b).items()]
-    scale = _scale([*scored.scores.values(), *(score for *_, score in rivals)])
-    rows = {n: _score_row(*names.get(n, (n, "")), scored.scores[n], scale) for n in ordered}
+    rivals = [rival for rival in rivals if rival[1] in FIRST]
+    shown = [n for n in ordered if n in FIRST or n not in names]
+    folded_in = [n for n in ordered if n not in shown]
+    # Each table has its own: what is folded away may reach far below what is shown.
+    scale = _scale([*(scored.scores[n] for n in shown), *(score for *_, score in rivals)])
+    first = [_score_row(*names.get(n, (n, "")), scored.scores[n], scale) for n in shown]
     baselines = [
         _score_row(
             f"{rival} · {names.get(kind, (kind, kind))[0]}",
@@ -67,12 +71,13 @@ def _overall(scored: Scored) -> str:
             "baseline",
         )
         for rival, kind, score in rivals
-        if kind in FIRST
     ]
-    first = [row for n, row in rows.items() if n in FIRST or n not in names]
-    rest = [row for n, row in rows.items() if n not in FIRST and n in names]
     body = _whiskers(first + baselines, scale) if first or baselines else ""
-    return body + (folded(say("Other averages"), _whiskers(rest, scale)) if rest else "")
+    if not folded_in:
+        return body
+    scale = _scale([scored.scores[n] for n in folded_in])
+    rest = [_score_row(*names[n], scored.scores[n], scale) for n in folded_in]
+    return body + folded(say("Other averages"), _whiskers(rest, scale))
 
 
 def _whiskers(rows: list[list[str]], scale: Axis) -> str:
