@@ -42,6 +42,8 @@ def test_written_config_is_read_alike_here_and_by_transformers(name: str) -> Non
 
 @pytest.mark.parametrize(("family", "name"), CLASSES, ids=[name for _, name in CLASSES])
 def test_defaults_are_those_of_transformers(family: Any, name: str) -> None:
+    if not hasattr(transformers, name):
+        pytest.skip("a class of ours alone")
     named = {"model_type": family.name, "architectures": [name]}
     dump = getattr(transformers, name).config_class().to_dict() | named
     assert _plain(spec_of(dump)) == _plain(spec_of(named))

@@ -141,9 +141,10 @@ def test_a_budget_of_time_goes_on_as_it_was_laid_out(corpus: Path, tmp_path: Pat
     facts = json.loads((tmp_path / "cut" / "run" / "run.json").read_text(encoding="utf-8"))
     said: list[str] = []
     resumed = mason.resume(tmp_path / "cut", notice=said.append)
-    assert resumed.results["training"]["last_step"] == facts["chosen"]["max_steps"] > 2
+    assert resumed.results["training"]["last_step"] > 2  # as many as the time allows
+    assert resumed.results["cost"]["seconds"]["train"] < 2 * facts["chosen"]["seconds"]
     assert resumed.results["pretraining"]["shape"] == facts["chosen"]["shape"]  # type: ignore[index]
-    assert not any("steps in" in sentence or "suits about" in sentence for sentence in said)
+    assert not any("steps in the" in sentence or "suits about" in sentence for sentence in said)
 
 
 @pytest.mark.parametrize("wanted", [True, False])

@@ -86,6 +86,14 @@ _ALBERT = Published(
     lambda: say("its optimizer is LAMB"),
 )
 
+_MARIAN = Published(
+    "Vaswani et al. 2017, sect. 5",
+    25_000,
+    100_000,
+    _adamw(7e-4, 0.0, 0.04, "linear"),
+    unlike=lambda: say("its rate falls with the inverse root of the steps after the first 4,000"),
+)
+
 PUBLISHED: Mapping[str, Published] = MappingProxyType(
     {
         "bert": _BERT,
@@ -116,6 +124,7 @@ PUBLISHED: Mapping[str, Published] = MappingProxyType(
         "bart": _BART,
         "llama": _LLAMA,
         "modernbert": _MODERNBERT,
+        "marian": _MARIAN,
     }
 )
 """By shape, or by what stands before its size."""
