@@ -16,7 +16,7 @@ FREE = frozenset(
 
 JUDGED_BY_CONTENT = frozenset(
     "model.source model.revision model.shape model.tokenizer model.vocab_size "
-    "data.train data.valid data.test data.text data.pair data.label "
+    "data.train data.valid data.test data.text data.pair data.label data.target "
     "data.group data.format data.encoding data.columns data.valid_share data.test_share "
     "data.deduplicate data.quality data.exclude".split()
 )
