@@ -37,6 +37,9 @@ class Case:
         return f"{self.model} ({self.note})" if self.note else self.model
 
 
+OWN = "ModernBertForPreTraining"
+"""transformers has no such class; it reads such a folder as one for masked tokens."""
+
 LANGUAGE = {"language": "logits"}
 CLASSIFICATION = {"classification": "logits"}
 POOLED = {"pooled": "pooler_output"}

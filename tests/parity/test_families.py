@@ -6,16 +6,13 @@ import pytest
 import torch
 from transformers import AutoModelForMaskedLM
 
-from benchmarks.parity_cases import CASES
+from benchmarks.parity_cases import CASES, OWN
 from benchmarks.parity_oracle import LIMITS, Pair
 from mason.models.checkpoints import load_model, save_model
 from mason.models.families import FAMILIES
 from mason.models.packed import Packed
 from mason.models.shapes import family_of, shape
 from mason.models.transformer import Transformer
-
-OWN = "ModernBertForPreTraining"
-"""transformers has no such class; it reads such a folder as one for masked tokens."""
 
 
 @pytest.fixture(scope="module", params=CASES, ids=lambda case: case.name)

@@ -57,7 +57,7 @@ def test_the_first_fit_is_ridge_regression(
     both: tuple[torch.nn.Module, BertForSequenceClassification],
 ) -> None:
     ours, _ = both
-    features, order = output_features(ours, EXAMPLES.texts, list(range(40)), 8192)  # type: ignore[arg-type]
+    features, order = output_features(ours, EXAMPLES.texts, 40, 0, 8192)  # type: ignore[arg-type]
     centred = features - features.mean(0)
     alpha = 0.1 * float((centred.T @ centred).diagonal().mean())
     wanted = Ridge(alpha=alpha).fit(features.numpy(), [TARGETS[i] for i in order])
@@ -112,6 +112,28 @@ def test_stars_are_learned_from_reviews(tmp_path: Path) -> None:
     low, high = again.predict(["The tent is awful.", "The clock is excellent."])
     assert low < high
     assert again.predict("The tent is awful.") == pytest.approx(low, abs=1e-4)
+
+
+def test_pairs_are_read_as_pairs(tmp_path: Path) -> None:
+    """As in STS-B: how alike two sentences are; one sentence alone is refused afterwards."""
+    things = "phone lamp chair book kettle radio".split()
+    lines = [
+        f"A {a} on the table.,A {b} on the table.,{5 if a == b else i % 2}"
+        for i, a in enumerate(things)
+        for b in things
+    ]
+    data = tmp_path / "alike.csv"
+    data.write_text("\n".join(["sentence1,sentence2,score", *lines]) + "\n", encoding="utf-8")
+    options = {"task": "regression", "data.label": "score", "training.max_steps": 2}
+    model = mason.train("all-MiniLM-L6-v2", data, output=tmp_path / "out", **options).model
+    assert isinstance(model, Regressor) and model.pairs
+    both = model.encode(["A lamp."], ["A chair."])
+    assert both.token_types is not None and set(both.token_types[0]) == {0, 1}
+    again = mason.load(tmp_path / "out")
+    given = ("A lamp on the table.", "A lamp on the table.")
+    assert again.predict(*given) == pytest.approx(model.predict(*given), abs=1e-4)
+    with pytest.raises(DataError, match="trained on pairs"):
+        again.predict("A lamp on the table.")
 
 
 def test_what_is_no_number_is_named(tmp_path: Path) -> None:

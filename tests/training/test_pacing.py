@@ -40,3 +40,13 @@ def test_time_that_is_over_ends_the_run() -> None:
     )
     assert history.step <= 1000 // 40
     assert torch.isfinite(torch.tensor(history.steps[-1].loss))
+
+
+def test_a_run_that_goes_back_is_measured_by_what_came_before() -> None:
+    """Steps that are taken again are no sudden fall of the pace."""
+    pacing, history = Pacing(1000.0), History(100)
+    pacing.begin(history)
+    for number in [*range(1, 33), 9, 10, 11, 12]:
+        history.steps = [Step(i, 0.0, 1.0, 1e-3, 1.0, 10, 0.01) for i in range(1, number + 1)]
+        pacing.after_step(history)
+    assert history.num_steps > 1000  # a thousand seconds at microseconds a step

@@ -1,11 +1,11 @@
 """``mason chat``: a conversation, or one reply."""
 
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from mason.cli import writing
+from mason.cli.inputs import typed
 from mason.language import say
 
 if TYPE_CHECKING:
@@ -49,14 +49,7 @@ def chat(
 def _talk(
     writer: "Writer", messages: list[Turn], sampling: "Sampling", draft: "Writer | None"
 ) -> None:
-    print(say("Type a text and press Enter; an empty line ends."), file=sys.stderr)
-    while True:
-        try:
-            line = input("> ")
-        except EOFError:
-            return
-        if not line.strip():
-            return
+    for line in typed():
         messages.append({"role": "user", "content": line})
         answer = writing.show(writer.stream_reply(messages, sampling, draft=draft))
         messages.append({"role": "assistant", "content": answer})

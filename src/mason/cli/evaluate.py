@@ -53,6 +53,8 @@ def evaluate(
         )
         print(curve_in_words(curve))
         return 0
+    if template is not None:
+        raise SettingsError("--template is for --shots; leave it out, or say how many to show.")
     command = shlex.join(["mason", *sys.argv[1:]])
     results = measure(model, data, output=output, command=command, **given)
     announce(results, Path(output) / "report.html" if output else None)

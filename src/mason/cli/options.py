@@ -60,6 +60,12 @@ Held = Annotated[
 Folder = Annotated[str | None, Parameter(help=say("The folder to write."))]
 Config = Annotated[str | None, Parameter(help=say("A YAML file of settings; options win over it."))]
 Task = Annotated[
-    str | None, Parameter(help=say("What the model shall do; classification if left out."))
+    str | None,
+    Parameter(
+        help=say(
+            "classification (if left out), regression, tagging, answering, translation, "
+            "summarisation or completion."
+        )
+    ),
 ]
 JsonLines = Annotated[bool, Parameter(help=say("Print one JSON object a line."))]

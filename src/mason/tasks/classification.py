@@ -156,10 +156,8 @@ def probe(
         tokens_per_pass: Most tokens that are read at once.
     """
     assert examples.targets is not None, "a probe needs targets"
-    output = model.heads[HEAD].output
-    assert isinstance(output, nn.Linear), "a head that learns has an output matrix"
-    chosen = np.random.default_rng(seed).permutation(len(examples))[:rows].tolist()
-    features, order = output_features(model, examples, chosen, tokens_per_pass)
+    output = output_of(model)
+    features, order = output_features(model, examples, rows, seed, tokens_per_pass)
     targets = torch.tensor([examples.targets[i] for i in order])
     learned = [p for p in (output.weight, output.bias) if p is not None]
     fitted = [torch.zeros(p.shape, dtype=torch.float64, requires_grad=True) for p in learned]
@@ -178,14 +176,29 @@ def probe(
             parameter.copy_(value)
 
 
+def output_of(model: Transformer) -> nn.Linear:
+    """The map from features to outputs."""
+    output = model.heads[HEAD].output
+    assert isinstance(output, nn.Linear), "a head that learns has an output matrix"
+    return output
+
+
 def output_features(
-    model: Transformer, examples: Examples, chosen: Sequence[int], tokens_per_pass: int
+    model: Transformer, examples: Examples, rows: int, seed: int, tokens_per_pass: int
 ) -> tuple[Tensor, list[int]]:
-    """What the output matrix reads of the chosen examples, on the CPU, and in which order."""
+    """What the output matrix reads of some examples, on the CPU, and which they are in order.
+
+    Args:
+        model: Read as it is when it answers.
+        examples: Of which some are chosen.
+        rows: How many, at most.
+        seed: Of the choice.
+        tokens_per_pass: Most tokens that are read at once.
+    """
+    chosen = np.random.default_rng(seed).permutation(len(examples))[:rows].tolist()
     lengths, device = examples.lengths, device_of(model)
     caught: list[Tensor] = []
-    output = model.heads[HEAD].output
-    assert isinstance(output, nn.Module)
+    output = output_of(model)
     hook = output.register_forward_pre_hook(
         lambda _, inputs: caught.append(inputs[0].cpu().double())
     )

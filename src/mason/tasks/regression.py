@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from mason.models.packed import Packed
 from mason.models.transformer import Transformer, device_of
@@ -15,6 +15,7 @@ from mason.tasks.classification import (
     PASS,
     class_logits,
     output_features,
+    output_of,
     predict_logits,
 )
 from mason.tasks.classification import Examples as Texts
@@ -95,10 +96,8 @@ def fit_output(
         tokens_per_pass: Most tokens that are read at once.
     """
     assert examples.targets is not None, "a fit needs targets"
-    output = model.heads[HEAD].output
-    assert isinstance(output, nn.Linear), "a head that learns has an output matrix"
-    chosen = np.random.default_rng(seed).permutation(len(examples))[:rows].tolist()
-    features, order = output_features(model, examples.texts, chosen, tokens_per_pass)
+    output = output_of(model)
+    features, order = output_features(model, examples.texts, rows, seed, tokens_per_pass)
     wanted = torch.tensor([examples.targets[i] for i in order], dtype=torch.float64)
     middle, mean = features.mean(0), wanted.mean()
     centred = features - middle

@@ -44,7 +44,9 @@ class Pacing:
     def _fitting(self, step: int) -> int:
         """Steps taken and those that still fit, at the pace of the later half so far."""
         now = time.monotonic() - self._start
-        self._marks.append((step, now))
+        # A run that went back takes steps again: what lay ahead of it is no measure any more.
+        kept = [mark for mark in self._marks if mark[0] < step]
+        self._marks = [*(kept or [(0, 0.0)]), (step, now)]
         before, then = self._marks[(len(self._marks) - 1) // 2]
         a_step = (now - then) / max(1, step - before)
         return step + max(0, int((self.seconds - now) / a_step))

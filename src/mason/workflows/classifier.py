@@ -6,9 +6,8 @@ from typing import Any, ClassVar, overload
 
 import numpy as np
 
-from mason.errors import DataError
-from mason.tasks.classification import Examples, predict_logits
-from mason.workflows.model import Model
+from mason.tasks.classification import predict_logits
+from mason.workflows.text_reader import TextReader
 
 
 @dataclass(frozen=True)
@@ -24,50 +23,17 @@ class Prediction:
 
 
 @dataclass
-class Classifier(Model):
+class Classifier(TextReader):
     """A classifier of texts.
 
     Attributes:
         temperature: Logits are divided by this to make probabilities honest
             (Guo et al. 2017).
-        pairs: Whether it was trained on pairs of texts; None: nobody says.
     """
 
     task: ClassVar[str] = "classification"
 
     temperature: float = 1.0
-    pairs: bool | None = None
-
-    def encode(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> Examples:
-        """Texts, or pairs of texts, as the network reads them.
-
-        Raises:
-            DataError: The model was trained on pairs and gets single texts, or the other way
-                round.
-        """
-        self._check_pairs(pairs is not None)
-        encodings = self.tokenizer.encode(texts, pairs, max_tokens=self.max_tokens)
-        typed = self.network.spec.input_stack.embedding.num_token_types > 1
-        types = [e.type_ids for e in encodings] if typed and pairs is not None else None
-        return Examples([e.ids for e in encodings], types)
-
-    def _check_pairs(self, given: bool) -> None:
-        if self.pairs and not given:
-            raise DataError(
-                "This model was trained on pairs of texts and is given one; name the second one "
-                "with --pair."
-            )
-        if self.pairs is False and given:
-            raise DataError(
-                "This model was trained on single texts and is given pairs; name the one column "
-                "it shall read with --text."
-            )
-
-    def num_tokens(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> list[int]:
-        """Tokens of each text, or pair of texts, before it is cut."""
-        if pairs is None:
-            return [len(ids) for ids in self.tokenizer.encode_ids(texts)]
-        return [len(e.ids) for e in self.tokenizer.encode(texts, pairs)]
 
     def logits(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> np.ndarray:
         """Raw outputs [texts, classes] in fp32."""
@@ -105,4 +71,4 @@ class Classifier(Model):
 
     def facts(self) -> dict[str, Any]:
         """Whether it reads pairs, and its temperature."""
-        return {"pairs": self.pairs, "calibration": {"temperature": self.temperature}}
+        return {**super().facts(), "calibration": {"temperature": self.temperature}}

@@ -124,6 +124,13 @@ class _Asking:
 
     def _prompt(self, num: int) -> list[int]:
         """The examples to show as tokens, behind the mark that begins a text."""
+        if num > len(self.shown):
+            raise SettingsError(
+                "{num} examples are to be shown, but there are {known} rows to train on; show "
+                "fewer with --shots.",
+                num=num,
+                known=len(self.shown),
+            )
         first = self.tokenizer.special.bos
         shown = (f"{self.template.format(**row._asdict())}\n\n" for row in self.shown[:num])
         return [*([first] if first is not None else []), *self._ids(["".join(shown)])[0]]

@@ -1,5 +1,6 @@
 """A model as a user holds it: network, tokenizer and the contract between them."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -14,7 +15,7 @@ FACTS_FILE = "mason.json"
 
 
 @dataclass
-class Model:
+class Model(ABC):
     """A network that does one task.
 
     Attributes:
@@ -43,9 +44,9 @@ class Model:
         """Names of the classes in the order of the outputs; none where it writes text."""
         return self.network.spec.labels
 
+    @abstractmethod
     def predict(self, *given: Any, **options: Any) -> Any:
         """The answer to what a user gives, or a list of them for a list."""
-        raise NotImplementedError
 
     def facts(self) -> dict[str, Any]:
         """What training learned beside the weights."""

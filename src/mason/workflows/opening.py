@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from mason.errors import CheckpointError, SettingsError
 from mason.models.checkpoints import load_model
@@ -13,7 +13,9 @@ from mason.models.files.strict_json import read_json
 from mason.models.spec import ModelSpec
 from mason.models.transformer import Transformer, set_dropout
 from mason.text import InputContract, Tokenizer, check_contract, load_contract, load_tokenizer
-from mason.workflows.model import FACTS_FILE
+from mason.workflows.model import FACTS_FILE, Model
+
+M = TypeVar("M", bound=Model)
 
 DEFAULT_MAX_TOKENS = 512
 """Where texts are cut when neither the user nor the model says."""
@@ -41,6 +43,26 @@ class Opened:
     fresh: tuple[str, ...]
     dropped: tuple[str, ...]
     folder: Path
+    source: str
+    """As the user named it."""
+
+    def become(self, kind: type[M], **learned: Any) -> M:
+        """The model it is for a task.
+
+        Args:
+            kind: Its class.
+            learned: What that class knows beside the weights.
+        """
+        return kind(
+            self.network,
+            self.tokenizer,
+            self.family,
+            self.source,
+            self.limit,
+            self.fresh,
+            self.dropped,
+            **learned,
+        )
 
     def facts(self) -> dict[str, Any]:
         """What training learned beside the weights, where the folder is Mason's."""
@@ -76,7 +98,16 @@ def open_model(path: Path, chosen: Chosen, *, heads: Sequence[str]) -> Opened:
     limit = cut_for(cut, spec, tokenizer)
     if contract and chosen.labels is None and chosen.max_tokens is None:
         contract.check(InputContract.of(tokenizer, max_tokens=limit, labels=spec.labels))
-    return Opened(found.model, tokenizer, found.family, limit, found.fresh, found.dropped, folder)
+    return Opened(
+        found.model,
+        tokenizer,
+        found.family,
+        limit,
+        found.fresh,
+        found.dropped,
+        folder,
+        chosen.source,
+    )
 
 
 def facts_of(folder: Path) -> dict[str, Any]:

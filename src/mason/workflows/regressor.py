@@ -1,36 +1,34 @@
 """A model that gives a text a number, as a user holds it."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, overload
 
-from mason.tasks.classification import Examples as Texts
 from mason.tasks.regression import Examples, predict_values
-from mason.workflows.model import Model
+from mason.workflows.text_reader import TextReader
 
 
 @dataclass
-class Regressor(Model):
-    """A model that gives a text a number, such as stars to a review."""
+class Regressor(TextReader):
+    """A model that gives a text, or a pair of texts, a number, such as stars to a review."""
 
     task: ClassVar[str] = "regression"
 
-    def encode(self, texts: Sequence[str], targets: Sequence[float] | None = None) -> Examples:
-        """Texts as the network reads them."""
-        found = self.tokenizer.encode(texts, max_tokens=self.max_tokens)
-        return Examples(Texts([e.ids for e in found]), targets)
+    @overload
+    def predict(self, texts: str, pairs: str | None = None) -> float: ...
 
     @overload
-    def predict(self, texts: str) -> float: ...
+    def predict(self, texts: list[str], pairs: list[str] | None = None) -> list[float]: ...
 
-    @overload
-    def predict(self, texts: list[str]) -> list[float]: ...
-
-    def predict(self, texts: str | list[str]) -> float | list[float]:
+    def predict(
+        self, texts: str | list[str], pairs: str | list[str] | None = None
+    ) -> float | list[float]:
         """The number of a text, or a list of them for a list of texts."""
         if isinstance(texts, str):
-            return self.predict([texts])[0]
+            second = [pairs] if isinstance(pairs, str) else None
+            return self.predict([texts], second)[0]
         if not texts:
             return []
-        found: list[float] = predict_values(self.network, self.encode(texts)).tolist()
+        several = None if pairs is None else list(pairs)
+        read = Examples(self.encode(texts, several))
+        found: list[float] = predict_values(self.network, read).tolist()
         return found

@@ -140,15 +140,7 @@ def load_writer(path: Path, chosen: Chosen) -> Writer:
             "or a translation model.",
             source=chosen.source,
         )
-    return Writer(
-        opened.network,
-        opened.tokenizer,
-        opened.family,
-        chosen.source,
-        opened.limit,
-        opened.fresh,
-        opened.dropped,
-    )
+    return opened.become(Writer)
 
 
 def _network(draft: Writer | None) -> Transformer | None:

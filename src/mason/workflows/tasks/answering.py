@@ -103,17 +103,7 @@ class Answering(Task[Answerer, Examples]):
             type(threshold) in (int, float) and math.isfinite(threshold)
         ):
             raise facts_error(opened.folder)
-        return Answerer(
-            opened.network,
-            opened.tokenizer,
-            opened.family,
-            chosen.source,
-            opened.limit,
-            opened.fresh,
-            opened.dropped,
-            longest,
-            threshold,
-        )
+        return opened.become(Answerer, max_answer=longest, threshold=threshold)
 
     def adopt(self, model: Answerer, prepared: Prepared) -> None:
         """Remember how long answers are, and whether there always is one."""

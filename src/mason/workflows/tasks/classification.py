@@ -68,17 +68,7 @@ class Classification(Task[Classifier, Examples]):
                 source=chosen.source,
             )
         temperature, pairs = (1.0, None) if asked else _facts(opened)
-        return Classifier(
-            opened.network,
-            opened.tokenizer,
-            opened.family,
-            chosen.source,
-            opened.limit,
-            opened.fresh,
-            opened.dropped,
-            temperature,
-            pairs,
-        )
+        return opened.become(Classifier, temperature=temperature, pairs=pairs)
 
     def start(self, path: Path, chosen: Chosen, prepared: Prepared) -> Classifier:
         """The model with the labels of the data."""

@@ -29,7 +29,7 @@ from mason.tasks.regression import (
 from mason.training.loop import Scores
 from mason.training.recipe import Recipe
 from mason.workflows.needs import Held
-from mason.workflows.opening import Chosen, open_model
+from mason.workflows.opening import Chosen, facts_error, open_model
 from mason.workflows.preparing import Prepared, TokenCounts, columns_of, texts_of
 from mason.workflows.regressor import Regressor
 from mason.workflows.tasks.task import Block, Task
@@ -74,31 +74,30 @@ class Regression(Task[Regressor, Examples]):
                 "--task regression.",
                 source=chosen.source,
             )
-        return Regressor(
-            opened.network,
-            opened.tokenizer,
-            opened.family,
-            chosen.source,
-            opened.limit,
-            opened.fresh,
-            opened.dropped,
-        )
+        pairs = None if chosen.labels else opened.facts().get("pairs")
+        if not isinstance(pairs, bool | None):
+            raise facts_error(opened.folder)
+        return opened.become(Regressor, pairs=pairs)
 
     def start(self, path: Path, chosen: Chosen, prepared: Prepared) -> Regressor:
         """The model with one output, called by the column's name."""
         assert prepared.columns.answer is not None, "training data have numbers"
         return self.load(path, replace(chosen, labels=(prepared.columns.answer,)))
 
+    def adopt(self, model: Regressor, prepared: Prepared) -> None:
+        """Remember whether it reads pairs."""
+        model.pairs = prepared.columns.pair is not None
+
     def examples(self, model: Regressor, table: Table, columns: Columns) -> Examples:
         """Tokens and numbers."""
         targets = None if columns.answer is None else numbers_of(table, columns.answer)
-        return model.encode(texts_of(table, columns.text), targets)
+        return Examples(model.encode(*_sides(table, columns)), targets)
 
     def num_tokens(
         self, model: Regressor, table: Table, columns: Columns, examples: Examples
     ) -> list[int]:
         """Tokens of each text before it is cut."""
-        return [len(ids) for ids in model.tokenizer.encode_ids(texts_of(table, columns.text))]
+        return model.num_tokens(*_sides(table, columns))
 
     def objective(self, train: Examples, recipe: Recipe) -> RegressionObjective:
         """Squared error over the variance."""
@@ -168,11 +167,17 @@ class Regression(Task[Regressor, Examples]):
 
     def answer(self, model: Regressor, table: Table, columns: Columns) -> list[float]:
         """A number a row."""
-        return model.predict(texts_of(table, columns.text))
+        return model.predict(*_sides(table, columns))
 
     def describe(self, model: Regressor, columns: Columns) -> Block:
         """Columns."""
         return {"text": columns.text, "label": columns.answer}
+
+
+def _sides(table: Table, columns: Columns) -> tuple[list[str], list[str] | None]:
+    """The texts, and the second ones where the rows are pairs."""
+    seconds = texts_of(table, columns.pair) if columns.pair else None
+    return texts_of(table, columns.text), seconds
 
 
 def numbers_of(table: Table, column: str) -> list[float]:

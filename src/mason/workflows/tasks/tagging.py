@@ -85,17 +85,7 @@ class Tagging(Task[Tagger, Examples]):
             raise facts_error(opened.folder)
         if unit not in ("word", "character"):
             raise facts_error(opened.folder)
-        return Tagger(
-            opened.network,
-            opened.tokenizer,
-            opened.family,
-            chosen.source,
-            opened.limit,
-            opened.fresh,
-            opened.dropped,
-            float(temperature),
-            unit,
-        )
+        return opened.become(Tagger, temperature=float(temperature), unit=unit)
 
     def start(self, path: Path, chosen: Chosen, prepared: Prepared) -> Tagger:
         """The model with the tags of the data."""

@@ -84,17 +84,7 @@ class TextTask(Task[Rewriter, Exchanges]):
         longest = told.get("max_new_tokens", 128)
         if not isinstance(separator, str) or type(longest) is not int or longest < 1:
             raise facts_error(opened.folder)
-        return self.writer(
-            opened.network,
-            opened.tokenizer,
-            opened.family,
-            chosen.source,
-            opened.limit,
-            opened.fresh,
-            opened.dropped,
-            separator,
-            longest,
-        )
+        return opened.become(self.writer, separator=separator, max_new_tokens=longest)
 
     def create(self, settings: Settings, prepared: Prepared, beginning: Beginning) -> Rewriter:
         """A model of random weights of the shape named."""
