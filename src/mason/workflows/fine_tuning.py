@@ -168,6 +168,7 @@ class Session:
             )
         if self.settings.data.train is None:
             raise SettingsError("No data are named; give a file with --data, such as reviews.csv.")
+        self._pacing()  # a budget that is no time is refused before anything is read
 
     def _train(self, place: RunFolder | None) -> Run:
         prepared = self._prepare()
