@@ -105,7 +105,8 @@ def test_what_never_fits_names_changes_the_cheapest_first(
 
 
 def test_where_texts_are_long_cutting_them_helps(monkeypatch: pytest.MonkeyPatch) -> None:
-    options = {"training.batch_size": 1, "model.max_tokens": 2048}
+    # In bf16 this network's text is so light that weights and optimiser alone make the peak.
+    options = {"training.batch_size": 1, "model.max_tokens": 2048, "training.precision": "fp32"}
     lean = mason.plan("gpt3-125m", **options, **{"training.recompute": True})
     limit = (lean.peak + sum(lean.memory[n] for n in ("process", "weights", "optimizer"))) / 2
     monkeypatch.setattr(needs, "memory_limit", lambda: int(limit * needs.MARGIN))
