@@ -47,6 +47,7 @@ class Job:
         fresh: Parameters that start from random weights.
         recompute: Whether the backward pass computes activations again.
         processes: How many learn together, each on a device of its own or all on the CPU.
+        budget: Seconds of training, however many steps they hold; None: the recipe says how many.
         cut: The same run with texts of at most so many tokens, where that can be had.
     """
 
@@ -60,6 +61,7 @@ class Job:
     fresh: Sequence[str] = ()
     recompute: bool = False
     processes: int = 1
+    budget: float | None = None
     cut: "Callable[[int], Job] | None" = None
 
 
@@ -103,6 +105,7 @@ class Needs:
         changes: Where it does not fit: what to change, cheapest first.
         flops_per_token: Operations of matrix products, forward and backward.
         processes: How many share it; memory is that of each, time and disk are for all.
+        paced: Whether the time was given, and the number of steps follows from it.
     """
 
     memory: Mapping[str, int]
@@ -118,6 +121,7 @@ class Needs:
     changes: tuple[Change, ...] = ()
     flops_per_token: float = 0.0
     processes: int = 1
+    paced: bool = False
 
     @property
     def peak(self) -> int:
@@ -154,6 +158,8 @@ class Needs:
     def sentences(self) -> list[str]:
         """The first lines of a run: what it needs, and what was or should be changed."""
         lines = [self.sentence]
+        if self.paced:
+            lines.append(say("That is time for about {steps:,} steps.", steps=self.num_steps))
         if self.processes > 1:
             lines.append(say("The memory is that of each of {num} processes.", num=self.processes))
         if self.smaller_passes:
@@ -259,7 +265,7 @@ def _forecast(job: Job) -> Forecast:
 
 
 def _needs(job: Job, limit: int) -> Needs:
-    told = _forecast(job)
+    told, seconds = _within(job, _forecast(job))
     each = memory_of_each(told.memory, job.network, job.processes)
     memory = {"process": job.process, **each}
     if job.held is not None and (job.output.folder is None or not job.output.checkpoints):
@@ -272,13 +278,24 @@ def _needs(job: Job, limit: int) -> Needs:
         limit,
         _disk(job, told),
         free_disk(folder) if folder else None,
-        _seconds(job, told),
+        seconds,
         told.num_parameters,
         told.num_steps,
         job.recipe,
         flops_per_token=told.read.flops / told.tokens_read,
         processes=job.processes,
+        paced=job.budget is not None and seconds is not None,
     )
+
+
+def _within(job: Job, told: Forecast) -> tuple[Forecast, float | None]:
+    """The forecast and its seconds; where a time is given, with as many steps as fit."""
+    seconds = _seconds(job, told)
+    if job.budget is None or seconds is None:
+        return told, seconds
+    share = job.budget / seconds
+    steps = max(1, round(told.num_steps * share))
+    return replace(told, num_steps=steps, num_tokens=round(told.num_tokens * share)), job.budget
 
 
 def _in_background(job: Job) -> bool:
