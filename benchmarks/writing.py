@@ -82,9 +82,7 @@ def _write(model: Any, job: Job) -> Texts:
 
     texts, suffixes, _ = job.test
     found: Texts = (
-        model.predict(texts, suffixes)
-        if isinstance(model, CodeCompleter)
-        else model.predict(texts)
+        model.predict(texts, suffixes) if isinstance(model, CodeCompleter) else model.predict(texts)
     )
     return found
 
@@ -271,4 +269,3 @@ def code_completion_rows(minutes: float) -> tuple[list[Row], str]:
         "the nearest by TF-IDF": nearest(job, characters=True),
     }
     return _rows("Python functions", job, Told(scores, rivals), 0.0, above=True)
-

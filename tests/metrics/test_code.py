@@ -2,7 +2,7 @@
 
 import pytest
 
-from mason.metrics.code import completion_scores, compiles, translation_scores, tree_of
+from mason.metrics.code import compiles, completion_scores, translation_scores, tree_of
 
 RIGHT = "def f(a):\n    return a + 1\n"
 

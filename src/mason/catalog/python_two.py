@@ -67,7 +67,9 @@ def python_two(text: str) -> str | None:
     source = _Source(text)
     if any(_is_new(node) for node in ast.walk(source.tree)):
         return None
-    found = {edit for node in ast.walk(source.tree) for rule in RULES for edit in rule(source, node)}
+    found = {
+        edit for node in ast.walk(source.tree) for rule in RULES for edit in rule(source, node)
+    }
     written, place = b"", 0
     for edit in sorted(found, key=lambda edit: (edit.start, -edit.end)):
         if edit.start < place:  # inside of what is another already
@@ -196,7 +198,11 @@ def _asked(source: _Source, node: ast.AST) -> Iterator[Edit]:
         return
     left, right, sign = node.left, node.comparators[0], node.ops[0]
     simple = isinstance(left, ast.Name | ast.Constant) and source.one_line(node)
-    if isinstance(sign, ast.In | ast.NotIn) and simple and isinstance(right, ast.Name | ast.Attribute):
+    if (
+        isinstance(sign, ast.In | ast.NotIn)
+        and simple
+        and isinstance(right, ast.Name | ast.Attribute)
+    ):
         if _MAPPING.search(source.of(right)):
             refused = "not " if isinstance(sign, ast.NotIn) else ""
             told = f"{refused}{source.of(right)}.has_key({source.of(left)})"

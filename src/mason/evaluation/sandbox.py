@@ -107,7 +107,7 @@ def _apart() -> tuple[str, ...]:
     if unshare is None:
         return ()
     # When the one that was started dies, so does everything in its process space.
-    command = (unshare, "--user", "--map-root-user", "--net", "--ipc", "--pid", "--fork")
-    command += ("--kill-child",)
+    spaces = ("--user", "--map-root-user", "--net", "--ipc", "--pid")
+    command = (unshare, *spaces, "--fork", "--kill-child")
     tried = subprocess.run([*command, "true"], capture_output=True, check=False)
     return command if tried.returncode == 0 else ()

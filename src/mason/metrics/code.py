@@ -80,9 +80,7 @@ def translation_scores(
     return TextScores(overall, (rows["same_tree"] + matched.each) / 2, {})
 
 
-def completion_scores(
-    written: Texts, wanted: Texts, *, before: Texts, after: Texts
-) -> TextScores:
+def completion_scores(written: Texts, wanted: Texts, *, before: Texts, after: Texts) -> TextScores:
     """Scores of completed programs; compile rate over the rows that compile as wanted.
 
     Args:

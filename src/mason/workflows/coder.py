@@ -77,9 +77,7 @@ class CodeCompleter(Completer):
     @overload
     def predict(self, texts: list[str], suffixes: list[str] = ...) -> list[str]: ...
 
-    def predict(
-        self, texts: str | list[str], suffixes: str | list[str] = ""
-    ) -> str | list[str]:
+    def predict(self, texts: str | list[str], suffixes: str | list[str] = "") -> str | list[str]:
         """What it writes after a text, and before a suffix where there is one."""
         if isinstance(texts, str):
             return self.answers(self.around([texts], [str(suffixes)]))[0]

@@ -23,8 +23,8 @@ from mason.text import Tokenizer, load_tokenizer
 from mason.training.budgets import seconds_of
 from mason.training.defaults import recipe_for
 from mason.workflows import jobs
-from mason.workflows.needs import Job, Needs, look
 from mason.workflows.model import Model
+from mason.workflows.needs import Job, Needs, look
 from mason.workflows.opening import Chosen, cut_for
 from mason.workflows.preparing import Prepared, prepare, texts_of
 from mason.workflows.starting import Beginning

@@ -53,7 +53,9 @@ def topics(found: list[Package]) -> list[Package]:
     names = [name for name, _ in sizes.most_common() if name not in NOT_TOPICS][:NUM_TOPICS]
     chosen: list[Package] = []
     for name in names:
-        ranked = sorted(by_section[name], key=lambda package: hashed_share(f"package {package.name}"))
+        ranked = sorted(
+            by_section[name], key=lambda package: hashed_share(f"package {package.name}")
+        )
         chosen += ranked[:PACKAGES_PER_TOPIC]
     return chosen
 
