@@ -31,7 +31,11 @@ def write(file: Path, header: list[str], rows: list[tuple[str, ...]]) -> Path:
     return file
 
 
-def test_programs_are_translated_measured_and_tested(tmp_path: Path) -> None:
+def test_programs_are_translated_measured_and_tested(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from mason.cli.main import run as command
+
     rows = [(old, new, "pass") for old, new in functions()]
     file = write(tmp_path / "pairs.csv", ["source", "target", "tests"], rows)
     chosen = {"model.shape": "llama-tiny", "data.test_share": 0.1}
@@ -47,7 +51,14 @@ def test_programs_are_translated_measured_and_tested(tmp_path: Path) -> None:
     assert "Same program" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     again = mason.load(tmp_path / "out")
     assert isinstance(again, CodeTranslator) and again.DRAFTS
-    assert again.predict(rows[0][0]) == run.model.predict(rows[0][0])
+    (written,) = again.predict([rows[0][0]])
+    assert written == run.model.predict(rows[0][0])
+    (tmp_path / "old.py").write_text(rows[0][0], encoding="utf-8")
+    sent = ["translate", str(tmp_path / "out"), "--input", str(tmp_path / "old.py")]
+    capsys.readouterr()
+    assert command([*sent, "--json-lines"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"text": rows[0][0], "written": written}
+    assert command(["summarise", *sent[1:]]) == 2
 
 
 def test_a_gap_is_filled_by_a_model_that_was_given_the_tokens_for_it(
