@@ -11,6 +11,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -113,15 +114,11 @@ def trainer(job: Job) -> tuple[Texts, int]:
     """The same by transformers, from the same tokens, written by the same code."""
     from transformers import AutoModelForCausalLM
 
-    from mason.sources import find_model
-
     model, examples = _started(job)
-    file = find_model(MODEL)
-    peer: Any = AutoModelForCausalLM.from_pretrained(
-        file.parent, gguf_file=file.name, dtype=torch.float32
-    )
-    if model.network.spec.vocab_size > peer.config.vocab_size:
-        peer.resize_token_embeddings(model.network.spec.vocab_size)
+    # By way of a plain folder: a GGUF file's model is no model to train there.
+    with tempfile.TemporaryDirectory() as place:
+        model.write(Path(place))
+        peer: Any = AutoModelForCausalLM.from_pretrained(place, dtype=torch.float32)
     rows = [
         {
             "input_ids": [*source, *target],

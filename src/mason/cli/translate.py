@@ -53,7 +53,12 @@ def summarise(
 
 
 def _write(
-    tasks: Sequence[str], model: str, text: str | None, input: str | None, beams: int, json_lines: bool
+    tasks: Sequence[str],
+    model: str,
+    text: str | None,
+    input: str | None,
+    beams: int,
+    json_lines: bool,
 ) -> int:
     from mason.workflows import Rewriter, load
     from mason.workflows.reading import read_sources, read_whole

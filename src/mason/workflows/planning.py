@@ -133,17 +133,17 @@ def _as_trained(settings: Settings, task: Task[Any, Any], notice: Say) -> Job:
         model = _hollow(settings, task, prepared, notice)
     prepared = task.restrict(model, prepared)
     task.adopt(model, prepared)
-    train, held = (
-        task.examples(model, prepared.tables[name], prepared.columns)
-        if name in prepared.tables
-        else None
-        for name in ("train", "valid")
-    )
+    examples = {
+        name: task.examples(model, table, prepared.columns)
+        for name, table in prepared.tables.items()
+        if name != "test"
+    }
+    train = examples["train"]
     return jobs.fine_tuning(
         task,
         model.network,
         train,
-        held,
+        examples.get("valid"),
         task.recipe(settings, model.network, train),
         settings.output,
         pick_device(settings.training.device),

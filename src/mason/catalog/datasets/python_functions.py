@@ -26,6 +26,7 @@ def cut(function: Function) -> tuple[str, str, str, str] | None:
     if len(lines) not in LINES or len(function.text) > LONGEST:
         return None
     chance = random.Random(function.text)
+    parts: tuple[list[str], list[str], list[str]]
     kind = KINDS[chance.randrange(len(KINDS))]
     if kind == "body":
         first = max(2, len(lines) - chance.randint(1, _MOST_OF_BODY))
