@@ -239,6 +239,8 @@ class _Filling:
             return False
         if self.family.known_elsewhere(name, self.prefix):
             return True
+        if self.model.decoder is None and self.family.of_decoder(name, self.prefix):
+            return True
         raise CheckpointError(
             "{path}: the weight {name} has no place in a {family} model; it would be lost without "
             "a word, so the model is not loaded.",
