@@ -97,15 +97,30 @@ def smoothed_entropy(smoothing: float, num_classes: int) -> float:
 
 
 def class_logits(model: Transformer, packed: Packed) -> Tensor:
-    """One row of logits for each text.
+    """One row of logits for each text."""
+    return head_logits(model, HEAD, packed)
+
+
+def head_logits(
+    model: Transformer, head: str, packed: Packed, *, at: Tensor | None = None
+) -> Tensor:
+    """Logits of a head that reads texts: a row a text where it pools, else a row a token.
 
     An encoder–decoder reads the text on both sides, the decoder's moved one place right
-    behind its start token, and the last position decides (Lewis et al. 2020).
+    behind its start token: the last position decides of the text, and each position of the
+    token that the encoder has there (Lewis et al. 2020).
+
+    Args:
+        model: Of any topology.
+        head: The head's name.
+        packed: Texts.
+        at: Rows to give logits for; None: all the head has.
     """
     if model.spec.topology != "encoder-decoder":
-        return model.logits(HEAD, packed)
+        return model.logits(head, packed, at=at)
     start = model.spec.special.decoder_start
-    return model.logits(HEAD, packed, packed.shifted(start if start is not None else 0))
+    target = packed.shifted(start if start is not None else 0)
+    return model.logits(head, packed, target, at=at)
 
 
 @torch.inference_mode()

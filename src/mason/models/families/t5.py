@@ -32,7 +32,7 @@ def _feed_forward(stack: str, theirs: str) -> Table:
 
 T5 = Family(
     name="t5",
-    special={"pad_token_id": 0, "eos_token_id": 1},
+    special={"pad_token_id": 0, "eos_token_id": 1, "decoder_start_token_id": 0},
     architectures={
         "T5Model": (),
         "T5ForConditionalGeneration": ("language",),
