@@ -1,7 +1,7 @@
 """Classification: one label for each text, or each pair of texts."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -171,17 +171,30 @@ def probe(
         tokens_per_pass: Most tokens that are read at once.
     """
     assert examples.targets is not None, "a probe needs targets"
-    output = output_of(model)
     features, order = output_features(model, examples, rows, seed, tokens_per_pass)
     targets = torch.tensor([examples.targets[i] for i in order])
+    solve_output(model, features, lambda logits: F.cross_entropy(logits, targets))
+
+
+def solve_output(
+    model: Transformer, features: Tensor, loss_of: Callable[[Tensor], Tensor]
+) -> None:
+    """Write the output matrix that makes a convex loss least, with scikit-learn's C = 1.
+
+    Args:
+        model: Its output matrix is written; nothing else is touched.
+        features: As from ``output_features`` [rows, width].
+        loss_of: Mean loss over the rows of their logits [rows, outputs].
+    """
+    output = output_of(model)
     learned = [p for p in (output.weight, output.bias) if p is not None]
     fitted = [torch.zeros(p.shape, dtype=torch.float64, requires_grad=True) for p in learned]
     solver = torch.optim.LBFGS(fitted, max_iter=60, line_search_fn="strong_wolfe")
 
     def loss() -> Tensor:
         solver.zero_grad()
-        fit = F.cross_entropy(F.linear(features, *fitted), targets)
-        regular = fitted[0].square().sum() / (2 * len(targets))  # scikit-learn's C = 1
+        fit = loss_of(F.linear(features, *fitted))
+        regular = fitted[0].square().sum() / (2 * len(features))
         (fit + regular).backward()
         return fit.detach() + regular.detach()
 
