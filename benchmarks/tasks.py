@@ -7,12 +7,17 @@ after the other in fresh processes, on the same rows, from the same model.
 import argparse
 from collections.abc import Callable
 
-from benchmarks import understanding
+from benchmarks import embeddings, polarity, understanding
 from benchmarks.report import Row, publish
 
 TASKS: dict[str, Callable[[float], tuple[list[Row], str]]] = {
     "pos": understanding.pos_rows,
     "qa": understanding.qa_rows,
+    "sentiment": polarity.sentiment_rows,
+    "zh-sentiment": polarity.zh_sentiment_rows,
+    "zh-pos": understanding.zh_pos_rows,
+    "zh-ner": understanding.zh_ner_rows,
+    "embedding": embeddings.embedding_rows,
 }
 
 

@@ -57,8 +57,10 @@ class Examples:
     @property
     def columns(self) -> list[Sequence[Sequence[int]]]:
         """Every number of every example, a column at a time; scores as the bits they are."""
-        bits = np.asarray(self.scores or (), np.float64).view(np.int64)
-        return [*(column for side in self.sides for column in side.columns), bits[:, None].tolist()]
+        texts = [column for side in self.sides for column in side.columns]
+        if self.scores is None:
+            return texts
+        return [*texts, np.array(self.scores).view(np.int64)[:, None].tolist()]
 
     @property
     def tokens(self) -> Iterable[Sequence[int]]:

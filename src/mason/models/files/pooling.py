@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from mason.errors import CheckpointError
-from mason.models.files.strict_json import read_json
+from mason.models.files.strict_json import parse_json, read_json
 from mason.models.files.writing import write_json
 
 MODULES = "modules.json"
@@ -38,7 +38,11 @@ def read_pooling(folder: Path) -> PoolingFiles | None:
     """
     if not (folder / MODULES).is_file():
         return None
-    steps: Any = read_json(folder / MODULES)
+    # It is a list, and what is read so strictly are objects.
+    text = (folder / MODULES).read_bytes()
+    steps: Any = parse_json(b'{"steps": ' + text + b"}", folder / MODULES)["steps"]
+    if not isinstance(steps, list) or not all(isinstance(step, dict) for step in steps):
+        steps = []
     kinds = [str(step.get("type", "")).rpartition(".")[2] for step in steps]
     if kinds[:2] != ["Transformer", "Pooling"] or not set(kinds) <= set(_FOLDERS):
         raise CheckpointError(
