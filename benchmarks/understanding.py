@@ -69,7 +69,9 @@ def _fit_ours(model: Any, objective: Any, job: Job, *, batch_size: int | None = 
 
     num = len(objective.lengths)
     size = num_parameters(model.network)
-    recipe = recipe_for(TrainingSettings(batch_size=batch_size), num_parameters=size, num_examples=num)
+    recipe = recipe_for(
+        TrainingSettings(batch_size=batch_size), num_parameters=size, num_examples=num
+    )
     # As many steps as two epochs for a start; the pace then says how many there are.
     recipe = replace(recipe, max_steps=max(40, 2 * num // recipe.batch_size))
     tokens = chain(*objective.examples.tokens)
@@ -249,7 +251,9 @@ def tag_rows(
     usual = rivals[1].scores[kind].value
     score_name = kind.replace("_", " ")
     rows = [
-        Row(f"{title}, {score_name} over Trainer", found["ours"].value, found["trainer"].value, goal),
+        Row(
+            f"{title}, {score_name} over Trainer", found["ours"].value, found["trainer"].value, goal
+        ),
         Row(f"{title}, over each word's most frequent tag", found["ours"].value, usual),
     ]
     notes += f"{minutes:g} minutes a side, {len(test)} sentences to tell.\n\n"

@@ -32,7 +32,9 @@ def test_rank_precision_row_by_row() -> None:
 
 def test_the_threshold_is_the_best_there_is() -> None:
     best = best_threshold(TARGETS, LIKELY)
-    tried = [metrics.f1_score(TARGETS, LIKELY >= t, average="micro") for t in np.linspace(0, 1, 201)]
+    tried = [
+        metrics.f1_score(TARGETS, LIKELY >= t, average="micro") for t in np.linspace(0, 1, 201)
+    ]
     assert metrics.f1_score(TARGETS, LIKELY >= best, average="micro") == max(tried)
     sure = np.where(TARGETS, 0.9, 0.1)
     assert best_threshold(TARGETS, sure) == 0.5

@@ -115,7 +115,10 @@ def test_the_command_gives_every_label(
 
 WRONG = {
     "two marks": ("text,label\nthe pan,a;b\nthe bag,a|b\n", "parted by any of"),
-    "no mark": ("text,label\nthe pan is here,a\nthe bag is here,b\n", "no cell holds more than one"),
+    "no mark": (
+        "text,label\nthe pan is here,a\nthe bag is here,b\n",
+        "no cell holds more than one",
+    ),
     "no label": ("text,other\nthe pan is here,this one\n", "no column of labels"),
     "no flag": ("text,a,b\nthe pan is here,0,1\nthe bag is here,1,2\n", "no column of labels"),
 }

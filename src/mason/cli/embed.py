@@ -1,7 +1,6 @@
 """``mason embed``: texts as vectors."""
 
 import json
-import sys
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -9,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from mason.cli import options
 from mason.cli.inputs import lines
 from mason.errors import RunError, SettingsError
 from mason.language import say
@@ -24,9 +22,7 @@ Source = Annotated[str, Parameter(help=say("A model trained for embedding, or an
 OneText = Annotated[str | None, Parameter(help=say("A text."))]
 Rows = Annotated[str | None, Parameter(help=say("A file of texts, a table or a line each."))]
 Column = Annotated[str | None, Parameter(help=say("The texts' column in the file."))]
-Out = Annotated[
-    str | None, Parameter(help=say("A .npy file of rows, or a .jsonl file, to write."))
-]
+Out = Annotated[str | None, Parameter(help=say("A .npy file of rows, or a .jsonl file, to write."))]
 
 
 def embed(

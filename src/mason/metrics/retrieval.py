@@ -26,9 +26,7 @@ class RetrievalScores:
     overall: dict[str, Estimate]
 
 
-def ranks_of(
-    queries: NDArray[np.float32], documents: NDArray[np.float32], right: Ranks
-) -> Ranks:
+def ranks_of(queries: NDArray[np.float32], documents: NDArray[np.float32], right: Ranks) -> Ranks:
     """At which place, from 1, each query finds its document; equals stand before it.
 
     Args:

@@ -10,7 +10,17 @@ from mason.reports.score_names import score_names, scores_of
 
 MOST_LABELS = 14
 FIRST = (
-    *("accuracy", "macro_f1", "subset_accuracy", "lrap", "word_accuracy", "entity_f1", "exact_match", "f1", "pearson"),
+    *(
+        "accuracy",
+        "macro_f1",
+        "subset_accuracy",
+        "lrap",
+        "word_accuracy",
+        "entity_f1",
+        "exact_match",
+        "f1",
+        "pearson",
+    ),
     *("mrr", "recall_at_1", "recall_at_10"),
     *("bleu", "chrf", "rougeL", "exact_completion", "edit_similarity"),
 )

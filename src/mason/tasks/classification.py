@@ -176,9 +176,7 @@ def probe(
     solve_output(model, features, lambda logits: F.cross_entropy(logits, targets))
 
 
-def solve_output(
-    model: Transformer, features: Tensor, loss_of: Callable[[Tensor], Tensor]
-) -> None:
+def solve_output(model: Transformer, features: Tensor, loss_of: Callable[[Tensor], Tensor]) -> None:
     """Write the output matrix that makes a convex loss least, with scikit-learn's C = 1.
 
     Args:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from mason.errors import CheckpointError
+from mason.models.files.config import write_json
 from mason.models.files.strict_json import parse_json, read_json
-from mason.models.files.writing import write_json
 
 MODULES = "modules.json"
 _LIMIT = "sentence_bert_config.json"

@@ -21,7 +21,7 @@ from mason.evaluation.multilabel import judge_sets, set_baselines
 from mason.language import say
 from mason.metrics.multilabel import best_threshold
 from mason.settings import EMBEDDING_ONLY, PRETRAINING_ONLY, DataSettings
-from mason.tasks.classification import OUTPUT, PASS, HEAD, predict_logits, read_costliest
+from mason.tasks.classification import HEAD, OUTPUT, PASS, predict_logits, read_costliest
 from mason.tasks.multilabel import Examples, MultiLabelObjective, probe
 from mason.training.loop import Scores
 from mason.training.recipe import Recipe
@@ -129,7 +129,9 @@ class MultiLabel(Task[Labeller, Examples]):
     def examples(self, model: Labeller, table: Table, columns: Columns) -> Examples:
         """Tokens and the numbers of the labels."""
         numbers = {label: i for i, label in enumerate(model.labels)}
-        targets = [sorted(numbers[label] for label in labels) for labels in label_sets(table, columns)]
+        targets = [
+            sorted(numbers[label] for label in labels) for labels in label_sets(table, columns)
+        ]
         return Examples(model.encode(*_sides(table, columns)), len(model.labels), targets)
 
     def num_tokens(
@@ -151,7 +153,9 @@ class MultiLabel(Task[Labeller, Examples]):
         from sklearn.metrics import f1_score
 
         logits, wanted = predict_logits(model.network, held.texts), held.table
-        loss = F.binary_cross_entropy_with_logits(torch.from_numpy(logits), torch.from_numpy(wanted))
+        loss = F.binary_cross_entropy_with_logits(
+            torch.from_numpy(logits), torch.from_numpy(wanted)
+        )
         macro = f1_score(wanted > 0, logits > 0, average="macro", zero_division=0)
         return {"valid_loss": loss.item(), "valid_macro_f1": float(macro)}
 

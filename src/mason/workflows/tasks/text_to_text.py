@@ -38,7 +38,14 @@ _MOST_ROWS = 1000
 _BATCH_TOKENS = 4096
 """Of a model from random weights, both sides together."""
 _FROM_RANDOM_WEIGHTS = ("model.shape", "model.tokenizer", "model.vocab_size", "training.budget")
-_OF_CLASSES = (*EMBEDDING_ONLY, "data.label", "data.separator", "data.pair", "training.probe_rows", "training.head_learning_rate")
+_OF_CLASSES = (
+    *EMBEDDING_ONLY,
+    "data.label",
+    "data.separator",
+    "data.pair",
+    "training.probe_rows",
+    "training.head_learning_rate",
+)
 
 
 class TextTask(Task[Rewriter, Exchanges]):
