@@ -224,6 +224,8 @@ CASES = (
         "unscaled, not tied",
     ),
     Case("GPT2ForSequenceClassification", {**GPT2, "num_labels": 5}, CLASSIFICATION),
+    Case("GPT2ForTokenClassification", {**GPT2, "num_labels": 5}, TAGGING),
+    Case("GPT2ForQuestionAnswering", GPT2, ANSWERING),
     Case("GPTNeoModel", GPT_NEO),
     Case("GPTNeoForCausalLM", GPT_NEO, LANGUAGE, "tied"),
     Case(
@@ -233,12 +235,16 @@ CASES = (
         "not tied",
     ),
     Case("GPTNeoForSequenceClassification", {**GPT_NEO, "num_labels": 5}, CLASSIFICATION),
+    Case("GPTNeoForTokenClassification", {**GPT_NEO, "num_labels": 5}, TAGGING),
+    Case("GPTNeoForQuestionAnswering", GPT_NEO, ANSWERING),
     Case("LlamaModel", LLAMA),
     Case("LlamaForCausalLM", {**LLAMA, "tie_word_embeddings": True}, LANGUAGE, "tied"),
     Case(
         "LlamaForCausalLM", {**LLAMA, "attention_bias": True, "mlp_bias": True}, LANGUAGE, "biases"
     ),
     Case("LlamaForSequenceClassification", {**LLAMA, "num_labels": 5}, CLASSIFICATION),
+    Case("LlamaForTokenClassification", {**LLAMA, "num_labels": 5}, TAGGING),
+    Case("LlamaForQuestionAnswering", LLAMA, ANSWERING),
     *(
         Case(
             "LlamaForCausalLM",
@@ -257,14 +263,20 @@ CASES = (
     Case("MistralForCausalLM", {**WINDOWED, "tie_word_embeddings": True}, LANGUAGE, "tied"),
     Case("MistralForCausalLM", {**LLAMA, "sliding_window": None}, LANGUAGE, "no window"),
     Case("MistralForSequenceClassification", {**WINDOWED, "num_labels": 5}, CLASSIFICATION),
+    Case("MistralForTokenClassification", {**WINDOWED, "num_labels": 5}, TAGGING),
+    Case("MistralForQuestionAnswering", WINDOWED, ANSWERING),
     Case("Qwen2Model", QWEN),
     Case("Qwen2ForCausalLM", {**LLAMA, "tie_word_embeddings": True}, LANGUAGE, "tied"),
     Case("Qwen2ForCausalLM", QWEN, LANGUAGE, "windows"),
     Case("Qwen2ForSequenceClassification", {**LLAMA, "num_labels": 5}, CLASSIFICATION),
+    Case("Qwen2ForTokenClassification", {**QWEN, "num_labels": 5}, TAGGING),
+    Case("Qwen2ForQuestionAnswering", QWEN, ANSWERING),
     Case("Qwen3Model", QWEN),
     Case("Qwen3ForCausalLM", {**LLAMA, "tie_word_embeddings": True}, LANGUAGE, "tied"),
     Case("Qwen3ForCausalLM", {**QWEN, "attention_bias": True}, LANGUAGE, "windows, biases"),
     Case("Qwen3ForSequenceClassification", {**LLAMA, "num_labels": 5}, CLASSIFICATION),
+    Case("Qwen3ForTokenClassification", {**QWEN, "num_labels": 5}, TAGGING),
+    Case("Qwen3ForQuestionAnswering", QWEN, ANSWERING),
     Case("Gemma2Model", {**WINDOWED, "query_pre_attn_scalar": 7}),
     Case("Gemma2ForCausalLM", WINDOWED, LANGUAGE, "tied"),
     Case(
@@ -281,6 +293,7 @@ CASES = (
         "not tied, not capped",
     ),
     Case("Gemma2ForSequenceClassification", {**WINDOWED, "num_labels": 5}, CLASSIFICATION),
+    Case("Gemma2ForTokenClassification", {**WINDOWED, "num_labels": 5}, TAGGING),
     Case("Gemma3TextModel", {**WINDOWED, "sliding_window_pattern": 2}),
     Case(
         "Gemma3ForCausalLM",
@@ -304,6 +317,8 @@ CASES = (
         "version 1.1",
     ),
     Case("T5ForSequenceClassification", {**T5, "num_labels": 5}, CLASSIFICATION, last_token=1),
+    Case("T5ForTokenClassification", {**T5, "num_labels": 5}, TAGGING),
+    Case("T5ForQuestionAnswering", T5, ANSWERING),
     Case("BartModel", BART),
     Case("BartForConditionalGeneration", {**BART, "scale_embedding": True}, LANGUAGE, "tied"),
     Case(
@@ -314,6 +329,7 @@ CASES = (
         unread=("model.shared.weight",),
     ),
     Case("BartForSequenceClassification", {**BART, "num_labels": 5}, CLASSIFICATION, last_token=2),
+    Case("BartForQuestionAnswering", BART, ANSWERING),
     Case(
         "MarianModel",
         MARIAN,

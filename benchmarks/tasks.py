@@ -7,7 +7,7 @@ after the other in fresh processes, on the same rows, from the same model.
 import argparse
 from collections.abc import Callable
 
-from benchmarks import understanding, writing
+from benchmarks import embeddings, polarity, understanding, writing
 from benchmarks.report import Row, publish
 
 TASKS: dict[str, Callable[[float], tuple[list[Row], str]]] = {
@@ -16,6 +16,11 @@ TASKS: dict[str, Callable[[float], tuple[list[Row], str]]] = {
     "summarisation": writing.summarisation_rows,
     "code-translation": writing.code_translation_rows,
     "code-completion": writing.code_completion_rows,
+    "sentiment": polarity.sentiment_rows,
+    "zh-sentiment": polarity.zh_sentiment_rows,
+    "zh-pos": understanding.zh_pos_rows,
+    "zh-ner": understanding.zh_ner_rows,
+    "embedding": embeddings.embedding_rows,
 }
 
 

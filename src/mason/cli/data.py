@@ -22,6 +22,7 @@ def check(
     task: options.Task = None,
     text: options.Text = None,
     label: options.Label = None,
+    separator: options.Separator = None,
     target: options.Target = None,
     pair: options.Pair = None,
     group: options.Group = None,
@@ -36,6 +37,7 @@ def check(
     from mason.workflows import check as examine
 
     given = {"text": text, "label": label, "pair": pair, "group": group, "columns": columns}
+    given |= {"separator": separator}
     given |= {"target": target}
     given |= {"encoding": encoding, "format": format}
     found = examine(file, task=task, model=model, max_tokens=max_tokens, **given)

@@ -29,6 +29,7 @@ def evaluate(
     data: Tested,
     text: options.Text = None,
     label: options.Label = None,
+    separator: options.Separator = None,
     target: options.Target = None,
     pair: options.Pair = None,
     columns: options.Columns = None,
@@ -42,7 +43,7 @@ def evaluate(
     from mason.workflows import evaluate as measure
 
     given: dict[str, Any] = {"text": text, "label": label, "pair": pair, "columns": columns}
-    given |= {"target": target}
+    given |= {"target": target, "separator": separator}
     given |= {"encoding": encoding, "format": format}
     if shots is not None:
         from mason.workflows.few_shots import TEMPLATE, curve_in_words, few_shot

@@ -76,6 +76,7 @@ def _commands() -> tuple[tuple[str, str], ...]:
         ("evaluate", say("measure a model on a table it has not seen")),
         ("predict", say("label a text, a file, or standard input")),
         ("tag", say("tag the words of a text, a file, or standard input")),
+        ("embed", say("turn texts into vectors")),
         ("answer", say("find the answer to a question in a text")),
         ("complete", say("go on from a text, a file of texts, or standard input")),
         ("chat", say("talk to a model, or get one reply")),

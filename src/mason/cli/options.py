@@ -15,6 +15,9 @@ Setting = Annotated[
 ]
 Text = Annotated[str | None, Parameter(help=say("The column of the text."))]
 Label = Annotated[str | None, Parameter(help=say("The column of the label."))]
+Separator = Annotated[
+    str | None, Parameter(help=say("What stands between several labels; found if left out."))
+]
 Pair = Annotated[str | None, Parameter(help=say("The column of a second text."))]
 Target = Annotated[
     str | None, Parameter(help=say("The column of the text to write, for tasks that write one."))
@@ -63,8 +66,8 @@ Task = Annotated[
     str | None,
     Parameter(
         help=say(
-            "classification (if left out), regression, tagging, answering, translation, "
-            "summarisation, completion, code-translation or code-completion."
+            "classification (if left out), multilabel, regression, tagging, answering, embedding, "
+            "translation, summarisation, completion, code-translation or code-completion."
         )
     ),
 ]

@@ -15,7 +15,7 @@ from mason.errors import RunError, SettingsError
 from mason.language import say
 
 if TYPE_CHECKING:
-    from mason.workflows import Classifier, Prediction, Regressor
+    from mason.workflows import Classifier, Labelled, Labeller, Prediction, Regressor
 
 BATCH = 256
 OneText = Annotated[str | None, Parameter(help=say("A text; with --data, the texts' column."))]
@@ -24,7 +24,7 @@ Rows = Annotated[str | None, Parameter(help=say("A file of texts."))]
 Csv = Annotated[
     str | None, Parameter(help=say("A csv file to write: text, label and probability, or value."))
 ]
-Answered = Iterator[tuple[str, "Prediction | float"]]
+Answered = Iterator[tuple[str, "Prediction | Labelled | float"]]
 
 
 def predict(
@@ -40,14 +40,14 @@ def predict(
     json_lines: options.JsonLines = False,
 ) -> int:
     """Label or rate a text, every row of a file, every line of standard input, what you type."""
-    from mason.workflows import Classifier, Regressor, load
+    from mason.workflows import Classifier, Labeller, Regressor, load
     from mason.workflows.reading import read_texts
 
     ready = load(model)
-    if not isinstance(ready, Classifier | Regressor):
+    if not isinstance(ready, Classifier | Labeller | Regressor):
         raise SettingsError(
-            "{model} was trained for {task}, and mason predict is for classification and "
-            "regression; mason --help names the command of its task.",
+            "{model} was trained for {task}, and mason predict is for classification, "
+            "multilabel and regression; mason --help names the command of its task.",
             model=model,
             task=ready.task,
         )
@@ -65,7 +65,7 @@ def predict(
 
 
 def _answer(
-    model: "Classifier | Regressor",
+    model: "Classifier | Labeller | Regressor",
     texts: Iterable[str],
     pairs: Iterable[str] | None = None,
     batch: int = BATCH,
@@ -77,18 +77,26 @@ def _answer(
 
 
 def _print(answered: Answered, json_lines: bool) -> None:
+    from mason.workflows import Labelled
+
     for text, answer in answered:
         if json_lines:
             print(json.dumps({"text": text, **_told(answer)}, ensure_ascii=False), flush=True)
         elif isinstance(answer, float):
             print(f"{answer:.4g}\t{text}", flush=True)
+        elif isinstance(answer, Labelled):
+            print(f"{'; '.join(answer.labels)}\t{text}", flush=True)
         else:
             print(f"{answer.label}\t{answer.probability:.3f}\t{text}", flush=True)
 
 
-def _told(answer: "Prediction | float") -> dict[str, Any]:
+def _told(answer: "Prediction | Labelled | float") -> dict[str, Any]:
+    from mason.workflows import Labelled
+
     if isinstance(answer, float):
         return {"value": answer}
+    if isinstance(answer, Labelled):
+        return {"labels": list(answer.labels), "probabilities": answer.probabilities}
     return {
         "label": answer.label,
         "probability": answer.probability,
@@ -100,6 +108,8 @@ def _write(answered: Answered, file: Path) -> None:
     import polars as pl
 
     rows = [{"text": text, **_told(answer)} for text, answer in answered]
+    for row in rows:
+        row |= {"labels": "; ".join(row["labels"])} if "labels" in row else {}
     names = [name for name in (rows[0] if rows else ["text"]) if name != "probabilities"]
     frame = pl.DataFrame({name: [row[name] for row in rows] for name in names})
     draft = file.with_name(f".{file.name}.writing")

@@ -19,6 +19,7 @@ def train(
     test: options.Held = None,
     text: options.Text = None,
     label: options.Label = None,
+    separator: options.Separator = None,
     target: options.Target = None,
     pair: options.Pair = None,
     group: options.Group = None,
@@ -32,7 +33,7 @@ def train(
     from mason.workflows import train as start
 
     given = {"text": text, "label": label, "pair": pair, "group": group, "columns": columns}
-    given |= {"target": target}
+    given |= {"target": target, "separator": separator}
     given |= {"valid": valid, "test": test, "encoding": encoding, "format": format}
     named = {f"data.{name}": value for name, value in given.items()}
     named |= {"task": task, "model.shape": shape, "language": language.chosen()}

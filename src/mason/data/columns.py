@@ -7,7 +7,7 @@ What stays open is an error that names the candidates: nothing is guessed.
 import difflib
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
@@ -17,6 +17,10 @@ from mason.errors import DataError
 
 _SHAPE_ROWS = 1000
 _MAX_CLASSES = 100
+YES, NO = frozenset({"1", "1.0", "true", "yes"}), frozenset({"0", "0.0", "false", "no", ""})
+"""How a column says that a label is a text's, or not."""
+SEPARATORS = (";", "|", ",", "；", "，", "、")
+"""What may stand between the labels of a cell, where nobody says."""
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 
 
@@ -33,7 +37,14 @@ class Columns:
     suffix: str | None = None
     """The text that follows the one to write, where that is to fill a gap."""
     answer: str | None = None
-    """Right answers that are no labels of whole rows: a tag a word, a part of a text."""
+    """Right answers that are no labels of whole rows: a tag a word, a part of a text, several
+    labels."""
+    answers: tuple[str, ...] = ()
+    """Columns that say yes or no to one label each."""
+    negative: str | None = None
+    """A text unlike the first one of a pair."""
+    separator: str | None = None
+    """What stands between several labels in one cell of ``answer``."""
 
 
 def find_columns(
@@ -65,6 +76,15 @@ def find_columns(
         text, pair = _usual_pair(table, taken=[label, group])
     if label is None:
         label = _find_label(table, taken=[text, pair, group], need=need_label)
+        if not need_label and label is not None and holds_lists(label, table):
+            label = None
+    if need_label and label is not None and holds_lists(label, table):
+        raise DataError(
+            "{file}: the column {column} holds lists, so a text has several labels, and one is "
+            "asked for; learn them with mason train --task multilabel, or name another column.",
+            file=table.path,
+            column=label,
+        )
     if text is None:
         text = _find_text(table, taken=[label, pair, group])
     for name in filter(None, (text, pair, label, group)):
@@ -94,6 +114,102 @@ def check_present(name: str, table: Table) -> None:
         file=table.path,
         column=name,
         columns=_listed(table.frame.columns),
+    )
+
+
+def holds_lists(name: str, table: Table) -> bool:
+    """Whether a column holds lists of texts."""
+    return bool(table.frame[name].dtype == pl.List(pl.String))
+
+
+def find_several_labels(
+    table: Table,
+    *,
+    text: str | None = None,
+    label: str | None = None,
+    pair: str | None = None,
+    group: str | None = None,
+    separator: str | None = None,
+    need_labels: bool = True,
+) -> Columns:
+    """Find the columns of a table whose texts have any number of labels.
+
+    They stand in a list, in one cell with a separator between, or in a column of 0 and 1 for
+    each label.
+
+    Args:
+        table: As for ``find_columns``.
+        text: As for ``find_columns``.
+        label: The column of the labels, or the columns of 0 and 1 with commas between.
+        pair: As for ``find_columns``.
+        group: As for ``find_columns``.
+        separator: What stands between labels, if the user said so.
+        need_labels: Whether a table without labels is an error.
+
+    Raises:
+        DataError: It is not clear where the labels are, or what stands between them.
+    """
+    answers: list[str] = []
+    if label is not None and label not in table.frame.columns and "," in label:
+        answers = [name.strip() for name in label.split(",")]
+        label = None
+        for name in answers:
+            check_present(name, table)
+    if label is not None:
+        check_present(label, table)
+    elif not answers:
+        answers = [c for c in _scalars(table, table.frame.columns) if _is_yes_or_no(table, c)]
+        answers = [c for c in answers if c not in (text, pair, group)]
+        label = _find_label(table, taken=[text, pair, group, *answers], need=False)
+        if label is not None or len(answers) < 2:
+            answers = []
+    rest = [c for c in table.frame.columns if c != label and c not in answers]
+    found = find_columns(
+        replace(table, frame=table.frame.select(rest)),
+        text=text,
+        pair=pair,
+        group=group,
+        need_label=False,
+    )
+    if label is None and not answers and need_labels:
+        raise DataError(
+            "{file} has no column of labels among {columns}; name it with --label COLUMN, or "
+            "columns of 0 and 1 with --label A,B,C.",
+            file=table.path,
+            columns=_listed(table.frame.columns),
+        )
+    if label is not None and not holds_lists(label, table):
+        check_scalar(label, table)
+        separator = separator or _separator(table, label, need=need_labels)
+    else:
+        separator = None
+    return replace(found, label=None, answer=label, answers=tuple(answers), separator=separator)
+
+
+def _is_yes_or_no(table: Table, column: str) -> bool:
+    values = set(table.frame[column].drop_nulls().to_list())
+    return bool(values) and {value.casefold() for value in values} <= YES | NO
+
+
+def _separator(table: Table, column: str, need: bool) -> str | None:
+    """The one mark of the usual ones that stands within cells."""
+    cells = table.frame[column].drop_nulls().to_list()
+    found = [mark for mark in SEPARATORS if any(mark in cell for cell in cells)]
+    if len(found) == 1 or not need:
+        return found[0] if found else None
+    if found:
+        raise DataError(
+            "{file}, column {column}: labels could be parted by any of {marks}; say which with "
+            "--separator.",
+            file=table.path,
+            column=column,
+            marks="  ".join(found),
+        )
+    raise DataError(
+        "{file}, column {column}: no cell holds more than one label; if they are parted, say by "
+        "what with --separator, else use --task classification.",
+        file=table.path,
+        column=column,
     )
 
 

@@ -54,7 +54,7 @@ def number_baselines(
     from sklearn.linear_model import Ridge
     from sklearn.pipeline import make_pipeline
 
-    pipeline = make_pipeline(_words(train), Ridge(alpha=1.0))
+    pipeline = make_pipeline(words_weighted(train), Ridge(alpha=1.0))
     guess = pipeline.fit(train, train_targets).predict(test)
     told = regression_scores(test_targets, guess)
     return [Baseline(say("word counts and a linear model"), scores=told.overall)]
@@ -64,12 +64,12 @@ def _linear(train: Sequence[str], targets: Sequence[int], test: Sequence[str]) -
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
 
-    pipeline = make_pipeline(_words(train), LogisticRegression(C=10.0, max_iter=1000))
+    pipeline = make_pipeline(words_weighted(train), LogisticRegression(C=10.0, max_iter=1000))
     guess: np.ndarray = pipeline.fit(train, targets).predict(test)
     return guess
 
 
-def _words(train: Sequence[str]) -> Any:
+def words_weighted(train: Sequence[str]) -> Any:
     """Counts of words and pairs of words, weighted."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 

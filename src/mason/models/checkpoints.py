@@ -73,14 +73,35 @@ def load_model(
     return Checkpoint(model, family, *filling.run())
 
 
-def save_model(model: Transformer, family: Family, folder: Path) -> None:
+def base_heads(path: Path) -> tuple[str, ...]:
+    """The heads of the class without a task in a model's family: none, or BERT's pooler.
+
+    Raises:
+        CheckpointError: Its config cannot be read.
+    """
+    weights = open_weights(path)
+    config = from_gguf(weights, path)[0] if weights.metadata else read_config(path)
+    return next(iter(find_family(config, path).architectures.values()))
+
+
+def save_model(
+    model: Transformer, family: Family, folder: Path, *, problem: str | None = None
+) -> None:
     """Write ``config.json`` and the weights into an existing folder, as transformers does.
+
+    Args:
+        model: What is written.
+        family: In whose format.
+        folder: Where.
+        problem: The ``problem_type`` by which transformers chooses a loss; None: it looks at
+            the labels.
 
     Raises:
         CheckpointError: The family's format cannot say what this model is.
     """
     config = family.write_config(model.spec)
     _check_config(config, family, model.spec)
+    config |= {} if problem is None else {"problem_type": problem}
     config["dtype"] = str(next(model.parameters()).dtype).removeprefix("torch.")
     write_json(folder / "config.json", config)
     write_weights(folder, export_tensors(model, family))
@@ -244,6 +265,8 @@ class _Filling:
             self._check_copy(name, self.parameters[original])
             return False
         if self.family.known_elsewhere(name, self.prefix):
+            return True
+        if self.model.decoder is None and self.family.of_decoder(name, self.prefix):
             return True
         raise CheckpointError(
             "{path}: the weight {name} has no place in a {family} model; it would be lost without "

@@ -17,8 +17,10 @@ from mason.reports.validation import validate
 
 PIPELINE_TAGS = {
     "classification": "text-classification",
+    "multilabel": "text-classification",
     "tagging": "token-classification",
     "answering": "question-answering",
+    "embedding": "sentence-similarity",
     "translation": "translation",
     "summarisation": "summarization",
     "completion": "text-generation",

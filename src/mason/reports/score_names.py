@@ -4,7 +4,7 @@ from mason.language import say
 from mason.reports.schema import Baseline, Interval, Scored
 
 _MAIN = (
-    *("accuracy", "entity_f1", "word_accuracy", "f1", "pearson"),
+    *("accuracy", "entity_f1", "word_accuracy", "f1", "pearson", "mrr", "micro_f1"),
     *("bleu", "rougeL", "same_tree", "edit_similarity"),
 )
 """What a task is judged by: the first of them that it has."""
@@ -22,7 +22,7 @@ def scores_of(rival: Baseline) -> dict[str, Interval]:
 
 def score_names() -> dict[str, tuple[str, str]]:
     """Score names in words, with one explaining sentence."""
-    parts = (_of_labels(), _of_words(), _of_answers(), _of_numbers(), _of_texts())
+    parts = (_of_labels(), _of_words(), _of_answers(), _of_numbers(), _of_texts(), _of_finding())
     return {name: told for part in parts for name, told in part.items()}
 
 
@@ -40,6 +40,14 @@ def _of_labels() -> dict[str, tuple[str, str]]:
         "macro_recall": (
             say("Macro recall"),
             say("Of a label's texts, how many it finds; mean over labels."),
+        ),
+        "subset_accuracy": (
+            say("Whole sets right"),
+            say("Share of texts given exactly their labels, none missed and none too many."),
+        ),
+        "lrap": (
+            say("Right labels first"),
+            say("Of the labels ranked as high as a right one, how many are right (LRAP)."),
         ),
         "weighted_f1": (say("Weighted F1"), say("F1 with each label weighted by its texts.")),
         "weighted_precision": (
@@ -138,4 +146,17 @@ def _of_texts() -> dict[str, tuple[str, str]]:
             say("Edit similarity"),
             say("Letters that need no change, as a share of the longer text."),
         ),
+    }
+
+
+def _of_finding() -> dict[str, tuple[str, str]]:
+    return {
+        "mrr": (
+            say("Mean reciprocal rank"),
+            say("1 where the right text comes first, 1/2 where second, up to the tenth."),
+        ),
+        "recall_at_1": (say("Found first"), say("Share whose text is the nearest of all.")),
+        "recall_at_5": (say("Among five"), say("Share whose text is among the five nearest.")),
+        "recall_at_10": (say("Among ten"), say("Share whose text is among the ten nearest.")),
+        "ndcg": (say("nDCG@10"), say("As reciprocal rank, but later places lose less.")),
     }

@@ -10,7 +10,9 @@ from mason.reports.score_names import score_names, scores_of
 
 MOST_LABELS = 14
 FIRST = (
-    *("accuracy", "macro_f1", "word_accuracy", "entity_f1", "exact_match", "f1", "pearson"),
+    *("accuracy", "macro_f1", "subset_accuracy", "lrap"),
+    *("word_accuracy", "entity_f1", "exact_match", "f1", "pearson"),
+    *("mrr", "recall_at_1", "recall_at_10"),
     *("bleu", "chrf", "rougeL", "same_tree", "exact_completion", "edit_similarity"),
 )
 """What a layperson should look at; the rest is folded."""
@@ -56,8 +58,10 @@ def _overall(scored: Scored) -> str:
         n for n in scored.scores if n not in names
     ]
     rivals = [(b.name, *one) for b in scored.baselines for one in scores_of(b).items()]
-    rivals = [rival for rival in rivals if rival[1] in FIRST]
-    shown = [n for n in ordered if n in FIRST or n not in names]
+    # With one label a text, micro F1 only says again what accuracy says.
+    first_looks = FIRST if "accuracy" in scored.scores else (*FIRST, "micro_f1")
+    rivals = [rival for rival in rivals if rival[1] in first_looks]
+    shown = [n for n in ordered if n in first_looks or n not in names]
     folded_in = [n for n in ordered if n not in shown]
     # Each table has its own: what is folded away may reach far below what is shown.
     scale = _scale([*(scored.scores[n] for n in shown), *(score for *_, score in rivals)])

@@ -10,6 +10,7 @@ from mason.settings.schema import (
     TrainingSettings,
 )
 from mason.settings.unused import (
+    EMBEDDING_ONLY,
     FINE_TUNING_ONLY,
     PRETRAINING_ONLY,
     RANDOM_WEIGHTS_ONLY,
@@ -18,6 +19,7 @@ from mason.settings.unused import (
 from mason.settings.yaml_text import to_yaml
 
 __all__ = [
+    "EMBEDDING_ONLY",
     "FINE_TUNING_ONLY",
     "PRETRAINING_ONLY",
     "RANDOM_WEIGHTS_ONLY",

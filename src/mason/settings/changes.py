@@ -16,7 +16,8 @@ FREE = frozenset(
 
 JUDGED_BY_CONTENT = frozenset(
     "model.source model.revision model.shape model.tokenizer model.vocab_size "
-    "data.train data.valid data.test data.text data.pair data.label data.target "
+    "data.train data.valid data.test data.text data.pair data.negative "
+    "data.label data.separator data.target "
     "data.group data.format data.encoding data.columns data.valid_share data.test_share "
     "data.deduplicate data.quality data.exclude".split()
 )
@@ -25,7 +26,8 @@ JUDGED_BY_CONTENT = frozenset(
 FELT = frozenset(
     "training.epochs training.max_steps training.learning_rate training.head_learning_rate "
     "training.weight_decay training.warmup_share training.schedule training.decay_share "
-    "training.clip_norm training.label_smoothing training.dropout training.budget".split()
+    "training.clip_norm training.label_smoothing training.temperature "
+    "training.dropout training.budget".split()
 )
 """Settings a person may want to change on the way; the run is then no longer the same."""
 

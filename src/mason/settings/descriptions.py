@@ -41,7 +41,12 @@ def _data() -> dict[str, str]:
         "test": say("Data for the final scores only; left out, a share of the training data."),
         "text": say("Column that holds the text."),
         "pair": say("Column that holds the second text of a pair."),
+        "negative": say("Column that holds a text unlike the first, for embedding."),
         "label": say("Column that holds the label."),
+        "separator": say(
+            "What stands between the labels of a text, such as ;, for multilabel; found and said "
+            "if left out."
+        ),
         "target": say("Column that holds the text to write, for tasks that write one."),
         "group": say("Column whose rows stay on one side of a split, such as author or source."),
         "format": say("Format of the files; auto looks at their names and first bytes."),
@@ -96,6 +101,7 @@ def _training() -> dict[str, str]:
         ),
         "clip_norm": say("Largest gradient norm of a step; larger gradients are scaled down."),
         "label_smoothing": say("Probability taken from the right label and spread over all."),
+        "temperature": say("Cosines are divided by it before they compete, for embedding."),
         "dropout": say("Probability of dropping a hidden value; left out, the model's own."),
         "precision": say("Number format of the products; weights and sums stay in fp32."),
         "recompute": say(

@@ -65,7 +65,9 @@ class DataSettings(_Group):
     test: Texts | None = None
     text: Text | None = None
     pair: Text | None = None
+    negative: Text | None = None
     label: Text | None = None
+    separator: Annotated[str, StringConstraints(min_length=1, max_length=16)] | None = None
     target: Text | None = None
     group: Text | None = None
     format: Literal["auto", "csv", "tsv", "jsonl", "json", "parquet", "txt", "conll"] = "auto"
@@ -105,6 +107,7 @@ class TrainingSettings(_Group):
     ema_decay: Probability | None = None
     clip_norm: Annotated[Real, Field(gt=0, le=1e6)] | None = None
     label_smoothing: Probability | None = None
+    temperature: Annotated[Real, Field(gt=0, le=100)] | None = None
     dropout: Probability | None = None
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     recompute: bool = False

@@ -24,17 +24,21 @@ RANDOM_WEIGHTS_ONLY = (
     "model.vocab_size",
     "training.recipe",
 )
+EMBEDDING_ONLY = ("data.negative", "training.temperature")
 FINE_TUNING_ONLY = (
     "data.valid",
     "data.test",
     "data.pair",
+    "data.negative",
     "data.label",
+    "data.separator",
     "data.target",
     "data.group",
     "data.columns",
     "data.test_share",
     "training.head_learning_rate",
     "training.label_smoothing",
+    "training.temperature",
     "training.probe_rows",
 )
 

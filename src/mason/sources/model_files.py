@@ -25,7 +25,11 @@ CONFIGURATION = (
     "merges.txt",
     "*.model",
     "*.spm",
+    "modules.json",
+    "sentence_bert_config.json",
 )
+POOLING = "1_Pooling/config.json"
+"""How sentence-transformers makes one vector of a text."""
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.h5", "*.msgpack")
 INDEX = "model.safetensors.index.json"
 
@@ -36,11 +40,13 @@ def chosen_files(model: str, names: Iterable[str]) -> list[str]:
     Raises:
         SourceError: the repository has no safetensors weights.
     """
-    top = sorted(name for name in names if "/" not in name)
+    given = list(names)
+    top = sorted(name for name in given if "/" not in name)
+    pooling = [POOLING] if POOLING in given else []
     weights = _matching(top, ("model*.safetensors", INDEX))
     weights = weights or _matching(top, ("*.safetensors", "*.safetensors.index.json"))
     if weights:
-        return _matching(top, CONFIGURATION) + weights
+        return _matching(top, CONFIGURATION) + pooling + weights
     if ggufs := _matching(top, ("*.gguf",)):
         raise SourceError(
             "{model} holds GGUF files; name the one you want, such as {example}.",

@@ -12,7 +12,7 @@ from torch.nn.utils.rnn import pad_sequence
 from mason.data.questions import Question, Span
 from mason.models.packed import Packed
 from mason.models.transformer import Transformer, device_of
-from mason.tasks.classification import PASS, costliest_pass, reading_passes
+from mason.tasks.classification import PASS, costliest_pass, head_logits, reading_passes
 from mason.tasks.windows import Frame, room_for, windows
 from mason.text import Tokenizer
 
@@ -26,8 +26,6 @@ MAX_ANSWER = 30
 """Tokens of the longest answer that is given, where training has not said."""
 NBEST = 20
 """Answers considered: what one's probability is a share of."""
-_NO_ANSWER = 0
-"""Row that both outputs point to where a window holds no answer: the first."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +38,11 @@ class Examples:
         places: The (start, end) in the text, in characters, of each token of its part.
         firsts: The row at which the part of the text begins.
         numbers: The number of the question each window belongs to.
-        targets: First and last row of the answer in each window, (0, 0) where it has none.
-            None: nobody knows.
+        targets: First and last row of the answer in each window; where it has none, twice
+            ``no_answer``. None: nobody knows.
         questions: The questions themselves.
+        no_answer: Row that both outputs point to where a window holds no answer: the first, or
+            the last (-1) where a row knows only what stands before it.
     """
 
     tokens: Sequence[Sequence[int]]
@@ -52,6 +52,7 @@ class Examples:
     numbers: Sequence[int]
     targets: Sequence[tuple[int, int]] | None
     questions: Sequence[Question]
+    no_answer: int = 0
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -97,6 +98,7 @@ def examples_of(
     max_tokens: int | None = None,
     typed: bool = True,
     with_targets: bool = False,
+    causal: bool = False,
 ) -> Examples:
     """Questions as the network reads them; long texts in windows.
 
@@ -106,9 +108,12 @@ def examples_of(
         max_tokens: Most tokens of a window; None: no limit.
         typed: Whether the model tells segments apart.
         with_targets: Whether the answers are to be learned from: each question's first one.
+        causal: Whether a row knows only what stands before it.
     """
     frame = Frame.of(tokenizer, pair=True)
-    asked = tokenizer.encode_ids([q.question for q in questions], special=False)
+    # A template without a mark between the two would glue them together.
+    parting = "" if frame.between else "\n"
+    asked = tokenizer.encode_ids([q.question + parting for q in questions], special=False)
     contexts = {text: i for i, text in enumerate(dict.fromkeys(q.context for q in questions))}
     read = tokenizer.encode(list(contexts), special=False)
     parts: list[_Part] = []
@@ -121,13 +126,15 @@ def examples_of(
         first = len(frame.before) + len(head) + len(frame.between)
         for window in windows(size, room, min(OVERLAP, room // 2) if room < size else 0):
             inside = found.ids[window.start : window.stop]
-            target = (_NO_ANSWER, _NO_ANSWER)
+            tokens = frame.around(head, inside)
+            nowhere = len(tokens) - 1 if causal else 0
+            target = (nowhere, nowhere)
             if answer and answer.start >= window.start and answer.stop <= window.stop:
                 begin = first + answer.start - window.start
                 target = (begin, begin + len(answer) - 1)
             parts.append(
                 _Part(
-                    frame.around(head, inside),
+                    tokens,
                     frame.types_around(len(head), len(inside)),
                     spans[window.start : window.stop],
                     first,
@@ -143,6 +150,7 @@ def examples_of(
         [part.number for part in parts],
         [part.target for part in parts] if with_targets else None,
         questions,
+        -1 if causal else 0,
     )
 
 
@@ -180,7 +188,7 @@ class AnsweringObjective:
     """Mean of the cross-entropies of where the answer begins and where it ends.
 
     Both are over all tokens of a window; one without the answer points to its first token
-    (Devlin et al. 2019).
+    (Devlin et al. 2019), or to its last where rows know only what stands before them.
     """
 
     def __init__(self, examples: Examples) -> None:
@@ -195,7 +203,7 @@ class AnsweringObjective:
     def loss(self, model: Any, run: Sequence[int]) -> Tensor:
         """The summed loss, in fp32."""
         packed = self.examples.pack(run, device_of(model))
-        logits = model.logits(HEAD, packed).float().split(packed.lengths)
+        logits = head_logits(model, HEAD, packed).float().split(packed.lengths)
         # Past the end of a window there is nothing to begin or to end with.
         table = pad_sequence(list(logits), batch_first=True, padding_value=-torch.inf)
         targets = self.targets[list(run)].to(table.device)
@@ -259,10 +267,10 @@ def find_answers(
     nulls = [float("inf")] * len(examples.questions)
     for run in reading_passes(lengths, tokens_per_pass):
         packed = examples.pack(run, device)
-        logits = model.logits(HEAD, packed).float().cpu().split(packed.lengths)
+        logits = head_logits(model, HEAD, packed).float().cpu().split(packed.lengths)
         for i, rows in zip(run, logits, strict=True):
             number, first = examples.numbers[i], examples.firsts[i]
-            nulls[number] = min(nulls[number], float(rows[_NO_ANSWER].sum()))
+            nulls[number] = min(nulls[number], float(rows[examples.no_answer].sum()))
             part = rows[first : first + len(examples.places[i])]
             for begin, end, score in _spans(part, num_best, max_answer):
                 span = examples.places[i][begin][0], examples.places[i][end][1]
@@ -314,4 +322,5 @@ def decide(answers: Answers, threshold: float | None) -> Answer:
 
 def read_costliest(model: Transformer, examples: Examples) -> None:
     """The costliest pass of ``find_answers``."""
-    model.logits(HEAD, examples.pack(costliest_pass(examples.lengths), device_of(model)))
+    packed = examples.pack(costliest_pass(examples.lengths), device_of(model))
+    head_logits(model, HEAD, packed)

@@ -1,7 +1,7 @@
 """Classification: one label for each text, or each pair of texts."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -97,15 +97,30 @@ def smoothed_entropy(smoothing: float, num_classes: int) -> float:
 
 
 def class_logits(model: Transformer, packed: Packed) -> Tensor:
-    """One row of logits for each text.
+    """One row of logits for each text."""
+    return head_logits(model, HEAD, packed)
+
+
+def head_logits(
+    model: Transformer, head: str, packed: Packed, *, at: Tensor | None = None
+) -> Tensor:
+    """Logits of a head that reads texts: a row a text where it pools, else a row a token.
 
     An encoder–decoder reads the text on both sides, the decoder's moved one place right
-    behind its start token, and the last position decides (Lewis et al. 2020).
+    behind its start token: the last position decides of the text, and each position of the
+    token that the encoder has there (Lewis et al. 2020).
+
+    Args:
+        model: Of any topology.
+        head: The head's name.
+        packed: Texts.
+        at: Rows to give logits for; None: all the head has.
     """
     if model.spec.topology != "encoder-decoder":
-        return model.logits(HEAD, packed)
+        return model.logits(head, packed, at=at)
     start = model.spec.special.decoder_start
-    return model.logits(HEAD, packed, packed.shifted(start if start is not None else 0))
+    target = packed.shifted(start if start is not None else 0)
+    return model.logits(head, packed, target, at=at)
 
 
 @torch.inference_mode()
@@ -156,17 +171,28 @@ def probe(
         tokens_per_pass: Most tokens that are read at once.
     """
     assert examples.targets is not None, "a probe needs targets"
-    output = output_of(model)
     features, order = output_features(model, examples, rows, seed, tokens_per_pass)
     targets = torch.tensor([examples.targets[i] for i in order])
+    solve_output(model, features, lambda logits: F.cross_entropy(logits, targets))
+
+
+def solve_output(model: Transformer, features: Tensor, loss_of: Callable[[Tensor], Tensor]) -> None:
+    """Write the output matrix that makes a convex loss least, with scikit-learn's C = 1.
+
+    Args:
+        model: Its output matrix is written; nothing else is touched.
+        features: As from ``output_features`` [rows, width].
+        loss_of: Mean loss over the rows of their logits [rows, outputs].
+    """
+    output = output_of(model)
     learned = [p for p in (output.weight, output.bias) if p is not None]
     fitted = [torch.zeros(p.shape, dtype=torch.float64, requires_grad=True) for p in learned]
     solver = torch.optim.LBFGS(fitted, max_iter=60, line_search_fn="strong_wolfe")
 
     def loss() -> Tensor:
         solver.zero_grad()
-        fit = F.cross_entropy(F.linear(features, *fitted), targets)
-        regular = fitted[0].square().sum() / (2 * len(targets))  # scikit-learn's C = 1
+        fit = loss_of(F.linear(features, *fitted))
+        regular = fitted[0].square().sum() / (2 * len(features))
         (fit + regular).backward()
         return fit.detach() + regular.detach()
 

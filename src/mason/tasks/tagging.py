@@ -13,7 +13,13 @@ from torch import Tensor
 
 from mason.models.packed import Packed
 from mason.models.transformer import Transformer, device_of
-from mason.tasks.classification import PASS, costliest_pass, reading_passes, smoothed_entropy
+from mason.tasks.classification import (
+    PASS,
+    costliest_pass,
+    head_logits,
+    reading_passes,
+    smoothed_entropy,
+)
 from mason.tasks.windows import Frame, clearest, room_for, windows
 from mason.text import Tokenizer
 
@@ -57,23 +63,38 @@ def _is_unspaced(character: str) -> bool:
     return 0x2E80 <= code <= 0x9FFF or 0xF900 <= code <= 0xFAFF or 0x20000 <= code <= 0x3FFFF
 
 
-def align(sentences: Sequence[Words], tokenizer: Tokenizer) -> list[Alignment]:
-    """Each sentence's pieces, and the first piece of each word: the one that stands for it."""
+def align(
+    sentences: Sequence[Words], tokenizer: Tokenizer, *, last: bool = False
+) -> list[Alignment]:
+    """Each sentence's pieces, and the piece that stands for each word.
+
+    Args:
+        sentences: Words.
+        tokenizer: Cuts them into pieces.
+        last: Whether it is a word's last piece and not its first: what reads from left to right
+            has seen the whole word only there.
+    """
     texts = [spelled(words) for words in sentences]
     found = tokenizer.encode([text for text, _ in texts], special=False)
     return [
-        _aligned(encoding.ids, encoding.spans, places)
+        _aligned(encoding.ids, encoding.spans, places, last=last)
         for encoding, (_, places) in zip(found, texts, strict=True)
     ]
 
 
 def _aligned(
-    ids: list[int], spans: Sequence[tuple[int, int]], places: Sequence[tuple[int, int]]
+    ids: list[int],
+    spans: Sequence[tuple[int, int]],
+    places: Sequence[tuple[int, int]],
+    *,
+    last: bool,
 ) -> Alignment:
     rows, own, piece = [], [], 0
     taken = -1
     for start, end in places:
         while piece < len(spans) - 1 and spans[piece][1] <= start:
+            piece += 1
+        while last and piece < len(spans) - 1 and spans[piece + 1][0] < end:
             piece += 1
         meets = bool(spans) and spans[piece][0] < end and spans[piece][1] > start
         rows.append(piece)
@@ -88,7 +109,7 @@ class Examples:
 
     Attributes:
         tokens: Of each window, template included.
-        rows: Rows of each window that answer for a word: its first piece.
+        rows: Rows of each window that answer for a word: its first piece, or its last.
         words: The word each of them answers for, counted through all sentences.
         targets: The labels of those words as numbers; -1: nothing is learned from it. None:
             nobody knows them.
@@ -146,6 +167,7 @@ def examples_of(
     *,
     max_tokens: int | None = None,
     targets: Sequence[Sequence[int]] | None = None,
+    last: bool = False,
 ) -> Examples:
     """Sentences as the network reads them; a long one in windows, each word in just one.
 
@@ -154,6 +176,7 @@ def examples_of(
         tokenizer: Cuts them into pieces.
         max_tokens: Most tokens of a window; None: no limit.
         targets: Of each word of each sentence, -1 where there is none.
+        last: Whether a word's last piece stands for it, see ``align``.
     """
     frame = Frame.of(tokenizer)
     room = room_for(max_tokens, frame.num_tokens)
@@ -162,7 +185,7 @@ def examples_of(
     rows: list[list[int]] = []
     numbers: list[list[int]] = []
     wanted: list[list[int]] = []
-    for number, one in enumerate(align(sentences, tokenizer)):
+    for number, one in enumerate(align(sentences, tokenizer, last=last)):
         if not one.rows:
             continue
         # The tokenizer may leave nothing of a sentence; its words are tagged all the same.
@@ -185,7 +208,7 @@ def examples_of(
 
 
 class TaggingObjective:
-    """Cross-entropy of the right label of each word, at its first piece alone.
+    """Cross-entropy of the right label of each word, at the piece that stands for it.
 
     With smoothing, the entropy of the smoothed target is taken off, as in classification.
     """
@@ -220,7 +243,8 @@ def word_logits(model: Transformer, examples: Examples, run: Sequence[int]) -> T
     packed = examples.pack(run, device_of(model))
     starts = packed.layout.starts
     rows = [start + row for start, i in zip(starts, run, strict=True) for row in examples.rows[i]]
-    return model.logits(HEAD, packed, at=torch.tensor(rows, device=packed.tokens.device))
+    at = torch.tensor(rows, device=packed.tokens.device)
+    return head_logits(model, HEAD, packed, at=at)
 
 
 @torch.inference_mode()

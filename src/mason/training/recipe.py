@@ -35,6 +35,8 @@ class Recipe:
     """Evaluate and keep the weights' moving average; None: the weights themselves."""
     clip_norm: float = 1.0
     label_smoothing: float = 0.0
+    temperature: float = 0.05
+    """Of cosines that compete, for embedding."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     patience: int | None = None
     """Stop after this many evaluations without a better one; None: never."""

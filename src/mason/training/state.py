@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -35,6 +35,14 @@ class Objective(Protocol):
 
     def loss(self, model: nn.Module, run: Sequence[int]) -> Tensor:
         """The summed loss over the targets of a run of examples."""
+
+
+@runtime_checkable
+class Joint(Protocol):
+    """An objective whose examples are judged beside all others of their batch."""
+
+    def begin(self, model: nn.Module, runs: Sequence[Sequence[int]]) -> None:
+        """Look at a whole batch, before the loss of each of its runs is asked for."""
 
 
 @dataclass

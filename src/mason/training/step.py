@@ -12,7 +12,7 @@ from mason.language import say
 from mason.training.batches import Indices
 from mason.training.history import Step
 from mason.training.optimizers import set_rates
-from mason.training.state import Objective, State
+from mason.training.state import Joint, Objective, State
 from mason.training.updates import Update
 
 _UPDATE_EVERY = 10
@@ -70,7 +70,11 @@ def accumulate(state: State, objective: Objective, batch: Indices, step: int) ->
     seed_step(state.recipe.seed, step)
     device, dtype = state.device.type, state.dtype
     count, loss = objective.count(batch), 0.0
-    for run, counts in state.world.passes(batch, objective.lengths, state.tokens_per_pass):
+    runs = list(state.world.passes(batch, objective.lengths, state.tokens_per_pass))
+    if isinstance(objective, Joint):
+        with torch.autocast(device, dtype, enabled=dtype != torch.float32):
+            objective.begin(state.model, [run for run, _ in runs])
+    for run, counts in runs:
         with torch.autocast(device, dtype, enabled=dtype != torch.float32):
             summed = state.world.ask(objective.loss, state.model, run)
         (summed / count if counts else 0 * summed).backward()

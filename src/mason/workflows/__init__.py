@@ -3,8 +3,10 @@
 from mason.workflows.answerer import Answerer
 from mason.workflows.checking import check
 from mason.workflows.classifier import Classifier, Prediction
+from mason.workflows.embedder import Embedder
 from mason.workflows.evaluating import evaluate
 from mason.workflows.fine_tuning import Run, train
+from mason.workflows.labeller import Labelled, Labeller
 from mason.workflows.loading import load
 from mason.workflows.model import Model
 from mason.workflows.planning import plan
@@ -21,7 +23,10 @@ __all__ = [
     "Answerer",
     "Checked",
     "Classifier",
+    "Embedder",
     "Generated",
+    "Labelled",
+    "Labeller",
     "Model",
     "Prediction",
     "Pretrained",

@@ -41,6 +41,7 @@ class Answerer(Model):
             max_tokens=self.max_tokens,
             typed=self.network.spec.input_stack.embedding.num_token_types > 1,
             with_targets=with_targets,
+            causal=self.network.spec.topology == "decoder",
         )
 
     def find(self, questions: Sequence[Question], num_best: int = NBEST) -> list[Answers]:

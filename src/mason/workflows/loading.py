@@ -3,7 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from mason.models.files.pooling import MODULES
+from mason.models.files.strict_json import read_json
 from mason.sources import find_model
+from mason.workflows.embedder import Embedder
+from mason.workflows.labeller import Labeller
 from mason.workflows.model import Model
 from mason.workflows.opening import Chosen, facts_of
 from mason.workflows.tasks import DEFAULT_TASK, find_task
@@ -39,7 +43,18 @@ def load(
     asked = find_task(task) if task is not None else None
     path = find_model(str(source), revision=revision)
     if asked is None:
-        told = facts_of(path if path.is_dir() else path.parent).get("task")
+        folder = path if path.is_dir() else path.parent
+        told = facts_of(folder).get("task")
+        told = told or (_told_by_files(folder) if labels is None else None)
         asked = find_task(told if isinstance(told, str) else DEFAULT_TASK)
     model: Model = asked.load(path, Chosen(str(source), labels, max_tokens, dropout))
     return model
+
+
+def _told_by_files(folder: Path) -> str | None:
+    """The task of a model of other tools, where its files say more than a head."""
+    if (folder / MODULES).is_file():
+        return Embedder.task
+    file = folder / "config.json"
+    problem = read_json(file).get("problem_type") if file.is_file() else None
+    return Labeller.task if problem == Labeller.problem else None

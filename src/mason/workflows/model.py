@@ -30,6 +30,8 @@ class Model(ABC):
 
     task: ClassVar[str]
     """Its name, as ``--task`` takes it."""
+    problem: ClassVar[str | None] = None
+    """What transformers calls it, where a class of its heads serves several."""
 
     network: Transformer
     tokenizer: Tokenizer
@@ -55,7 +57,7 @@ class Model(ABC):
     def write(self, folder: Path) -> None:
         """Write weights, config, tokenizer and contract into an existing folder."""
         self._settle_padding()
-        save_model(self.network, self.family, folder)
+        save_model(self.network, self.family, folder, problem=self.problem)
         self.tokenizer.save(folder)
         write_json(folder / FACTS_FILE, {"task": self.task, **self.facts()})
         contract = InputContract.of(self.tokenizer, max_tokens=self.max_tokens, labels=self.labels)

@@ -73,7 +73,13 @@ class Tagger(Model):
         targets: Sequence[Sequence[int]] | None = None,
     ) -> Examples:
         """Sentences of words as the network reads them."""
-        return examples_of(sentences, self.tokenizer, max_tokens=self.max_tokens, targets=targets)
+        return examples_of(
+            sentences,
+            self.tokenizer,
+            max_tokens=self.max_tokens,
+            targets=targets,
+            last=self.network.spec.topology == "decoder",
+        )
 
     def probabilities(self, sentences: Sequence[Sequence[str]]) -> list[np.ndarray]:
         """Calibrated probabilities [words, tags] of each sentence."""

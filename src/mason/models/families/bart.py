@@ -1,7 +1,7 @@
 """BART (Lewis et al. 2020, arXiv:1910.13461)."""
 
 from mason.models.families.family import Family, HeadTable
-from mason.models.families.heads import SHARED, dense_classification
+from mason.models.families.heads import ANSWERING, SHARED, dense_classification
 from mason.models.families.keys import ACTIVATION, Entry, Fixed, Key, both, fixed
 from mason.models.families.weights import Row, concat
 
@@ -43,6 +43,7 @@ BART = Family(
         "BartModel": (),
         "BartForConditionalGeneration": ("language",),
         "BartForSequenceClassification": ("classification",),
+        "BartForQuestionAnswering": ("answering",),
     },
     keys=(
         *KEYS,
@@ -75,6 +76,7 @@ BART = Family(
     heads={
         "language": LANGUAGE,
         "classification": dense_classification(),
+        "answering": ANSWERING,
     },
     aliases={"hidden_size": "d_model", "num_hidden_layers": "encoder_layers"}
     | {"num_attention_heads": "encoder_attention_heads"},

@@ -25,6 +25,8 @@ class HeadTable:
     """Config keys this head reads, and the fields of ``HeadSpec`` they set."""
     prefix: str | None = None
     """Base prefix in this class, where it is not the family's."""
+    encoder_alone: bool = False
+    """Whether this class of an encoder–decoder has no decoder."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,8 @@ class Family:
             values |= {f"heads.{name}.{k}": v for k, v in self.heads[name].spec.items()}
         for entry in self._entries(chosen):
             entry.take(config, values)
+        if any(self.heads[name].encoder_alone for name in chosen):
+            values = {k: v for k, v in values.items() if not k.startswith("decoder.")}
         known = {name for entry in self._entries(self.heads) for name in entry.names}
         for key in config:
             if key in OFF and config[key] == OFF[key]:
@@ -160,6 +164,18 @@ class Family:
             for head in self.heads.values()
             for verb in head.weights.values()
             for source in resolve(verb, {}, "", prefix, 1).names
+        )
+
+    def of_decoder(self, name: str, prefix: str) -> bool:
+        """Whether a checkpoint's tensor belongs to this family's decoder."""
+        module = name.rpartition(".")[0]
+        wild = {"stack": "decoder"}
+        return any(
+            match(source, module) is not None
+            for pattern, verb in self.weights.items()
+            if pattern.startswith(("{stack}", "decoder"))
+            for num_parts in (1, 2)
+            for source in resolve(verb, wild, "", prefix, num_parts).names
         )
 
     def _entries(self, heads: Iterable[str]) -> tuple[Entry, ...]:

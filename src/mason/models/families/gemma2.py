@@ -27,6 +27,7 @@ GEMMA2 = LLAMA.but(
         "Gemma2Model": (),
         "Gemma2ForCausalLM": ("language",),
         "Gemma2ForSequenceClassification": ("classification",),
+        "Gemma2ForTokenClassification": ("tagging",),
     },
     keys=(
         *with_defaults(COMMON, **SHAPE),
@@ -44,6 +45,6 @@ GEMMA2 = LLAMA.but(
         LAYER + "feed_forward.before": THEIRS + "pre_feedforward_layernorm",
         LAYER + "feed_forward.after": THEIRS + "post_feedforward_layernorm",
     },
-    heads={"language": language(True, CAP)},
+    heads={"language": language(True, CAP), "answering": None},
     ignored_keys=frozenset({"hidden_act"}),
 )

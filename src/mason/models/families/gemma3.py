@@ -35,7 +35,10 @@ GEMMA3 = GEMMA2.but(
         LAYER + "attention.block.query_norm": THEIRS + "self_attn.q_norm",
         LAYER + "attention.block.key_norm": THEIRS + "self_attn.k_norm",
     },
-    heads={"language": language(True, *with_defaults((CAP,), final_logit_softcapping=None))},
+    heads={
+        "language": language(True, *with_defaults((CAP,), final_logit_softcapping=None)),
+        "tagging": None,
+    },
     # The rule for layer types reads the pattern.
     ignored_keys=frozenset({"sliding_window_pattern", "_sliding_window_pattern"}),
 )

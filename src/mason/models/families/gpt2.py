@@ -1,7 +1,7 @@
 """GPT-2 (Radford et al. 2019, *Language Models are Unsupervised Multitask Learners*)."""
 
 from mason.models.families.family import Family
-from mason.models.families.heads import SCORE, language
+from mason.models.families.heads import ANSWERING, SCORE, language, tagging
 from mason.models.families.keys import ACTIVATION, Fixed, Key, Names, times
 from mason.models.families.weights import Transpose
 
@@ -22,6 +22,12 @@ KEYS = (
 SUMMARIES = frozenset(
     f"summary_{part}" for part in "activation first_dropout proj_to_labels type use_proj".split()
 )
+HEADS = {
+    "language": language(True),
+    "classification": SCORE,
+    "tagging": tagging(Key("classifier_dropout", "dropout", 0.1)),
+    "answering": ANSWERING,
+}
 
 GPT2 = Family(
     name="gpt2",
@@ -31,6 +37,8 @@ GPT2 = Family(
         "GPT2Model": (),
         "GPT2LMHeadModel": ("language",),
         "GPT2ForSequenceClassification": ("classification",),
+        "GPT2ForTokenClassification": ("tagging",),
+        "GPT2ForQuestionAnswering": ("answering",),
     },
     keys=(
         *KEYS,
@@ -59,7 +67,7 @@ GPT2 = Family(
         LAYER + "feed_forward.block.output": Transpose(THEIRS + "mlp.c_proj"),
         "decoder.norm": ".ln_f",
     },
-    heads={"language": language(True), "classification": SCORE},
+    heads=HEADS,
     aliases={
         "hidden_size": "n_embd",
         "num_hidden_layers": "n_layer",

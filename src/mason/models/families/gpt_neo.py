@@ -1,8 +1,7 @@
 """GPT-Neo (Black et al. 2021, doi:10.5281/zenodo.5297715): GPT-3's alternating windows."""
 
 from mason.models.families.family import Family
-from mason.models.families.gpt2 import CONSTANTS, KEYS, SUMMARIES
-from mason.models.families.heads import SCORE, language
+from mason.models.families.gpt2 import CONSTANTS, HEADS, KEYS, SUMMARIES
 from mason.models.families.keys import Code, Each, Key, Names, times
 from mason.models.families.weights import concat
 
@@ -22,6 +21,8 @@ GPT_NEO = Family(
         "GPTNeoModel": (),
         "GPTNeoForCausalLM": ("language",),
         "GPTNeoForSequenceClassification": ("classification",),
+        "GPTNeoForTokenClassification": ("tagging",),
+        "GPTNeoForQuestionAnswering": ("answering",),
     },
     keys=(
         *KEYS,
@@ -55,10 +56,9 @@ GPT_NEO = Family(
         LAYER + "feed_forward.block.output": THEIRS + "mlp.c_proj",
         "decoder.norm": ".ln_f",
     },
-    heads={"language": language(True), "classification": SCORE},
+    heads=HEADS,
     aliases={"num_hidden_layers": "num_layers", "num_attention_heads": "num_heads"},
-    # The first is read only when labelling tokens, the second repeats attention_types.
-    ignored_keys=SUMMARIES | {"classifier_dropout", "attention_layers"},
+    ignored_keys=SUMMARIES | {"attention_layers"},  # which repeats attention_types
     dropped=("*.attn.attention.bias", "*.attn.attention.masked_bias"),
     copies={"lm_head.weight": "heads.language.output.weight"},
 )

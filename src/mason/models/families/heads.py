@@ -9,6 +9,10 @@ SCORE = HeadTable({"pool": "last", "bias": False}, {"output": "score"})
 """Classification by the last token."""
 ANSWERING = HeadTable({"outputs": 2}, {"output": "qa_outputs"})
 """Where an answer begins and where it ends: two outputs a token."""
+TAGGING = HeadTable(
+    {"outputs": "labels"}, {"output": "score"}, (Key("classifier_dropout", "dropout", 0.1),)
+)
+"""A label for every token of a decoder."""
 SHARED = {
     ".encoder.embed_tokens.weight": "encoder.embedding.tokens.weight",
     ".decoder.embed_tokens.weight": "encoder.embedding.tokens.weight",

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from mason.errors import CheckpointError
-from mason.models.families.paths import read
+from mason.models.families.paths import is_there, read
 
 Config = dict[str, Any]
 Paths = str | tuple[str, ...]
@@ -129,8 +129,8 @@ class Key:
 
     def put(self, spec: Any, config: Config) -> None:
         """Write the key; None is left out, unless a null means it."""
-        found = {path: read(spec, path) for path in _many(self.paths)}
-        value = next(iter(found.values()))
+        found = {path: read(spec, path) for path in _many(self.paths) if is_there(spec, path)}
+        value = next(iter(found.values()), None)
         written = None if value is None else self.code.write(value)
         if any(v != value for v in found.values()) or config.get(self.name, written) != written:
             raise CheckpointError(
@@ -193,8 +193,11 @@ class Spread:
 
     def put(self, spec: Any, config: Config) -> None:
         """Write the spelling that stands for all values."""
-        found = tuple(read(spec, path) for path in self.paths)
-        config[self.name] = Names(self.table).write(found)
+        there = [i for i, path in enumerate(self.paths) if is_there(spec, path)]
+        found = [read(spec, self.paths[i]) for i in there]
+        config[self.name] = next(
+            theirs for theirs, ours in self.table.items() if [ours[i] for i in there] == found
+        )
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -218,6 +221,25 @@ class Fixed:
         """Write the value."""
         if self.values[0] is not None:
             config[self.name] = self.values[0]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The key."""
+        return (self.name,)
+
+
+@dataclass(frozen=True)
+class Stacks:
+    """A flag that says whether there are both stacks; the class tells it anyway."""
+
+    name: str
+
+    def take(self, config: Config, values: dict[str, Any]) -> None:
+        """The stacks follow from the heads."""
+
+    def put(self, spec: Any, config: Config) -> None:
+        """Write the flag."""
+        config[self.name] = is_there(spec, "encoder.") and is_there(spec, "decoder.")
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -1,8 +1,10 @@
 """Llama 2 and 3 (Touvron et al. 2023, arXiv:2307.09288), and SmolLM, which is one."""
 
+from dataclasses import replace
+
 from mason.models.families.entries import Rope
 from mason.models.families.family import Family
-from mason.models.families.heads import SCORE, language
+from mason.models.families.heads import ANSWERING, SCORE, TAGGING, language
 from mason.models.families.keys import ACTIVATION, Key
 from mason.models.families.weights import concat
 
@@ -32,6 +34,8 @@ LLAMA = Family(
         "LlamaModel": (),
         "LlamaForCausalLM": ("language",),
         "LlamaForSequenceClassification": ("classification",),
+        "LlamaForTokenClassification": ("tagging",),
+        "LlamaForQuestionAnswering": ("answering",),
     },
     keys=(*KEYS, BIAS, Key("mlp_bias", "decoder.feed_forward.bias", False)),
     constants={
@@ -53,7 +57,12 @@ LLAMA = Family(
         LAYER + "feed_forward.block.output": THEIRS + "mlp.down_proj",
         "decoder.norm": ".norm",
     },
-    heads={"language": language(False), "classification": SCORE},
+    heads={
+        "language": language(False),
+        "classification": SCORE,
+        "tagging": TAGGING,
+        "answering": replace(ANSWERING, prefix="transformer."),
+    },
     ignored_keys=frozenset({"pretraining_tp"}),
     dropped=("*rotary_emb.inv_freq",),
     copies={"lm_head.weight": "heads.language.output.weight"},

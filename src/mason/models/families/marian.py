@@ -22,6 +22,6 @@ MARIAN = BART.but(
     constants=dict.fromkeys(both("embedding.positions"), "sinusoidal")
     | dict.fromkeys(both("embedding.position_offset", "embedding.norm.kind")),
     weights={"{stack}.embedding.positions": None, "{stack}.embedding.norm": None},
-    heads={"classification": None},
+    heads=dict.fromkeys(("classification", "answering")),
     dropped=(*BART.dropped, "*.embed_positions.weight"),
 )

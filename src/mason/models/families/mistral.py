@@ -1,6 +1,7 @@
 """Mistral (Jiang et al. 2023, arXiv:2310.06825): Llama with a window in every layer."""
 
 from mason.models.families.entries import LayerTypes
+from mason.models.families.heads import ANSWERING
 from mason.models.families.keys import Key, with_defaults
 from mason.models.families.llama import KEYS, LLAMA
 
@@ -10,6 +11,8 @@ MISTRAL = LLAMA.but(
         "MistralModel": (),
         "MistralForCausalLM": ("language",),
         "MistralForSequenceClassification": ("classification",),
+        "MistralForTokenClassification": ("tagging",),
+        "MistralForQuestionAnswering": ("answering",),
     },
     keys=(
         *with_defaults(
@@ -23,4 +26,5 @@ MISTRAL = LLAMA.but(
         "decoder.attention.output_bias": False,
         "decoder.feed_forward.bias": False,
     },
+    heads={"answering": ANSWERING},
 )

@@ -20,6 +20,12 @@ def read(spec: Any, path: str) -> Any:
     return spec
 
 
+def is_there(spec: Any, path: str) -> bool:
+    """Whether a model has the stack that a path leads into."""
+    stack = path.partition(".")[0]
+    return stack not in ("encoder", "decoder") or getattr(spec, stack) is not None
+
+
 def build(cls: type, values: Values) -> Any:
     """An instance of a nested frozen dataclass from dotted paths and values."""
     return _build(cls, _nest(values))

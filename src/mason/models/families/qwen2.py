@@ -20,6 +20,8 @@ QWEN2 = LLAMA.but(
         "Qwen2Model": (),
         "Qwen2ForCausalLM": ("language",),
         "Qwen2ForSequenceClassification": ("classification",),
+        "Qwen2ForTokenClassification": ("tagging",),
+        "Qwen2ForQuestionAnswering": ("answering",),
     },
     keys=with_defaults(
         (*KEYS, *WINDOWS),

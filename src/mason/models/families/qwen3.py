@@ -10,6 +10,8 @@ QWEN3 = QWEN2.but(
         "Qwen3Model": (),
         "Qwen3ForCausalLM": ("language",),
         "Qwen3ForSequenceClassification": ("classification",),
+        "Qwen3ForTokenClassification": ("tagging",),
+        "Qwen3ForQuestionAnswering": ("answering",),
     },
     keys=(
         *with_defaults(QWEN2.keys, head_dim=128),

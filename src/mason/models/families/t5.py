@@ -1,8 +1,10 @@
 """T5 and its version 1.1 (Raffel et al. 2020, arXiv:1910.10683)."""
 
+from dataclasses import replace
+
 from mason.models.families.family import Family
-from mason.models.families.heads import SHARED, dense_classification, language
-from mason.models.families.keys import Fixed, Key, Spread, both, like
+from mason.models.families.heads import ANSWERING, SHARED, dense_classification, language, tagging
+from mason.models.families.keys import Fixed, Key, Spread, Stacks, both, like
 from mason.models.families.weights import ByParts, Table, concat
 
 OURS, THEIRS = "{stack}.layers.{i}.", ".{stack}.block.{i}.layer."
@@ -30,11 +32,13 @@ def _feed_forward(stack: str, theirs: str) -> Table:
 
 T5 = Family(
     name="t5",
-    special={"pad_token_id": 0, "eos_token_id": 1},
+    special={"pad_token_id": 0, "eos_token_id": 1, "decoder_start_token_id": 0},
     architectures={
         "T5Model": (),
         "T5ForConditionalGeneration": ("language",),
         "T5ForSequenceClassification": ("classification",),
+        "T5ForTokenClassification": ("tagging",),
+        "T5ForQuestionAnswering": ("answering",),
     },
     keys=(
         Key("vocab_size", both("embedding.vocab_size"), 32128),
@@ -49,7 +53,7 @@ T5 = Family(
         Key("dropout_rate", both("dropout", "final_dropout", *DROPOUTS), 0.1),
         Key("layer_norm_epsilon", both("norm.epsilon"), 1e-6),
         Spread("feed_forward_proj", GATES, "relu", ACTIVATIONS),
-        Fixed("is_encoder_decoder", (True,)),
+        Stacks("is_encoder_decoder"),
         Fixed("is_decoder", (False,)),
     ),
     constants=dict.fromkeys(("decoder.causal", "decoder.cross", *both("final_norm")), True)
@@ -74,6 +78,12 @@ T5 = Family(
     heads={
         "language": language(True, SCALE),
         "classification": dense_classification(prefix="transformer."),
+        "tagging": replace(
+            tagging(Key("classifier_dropout", "dropout", 0.0)),
+            prefix="transformer.",
+            encoder_alone=True,
+        ),
+        "answering": ANSWERING,
     },
     ignored_keys=frozenset({"initializer_factor", "dense_act_fn", "is_gated_act", "n_positions"}),
     copies=SHARED,

@@ -6,6 +6,8 @@ from mason.errors import SettingsError
 from mason.workflows.tasks.answering import Answering
 from mason.workflows.tasks.classification import Classification
 from mason.workflows.tasks.code import CodeCompletion, CodeTranslation
+from mason.workflows.tasks.embedding import Embedding
+from mason.workflows.tasks.multilabel import MultiLabel
 from mason.workflows.tasks.regression import Regression
 from mason.workflows.tasks.tagging import Tagging
 from mason.workflows.tasks.task import Examples, Task
@@ -15,9 +17,11 @@ TASKS: dict[str, Task[Any, Any]] = {
     task.name: task
     for task in (
         Classification(),
+        MultiLabel(),
         Regression(),
         Tagging(),
         Answering(),
+        Embedding(),
         Translation(),
         Summarisation(),
         Completion(),

@@ -89,7 +89,7 @@ class Answering(Task[Answerer, Examples]):
         return model
 
     def start(self, path: Path, chosen: Chosen, prepared: Prepared) -> Answerer:
-        """Any encoder."""
+        """Any model that has learned no answers yet."""
         return self._open(path, chosen)
 
     def _open(self, path: Path, chosen: Chosen) -> Answerer:

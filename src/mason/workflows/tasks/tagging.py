@@ -69,7 +69,7 @@ class Tagging(Task[Tagger, Examples]):
         return doctor.examine(tables, columns)
 
     def load(self, path: Path, chosen: Chosen) -> Tagger:
-        """The tagger in a folder, or any encoder with the labels named."""
+        """The tagger in a folder, or any model with the labels named."""
         opened = open_model(path, chosen, heads=(HEAD,))
         if chosen.labels is None and OUTPUT in opened.fresh:
             raise CheckpointError(
@@ -108,7 +108,7 @@ class Tagging(Task[Tagger, Examples]):
         model.unit = _unit(sentences_of(prepared.tables["train"], prepared.columns))
 
     def examples(self, model: Tagger, table: Table, columns: Columns) -> Examples:
-        """Pieces, and a target at the first piece of each word whose tag the model knows."""
+        """Pieces, and a target at the piece of each word whose tag the model knows."""
         sentences = sentences_of(table, columns)
         numbers = {tag: i for i, tag in enumerate(model.labels)}
         targets = None

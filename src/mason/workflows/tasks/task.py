@@ -10,7 +10,7 @@ from mason.data.columns import Columns
 from mason.data.findings import Finding
 from mason.data.tables import Table
 from mason.models.transformer import Transformer, num_parameters
-from mason.settings import PRETRAINING_ONLY, DataSettings, Settings
+from mason.settings import EMBEDDING_ONLY, PRETRAINING_ONLY, DataSettings, Settings
 from mason.training.defaults import recipe_for
 from mason.training.loop import Scores
 from mason.training.recipe import Recipe
@@ -54,7 +54,12 @@ class Task(ABC, Generic[M, E]):
 
     name: ClassVar[str]
     """As ``--task`` takes it."""
-    unused: ClassVar[Sequence[str]] = (*PRETRAINING_ONLY, "data.target")
+    unused: ClassVar[Sequence[str]] = (
+        *PRETRAINING_ONLY,
+        *EMBEDDING_ONLY,
+        "data.target",
+        "data.separator",
+    )
     """Settings that mean nothing to it."""
 
     def arrange(self, tables: dict[str, Table]) -> dict[str, Table]:

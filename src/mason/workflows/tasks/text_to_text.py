@@ -19,7 +19,7 @@ from mason.evaluation.texts import judge_texts, lead_sentence
 from mason.language import say
 from mason.metrics.texts import Measure, TextScores, bleu_and_chrf, match_scores, rouge
 from mason.models.transformer import Transformer, num_parameters
-from mason.settings import PRETRAINING_ONLY, DataSettings, Settings
+from mason.settings import EMBEDDING_ONLY, PRETRAINING_ONLY, DataSettings, Settings
 from mason.tasks.text_to_text import HEAD, Exchanges, TextToText
 from mason.training.budgets import MODERN, peak_rate
 from mason.training.defaults import named, recipe_for
@@ -38,7 +38,14 @@ _MOST_ROWS = 1000
 _BATCH_TOKENS = 4096
 """Of a model from random weights, both sides together."""
 _FROM_RANDOM_WEIGHTS = ("model.shape", "model.tokenizer", "model.vocab_size", "training.budget")
-_OF_CLASSES = ("data.label", "data.pair", "training.probe_rows", "training.head_learning_rate")
+_OF_CLASSES = (
+    *EMBEDDING_ONLY,
+    "data.label",
+    "data.separator",
+    "data.pair",
+    "training.probe_rows",
+    "training.head_learning_rate",
+)
 
 
 class TextTask(Task[Rewriter, Exchanges]):

