@@ -1,23 +1,43 @@
-"""Several linear maps of one input as one product, each still reachable by name."""
+"""Linear maps: every product with a weight is one of these modules, or stands for one."""
 
 from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
+from mason.layers import native
+from mason.runtime import cpu_has_bf16
 
-class FusedLinear(nn.Linear):
-    """One weight whose output rows are named slices, such as query, key and value.
 
-    Args:
-        inputs: Width of the input.
-        parts: Name and width of each slice, in order.
-        bias: Whether there is a bias.
-    """
+class Linear(nn.Linear):
+    """PyTorch's own, but a few rows that nobody learns from go through the compiled kernel."""
 
-    def __init__(self, inputs: int, parts: Mapping[str, int], *, bias: bool) -> None:
-        super().__init__(inputs, sum(parts.values()), bias=bias)
-        self.parts = dict(parts)
+    def forward(self, input: Tensor) -> Tensor:
+        """Rows [..., I] to rows [..., O]."""
+        if native.multiplies(input, self.weight):
+            return native.multiply(input, self.weight, self.bias)
+        if input.dtype is torch.bfloat16 and _emulated(input) and self.weight.dtype is input.dtype:
+            bias = None if self.bias is None else self.bias.float()
+            wide = nn.functional.linear(input.float(), self.weight.float(), bias)
+            return wide.to(input.dtype)
+        return super().forward(input)
+
+
+def _emulated(x: Tensor) -> bool:
+    """Whether PyTorch would emulate bf16, several times slower than fp32 with its conversions."""
+    return (
+        x.is_cpu
+        and not torch.is_grad_enabled()
+        and not torch.is_autocast_enabled("cpu")
+        and not cpu_has_bf16()
+    )
+
+
+class Parts:
+    """What a map of several outputs in one has beside the map: names for slices of it."""
+
+    parts: dict[str, int]
+    """Name and width of each slice, in order."""
 
     @property
     def slices(self) -> dict[str, slice]:
@@ -31,3 +51,17 @@ class FusedLinear(nn.Linear):
     def split(self, output: Tensor) -> tuple[Tensor, ...]:
         """The output [..., sum of widths] cut into its parts."""
         return torch.split(output, list(self.parts.values()), dim=-1)
+
+
+class FusedLinear(Parts, Linear):
+    """One weight whose output rows are named slices, such as query, key and value.
+
+    Args:
+        inputs: Width of the input.
+        parts: Name and width of each slice, in order.
+        bias: Whether there is a bias.
+    """
+
+    def __init__(self, inputs: int, parts: Mapping[str, int], *, bias: bool) -> None:
+        super().__init__(inputs, sum(parts.values()), bias=bias)
+        self.parts = dict(parts)

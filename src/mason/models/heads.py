@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from mason.layers import Dropout, HeadSpec, Layout, build_norm
+from mason.layers import Dropout, HeadSpec, Int8Linear, Layout, Linear, build_norm
 from mason.layers.activations import activation
 from mason.layers.cross_entropy import linear_cross_entropy
 
@@ -26,11 +26,11 @@ class Head(nn.Module):
         self.spec, self.factor = spec, width**-0.5 if spec.scale else 1.0
         inner = (spec.dense_width or width) if spec.dense else width
         self.input_dropout = Dropout(spec.input_dropout)
-        self.dense = nn.Linear(width, inner, bias=spec.dense_bias) if spec.dense else None
+        self.dense = Linear(width, inner, bias=spec.dense_bias) if spec.dense else None
         self.activation = activation(spec.activation) if spec.activation else None
         self.norm = build_norm(spec.norm, inner)
         self.dropout = Dropout(spec.dropout)
-        self.output = nn.Linear(inner, outputs, bias=spec.bias) if outputs else nn.Identity()
+        self.output = Linear(inner, outputs, bias=spec.bias) if outputs else nn.Identity()
         if tied is not None:
             self.output.weight = tied
 
@@ -72,10 +72,11 @@ class Head(nn.Module):
     ) -> Float[Tensor, ""]:
         """The summed cross-entropy of the right outputs; the outputs are never all held."""
         hidden, output = self.transform(rows), self.output
-        assert isinstance(output, nn.Linear), "a head that learns has an output matrix"
+        assert isinstance(output, nn.Linear | Int8Linear), "a head that learns has an output matrix"
+        weight = output.widened(hidden) if isinstance(output, Int8Linear) else output.weight
         return linear_cross_entropy(
             hidden,
-            output.weight,
+            weight,
             output.bias,
             targets,
             label_smoothing=label_smoothing,
