@@ -89,28 +89,14 @@ void mason_dequantise(const int8_t *weight, const float *scales, void *wide, int
                       int64_t inputs, int64_t outputs) {
 #pragma omp parallel for schedule(static) if (inputs * outputs > 1 << 17)
     for (int64_t row = 0; row < outputs; row++)
-        for (int64_t i = 0; i < inputs; i++)
-            put(wide, half, row * inputs + i, scales[row] * weight[row * inputs + i]);
+        chosen->widen(weight, scales[row], wide, half, row * inputs, inputs);
 }
 
 /* y = weight * x / rms(x), each of `rows`; `offset` is added to the weight. */
 void mason_norm(const void *x, const void *weight, void *y, int half, int64_t rows,
                 int64_t width, double epsilon, double offset) {
-    for (int64_t row = 0; row < rows; row++) {
-        double sum = 0;
-        for (int64_t i = 0; i < width; i++) {
-            double value = get(x, half, row * width + i);
-            sum += value * value;
-        }
-        float by = 1 / sqrt(sum / width + epsilon);
-        for (int64_t i = 0; i < width; i++) {
-            float normed = get(x, half, row * width + i) * by;
-            float factor = get(weight, half, i);
-            /* As the plain path rounds: without an offset the normed row first. */
-            normed = offset != 0 ? normed * (float)(offset + factor) : factor * rounded(normed, half);
-            put(y, half, row * width + i, normed);
-        }
-    }
+    for (int64_t row = 0; row < rows; row++)
+        chosen->norm(x, weight, y, half, row * width, width, epsilon, offset);
 }
 
 /* y[rows, width] = silu(x[:, :width]) * x[:, width:]. */

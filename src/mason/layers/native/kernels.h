@@ -44,12 +44,16 @@ typedef struct {
     int (*runs)(void);
     void (*product[KINDS])(const Product *, int64_t first, int64_t last);
     void (*gate)(const void *x, void *y, int half, int64_t from, int64_t to, int64_t width);
+    void (*norm)(const void *x, const void *weight, void *y, int half, int64_t at, int64_t width,
+                 double epsilon, double offset);
+    void (*widen)(const int8_t *weight, float scale, void *wide, int half, int64_t at,
+                  int64_t width);
     int (*attend)(const Attention *, int64_t row, int64_t kv_head);
 } Variant;
 
 #define VARIANT(set, runs)                                                          \
     {#set, runs, {product_fp32_##set, product_bf16_##set, product_int8_##set},      \
-     gate_##set, attend_##set}
+     gate_##set, norm_##set, widen_##set, attend_##set}
 
 static inline float of_bf16(uint16_t bits) {
     uint32_t wide = (uint32_t)bits << 16;

@@ -69,7 +69,8 @@ class Library:
         self.variant = variant
 
 
-def _load() -> Library | None:
+def load() -> Library | None:
+    """The library, unless it is not built, or the environment says no."""
     if os.environ.get(_SWITCH) == "0":
         return None
     for suffix in EXTENSION_SUFFIXES:
@@ -82,7 +83,7 @@ def _load() -> Library | None:
     return None
 
 
-_built = _load()
+_built = load()
 _used = _built
 
 

@@ -90,7 +90,7 @@ FN VEC NAME(exponential)(VEC x) {
 #include "product.h"
 
 #include "attention.h"
-#include "gate.h"
+#include "rows.h"
 
 #undef VEC
 #undef FN
