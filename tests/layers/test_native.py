@@ -16,7 +16,6 @@ from mason.layers import (
     FusedLinear,
     Int8Embedding,
     Int8Linear,
-    Layout,
     Linear,
     NormSpec,
     RMSNorm,
@@ -95,7 +94,9 @@ def test_what_is_tied_stays_tied_in_int8() -> None:
     assert isinstance(model.tokens, Int8Embedding) and isinstance(model.output, Int8Linear)
     assert model.tokens.weight is model.output.weight and not list(model.parameters())
     found = model.tokens(torch.tensor([2, 29]))
-    assert float((found - table[[2, 29]]).abs().max()) <= float(model.tokens.scales.max()) / 2 * 1.001
+    assert (
+        float((found - table[[2, 29]]).abs().max()) <= float(model.tokens.scales.max()) / 2 * 1.001
+    )
 
 
 @pytest.mark.parametrize("dtype", NEAR)

@@ -84,7 +84,11 @@ class Options:
             raise SettingsError(
                 "--draft names a model that guesses ahead; say how far with --num-drafts 4."
             )
-        told = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("draft", "weights")}
+        told = {
+            f.name: getattr(self, f.name)
+            for f in fields(self)
+            if f.name not in ("draft", "weights")
+        }
         told["early_stopping"] = {"no": False, "yes": True}.get(self.early_stopping, "never")
         return Sampling(**told)
 

@@ -140,7 +140,9 @@ class Reach(Sequence[Tensor | None]):
     def ends(self) -> Int[Tensor, "T"]:
         """How many keys of its sequence there are up to the last that each query sees."""
         queries = self.plan.queries
-        return queries.positions + 1 if self.sight.causal else _by_row(self.plan.keys.lengths, queries)
+        return (
+            queries.positions + 1 if self.sight.causal else _by_row(self.plan.keys.lengths, queries)
+        )
 
 
 def _by_row(values: Sequence[int], queries: Layout) -> Int[Tensor, "T"]:
