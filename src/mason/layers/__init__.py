@@ -1,4 +1,7 @@
-"""Building blocks in PyTorch, with compiled kernels for decoding where they were built: no family names, no files, no parallelism."""
+"""Building blocks: no family names, no files, no parallelism.
+
+All are plain PyTorch; a few rows of a decoding step go through ``native``'s compiled kernels.
+"""
 
 from mason.layers.activations import ACTIVATIONS as ACTIVATIONS
 from mason.layers.attention import Attention as Attention

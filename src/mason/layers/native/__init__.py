@@ -1,4 +1,4 @@
-"""Compiled kernels for the few rows of a decoding step; each has a plain path it is tested against."""
+"""Compiled kernels for a decoding step; each is tested against the plain path it replaces."""
 
 from mason.layers.native.attention import attend as attend
 from mason.layers.native.library import library as library
