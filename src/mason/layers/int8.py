@@ -64,8 +64,9 @@ class Int8Linear(Parts, nn.Module):
 
     def _apply(self, fn: Any, recurse: bool = True) -> "Int8Linear":
         """Go to another device or dtype; scales stay fp32, as the kernels read them."""
-        super()._apply(fn, recurse)
-        self.scales = self.scales.float()
+        scales = self.scales
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        self.scales = scales.to(self.weight.device)
         return self
 
     def extra_repr(self) -> str:
@@ -97,7 +98,7 @@ def hold_in_int8(model: nn.Module) -> nn.Module:
     What shared a weight shares it still.
     """
     model.float()
-    done: dict[nn.Parameter, tuple[Tensor, Tensor]] = {}
+    done: dict[Tensor, tuple[Tensor, Tensor]] = {}
     for parent in list(model.modules()):
         for name, module in parent._modules.items():
             if isinstance(module, nn.Linear):
@@ -110,7 +111,7 @@ def hold_in_int8(model: nn.Module) -> nn.Module:
 
 
 def _rounded_once(
-    weight: nn.Parameter, done: dict[nn.Parameter, tuple[Tensor, Tensor]]
+    weight: Tensor, done: dict[Tensor, tuple[Tensor, Tensor]]
 ) -> tuple[Tensor, Tensor]:
     if weight not in done:
         done[weight] = rounded_to_int8(weight)

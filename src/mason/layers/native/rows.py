@@ -1,5 +1,7 @@
 """Kernels that work on each row alone: products, norms, gates."""
 
+import ctypes
+
 import torch
 from torch import Tensor
 
@@ -98,7 +100,7 @@ def gate(x: Tensor) -> Tensor:
     return y
 
 
-def _calls():  # type: ignore[no-untyped-def]
+def _calls() -> ctypes.CDLL:
     found = library()
     assert found is not None, "asked before"
     return found.calls
