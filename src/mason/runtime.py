@@ -88,12 +88,12 @@ def pick_precision(name: str, device: "torch.device") -> "torch.dtype":
     if device.type == "cuda":
         fast = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
-        fast = device.type == "cpu" and _cpu_has_bf16()
+        fast = device.type == "cpu" and cpu_has_bf16()
     return torch.bfloat16 if fast else torch.float32
 
 
 @cache
-def _cpu_has_bf16() -> bool:
+def cpu_has_bf16() -> bool:
     """Whether the processor multiplies bf16 itself; emulation is slower than fp32."""
     import torch
 

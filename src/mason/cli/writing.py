@@ -71,6 +71,11 @@ class Options:
         str | None, Parameter(help=say("A smaller model with the same tokens, to guess ahead."))
     ] = None
 
+    weights: Annotated[
+        Literal["fp32", "bf16", "int8"] | None,
+        Parameter(help=say("How to hold the weights; int8 is fastest. As loaded if left out.")),
+    ] = None
+
     def sampling(self) -> "Sampling":
         """What the engine takes."""
         from mason.workflows import Sampling
@@ -79,7 +84,11 @@ class Options:
             raise SettingsError(
                 "--draft names a model that guesses ahead; say how far with --num-drafts 4."
             )
-        told = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "draft"}
+        told = {
+            f.name: getattr(self, f.name)
+            for f in fields(self)
+            if f.name not in ("draft", "weights")
+        }
         told["early_stopping"] = {"no": False, "yes": True}.get(self.early_stopping, "never")
         return Sampling(**told)
 
@@ -95,6 +104,9 @@ def open_writers(model: str, options: Options) -> tuple["Writer", "Writer | None
     ready = load(model, task="generation")
     helper = None if options.draft is None else load(options.draft, task="generation")
     assert isinstance(ready, Writer) and isinstance(helper, Writer | None)
+    for writer in (ready, helper):
+        if writer is not None and options.weights is not None:
+            writer.hold(options.weights)
     return ready, helper
 
 

@@ -1,4 +1,7 @@
-"""Building blocks in pure PyTorch: no family names, no files, no parallelism."""
+"""Building blocks: no family names, no files, no parallelism.
+
+All are plain PyTorch; a few rows of a decoding step go through ``native``'s compiled kernels.
+"""
 
 from mason.layers.activations import ACTIVATIONS as ACTIVATIONS
 from mason.layers.attention import Attention as Attention
@@ -7,8 +10,12 @@ from mason.layers.caches import Cache as Cache
 from mason.layers.dropout import Dropout as Dropout
 from mason.layers.embeddings import Embedding as Embedding
 from mason.layers.feed_forward import FeedForward as FeedForward
+from mason.layers.int8 import Int8Embedding as Int8Embedding
+from mason.layers.int8 import Int8Linear as Int8Linear
+from mason.layers.int8 import hold_in_int8 as hold_in_int8
 from mason.layers.layout import Layout as Layout
 from mason.layers.linear import FusedLinear as FusedLinear
+from mason.layers.linear import Linear as Linear
 from mason.layers.norms import LayerNorm as LayerNorm
 from mason.layers.norms import RMSNorm as RMSNorm
 from mason.layers.norms import build_norm as build_norm

@@ -21,12 +21,19 @@ class LayerCache:
         self, key: Float[Tensor, "T g d"] | None, value: Float[Tensor, "T g d"] | None
     ) -> tuple[Float[Tensor, "N C g d"], Float[Tensor, "N C g d"]]:
         """Store new rows (None: nothing new) and return all places, filled or not."""
+        keys, values = self.places(None if key is None or value is None else (key, value))
         if key is not None and value is not None:
-            if self._keys is None or self._values is None:
-                shape = (len(self._cache), self._cache.capacity, *key.shape[1:])
-                self._keys, self._values = key.new_zeros(shape), value.new_zeros(shape)
-            self._keys.flatten(0, 1).index_copy_(0, self._cache.new_rows, key)
-            self._values.flatten(0, 1).index_copy_(0, self._cache.new_rows, value)
+            keys.flatten(0, 1).index_copy_(0, self._cache.new_rows, key)
+            values.flatten(0, 1).index_copy_(0, self._cache.new_rows, value)
+        return keys, values
+
+    def places(
+        self, like: tuple[Tensor, Tensor] | None
+    ) -> tuple[Float[Tensor, "N C g d"], Float[Tensor, "N C g d"]]:
+        """All places; the first time they are made for keys and values such as these."""
+        if (self._keys is None or self._values is None) and like is not None:
+            shape = (len(self._cache), self._cache.capacity, *like[0].shape[1:])
+            self._keys, self._values = (part.new_zeros(shape) for part in like)
         assert self._keys is not None and self._values is not None, "the cache is empty"
         return self._keys, self._values
 

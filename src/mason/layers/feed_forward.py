@@ -3,6 +3,7 @@
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from mason.layers import native
 from mason.layers.activations import activation
 from mason.layers.dropout import Dropout
 from mason.layers.linear import FusedLinear, Linear
@@ -20,11 +21,16 @@ class FeedForward(nn.Module):
         self.input = FusedLinear(width, dict.fromkeys(names, spec.width), bias=spec.bias)
         self.output = Linear(spec.width, width, bias=spec.bias)
         self.activation = activation(spec.activation)
+        self.silu_gate = spec.gated and spec.activation == "silu"
         self.dropout = Dropout(spec.dropout)
 
     def forward(self, x: Float[Tensor, "T D"]) -> Float[Tensor, "T D"]:
         """Each row on its own."""
-        first, *up = self.input.split(self.input(x))
+        wide = self.input(x)
+        if self.silu_gate and native.few(wide):
+            gated: Tensor = self.output(self.dropout(native.gate(wide)))
+            return gated
+        first, *up = self.input.split(wide)
         inner = self.activation(first)
         if up:
             inner = inner * up[0]

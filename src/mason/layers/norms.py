@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from mason.layers import native
 from mason.layers.registry import norms
 from mason.layers.specs import NormSpec
 
@@ -28,6 +29,8 @@ class RMSNorm(nn.Module):
 
     def forward(self, x: Float[Tensor, "... D"]) -> Float[Tensor, "... D"]:
         """Divide each row by its root mean square, then scale."""
+        if native.few(x) and self.weight.dtype is x.dtype:
+            return native.norm(x, self.weight, self.epsilon, self.offset)
         wide = x.float()
         wide = wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + self.epsilon)
         if self.offset:

@@ -5,9 +5,10 @@ self-attention) and used by every layer. Within a group, rows are laid out as [B
 the last few slots of shorter sequences empty; outside attention nothing is padded.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -76,16 +77,76 @@ class AttentionPlan:
     def __init__(self, queries: Layout, keys: Layout) -> None:
         assert len(queries) == len(keys), "sequence i attends to sequence i"
         self.queries, self.keys = queries, keys
-        self.groups = [_group(queries, keys, members) for members in _similar(queries, keys)]
-        members = [group.members for group in self.groups]
-        self.query_slots = Slots(queries, members)
-        self.key_slots = self.query_slots if keys is queries else _slots(keys, members)
 
-    def biases(
-        self, sight: Sight, bias: Bias | None, dtype: torch.dtype
-    ) -> list[Float[Tensor, "#B #h #Q K"] | None]:
+    # A decoding step through the compiled kernel asks for none of these.
+    @cached_property
+    def groups(self) -> list[Group]:
+        """Sequences of similar length."""
+        similar = _similar(self.queries, self.keys)
+        return [_group(self.queries, self.keys, members) for members in similar]
+
+    @cached_property
+    def query_slots(self) -> Slots:
+        """Where the rows of queries lie in the groups."""
+        return Slots(self.queries, [group.members for group in self.groups])
+
+    @cached_property
+    def key_slots(self) -> Slots | StoredSlots:
+        """Where the rows of keys lie in the groups."""
+        if self.keys is self.queries:
+            return self.query_slots
+        return _slots(self.keys, [group.members for group in self.groups])
+
+    def biases(self, sight: Sight, bias: Bias | None, dtype: torch.dtype) -> "Reach":
         """What to add to each group's scores: the hidden pairs and a bias on distance."""
-        return [_bias(group, sight, bias, dtype) for group in self.groups]
+        return Reach(self, sight, bias, dtype)
+
+
+class Reach(Sequence[Tensor | None]):
+    """How far queries see: what to add to each group's scores, made when it is asked for.
+
+    Args:
+        plan: The groups.
+        sight: Which keys a query sees.
+        bias: What their distance adds; it is learned, so that it is made at once.
+        dtype: Of the scores.
+    """
+
+    def __init__(
+        self, plan: AttentionPlan, sight: Sight, bias: Bias | None, dtype: torch.dtype
+    ) -> None:
+        self.plan, self.sight, self.bias, self.dtype = plan, sight, bias, dtype
+        if bias is not None:
+            _ = self._added
+
+    def __len__(self) -> int:
+        return len(self._added)
+
+    def __getitem__(self, i: Any) -> Any:
+        return self._added[i]
+
+    @cached_property
+    def _added(self) -> list[Float[Tensor, "#B #h #Q K"] | None]:
+        made = self.sight, self.bias, self.dtype
+        return [_bias(group, *made) for group in self.plan.groups]
+
+    @cached_property
+    def places(self) -> Int[Tensor, "T"]:
+        """Which row of the cache, which holds the keys, each query's sequence has."""
+        assert isinstance(self.plan.keys, Stored), "the keys are in a cache"
+        return _by_row(self.plan.keys.places, self.plan.queries)
+
+    @cached_property
+    def ends(self) -> Int[Tensor, "T"]:
+        """How many keys of its sequence there are up to the last that each query sees."""
+        queries = self.plan.queries
+        return (
+            queries.positions + 1 if self.sight.causal else _by_row(self.plan.keys.lengths, queries)
+        )
+
+
+def _by_row(values: Sequence[int], queries: Layout) -> Int[Tensor, "T"]:
+    return torch.tensor(values).repeat_interleave(torch.tensor(queries.lengths))
 
 
 def _bias(group: Group, sight: Sight, bias: Bias | None, dtype: torch.dtype) -> Tensor | None:

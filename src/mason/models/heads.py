@@ -4,10 +4,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from mason.layers import Dropout, HeadSpec, Layout, build_norm
+from mason.layers import Dropout, HeadSpec, Int8Linear, Layout, Linear, build_norm
 from mason.layers.activations import activation
 from mason.layers.cross_entropy import linear_cross_entropy
-from mason.layers.linear import Linear
 
 
 class Head(nn.Module):
@@ -31,7 +30,7 @@ class Head(nn.Module):
         self.activation = activation(spec.activation) if spec.activation else None
         self.norm = build_norm(spec.norm, inner)
         self.dropout = Dropout(spec.dropout)
-        self.output: nn.Linear | nn.Identity = (
+        self.output: nn.Module = (
             Linear(inner, outputs, bias=spec.bias) if outputs else nn.Identity()
         )
         if tied is not None:
@@ -75,10 +74,11 @@ class Head(nn.Module):
     ) -> Float[Tensor, ""]:
         """The summed cross-entropy of the right outputs; the outputs are never all held."""
         hidden, output = self.transform(rows), self.output
-        assert isinstance(output, nn.Linear), "a head that learns has an output matrix"
+        assert isinstance(output, nn.Linear | Int8Linear), "a head that learns has an output matrix"
+        weight = output.widened(hidden) if isinstance(output, Int8Linear) else output.weight
         return linear_cross_entropy(
             hidden,
-            output.weight,
+            weight,
             output.bias,
             targets,
             label_smoothing=label_smoothing,

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 import torch
 from torch import Tensor, nn
 
-from mason.generation import Sampling, generate
+from mason.generation import Decoding, Sampling, generate
 from mason.language import say
 from mason.layers import (
     Attention,
@@ -27,6 +27,7 @@ from mason.layers import (
     RotarySpec,
     Sight,
     StackSpec,
+    native,
     reference_attention,
 )
 from mason.models import ModelSpec, Packed, Transformer
@@ -93,6 +94,7 @@ def _checks() -> list[tuple[str, Callable[[torch.device], Checked]]]:
         (say("training: the loss falls"), _learns),
         (say("training: stopped and resumed beside uninterrupted"), _resumes),
         (say("generation: cached beside computed anew"), _decodes),
+        (say("generation: compiled kernels beside plain paths"), _compiled),
     ]
 
 
@@ -264,3 +266,22 @@ def _decodes(device: torch.device) -> Checked:
             anew.append(text[len(prompt) :])
     same = sum(a == b for a, b in zip(cached, anew, strict=True))
     return say("{same} of {all} texts alike", same=same, all=len(prompts)), same == len(prompts)
+
+
+def _compiled(device: torch.device) -> Checked:
+    built = native.library()
+    if built is None:
+        return say("not built here; the plain paths are used"), True
+    model, texts = _model("decoder", device), _texts()
+
+    def rows() -> Tensor:
+        decoding = Decoding(model, len(texts), max(_LENGTHS))
+        with torch.inference_mode():
+            decoding.read(Packed.of([text[:-1] for text in texts], device=device))
+            return decoding.read(Packed.of([text[-1:] for text in texts], device=device))
+
+    ours = rows()
+    with native.using(None):
+        theirs = rows()
+    found, passed = _apart(ours, theirs)
+    return say("{variant}, {found}", variant=built.variant, found=found), passed

@@ -3,12 +3,15 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, overload
+from typing import Any, ClassVar, Literal, overload
+
+import torch
 
 from mason.errors import CheckpointError
 from mason.generation import Generated as Generated
 from mason.generation import Sampling as Sampling
 from mason.generation import generate, stream
+from mason.layers import hold_in_int8
 from mason.models.transformer import Transformer
 from mason.text.chat import Message, chat_ids
 from mason.text.infilling import infill_ids
@@ -16,6 +19,8 @@ from mason.workflows.model import Model
 from mason.workflows.opening import Chosen, open_model
 
 HEAD = "language"
+Weights = Literal["fp32", "bf16", "int8"]
+"""How weights are held while a model writes."""
 _LIKELIEST = Sampling()
 
 
@@ -68,6 +73,18 @@ class Writer(Model):
         texts = [prompts] if isinstance(prompts, str) else prompts
         found = self._write([self._ids(text, suffix) for text in texts], sampling, draft)
         return found[0] if isinstance(prompts, str) else found
+
+    def hold(self, weights: Weights) -> None:
+        """Hold the weights in another precision from now on; what int8 rounds is not undone.
+
+        Args:
+            weights: fp32 as computed in, bf16 in half the bytes, or int8 in a quarter, which
+                makes short batches fastest.
+        """
+        if weights == "int8":
+            hold_in_int8(self.network)
+        else:
+            self.network.to(torch.bfloat16 if weights == "bf16" else torch.float32)
 
     def predict(self, *given: Any, **options: Any) -> Any:
         """See ``generate``."""

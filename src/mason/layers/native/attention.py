@@ -1,0 +1,71 @@
+"""Attention of a few new rows over the keys and values of a cache."""
+
+import ctypes
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from mason.errors import RunError
+from mason.layers.native.library import Pointers, half, library
+
+
+def attend(
+    query: Float[Tensor, "T h d"],
+    new: tuple[Float[Tensor, "T g d"], Float[Tensor, "T g d"]] | None,
+    stored: tuple[Float[Tensor, "N C g d"], Float[Tensor, "N C g d"]],
+    places: Int[Tensor, "T"],
+    ends: Int[Tensor, "T"],
+    *,
+    angles: tuple[Float[Tensor, "T d"], Float[Tensor, "T d"]] | None,
+    scale: float,
+    softcap: float | None,
+    window: int | None,
+) -> Float[Tensor, "T h d"]:
+    """Turn and store the new keys and values, then mix what each query sees.
+
+    Args:
+        query: One of each row and head, not yet turned.
+        new: The rows' keys and values; None: the cache has them all.
+        stored: The cache. It is written to.
+        places: Which of its N sequences each row belongs to.
+        ends: How many keys there are up to the last that each row sees; a new key is stored
+            as the last.
+        angles: Cosine and sine of each row's rotary angles, in fp32.
+        scale: Factor of the scores.
+        softcap: Where scores are squashed to; None: they are not.
+        window: How many keys a row sees at most; None: all.
+
+    Raises:
+        RunError: There is no memory left.
+    """
+    found = library()
+    assert found is not None, "asked before"
+    out = query.new_empty(query.shape)
+    key, value = new or (None, None)
+    keys, values = stored
+    job = Pointers(
+        query.data_ptr(),
+        None if key is None else key.data_ptr(),
+        None if value is None else value.data_ptr(),
+        keys.data_ptr(),
+        values.data_ptr(),
+        out.data_ptr(),
+        None if angles is None else angles[0].data_ptr(),
+        None if angles is None else angles[1].data_ptr(),
+        places.data_ptr(),
+        ends.data_ptr(),
+        query.stride(0),
+        0 if key is None else key.stride(0),
+        0 if value is None else value.stride(0),
+        *query.shape[:2],
+        keys.shape[2],
+        query.shape[2],
+        keys.shape[1],
+        window or 0,
+        half(query),
+        scale,
+        softcap or 0.0,
+    )
+    if found.calls.mason_attend(ctypes.byref(job)):
+        raise RunError("There is no memory left for attention; close other programs.")
+    return out

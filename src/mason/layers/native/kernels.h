@@ -1,0 +1,136 @@
+/* What the kernels work on; numbers are fp32, or bf16 where `half` says so. */
+#ifndef MASON_KERNELS_H
+#define MASON_KERNELS_H
+
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { FP32, BF16, INT8, KINDS };
+enum { BLOCK = 16 }; /* outputs that a thread takes at once */
+enum { AHEAD = 4096 }; /* bytes, at least, that are fetched before they are used */
+
+typedef struct {
+    const void *weight;  /* [outputs, inputs] */
+    const float *scales; /* of each output of int8 weights */
+    const void *bias;    /* [outputs] or NULL */
+    const float *x;      /* [rows, inputs] */
+    void *y;             /* [rows, outputs] */
+    int half;            /* of bias and y */
+    int64_t rows, inputs, outputs;
+} Product;
+
+typedef struct {
+    const void *query; /* [rows, heads * width] */
+    const void *key;   /* [rows, kv_heads * width], or NULL: nothing to store */
+    const void *value;
+    void *keys; /* the cache [places, capacity, kv_heads, width] */
+    void *values;
+    void *out;           /* [rows, heads * width] */
+    const float *cosine; /* [rows, width], or NULL: nothing is turned */
+    const float *sine;
+    const int64_t *places; /* the row of the cache of each row */
+    const int64_t *ends;   /* how many keys there are up to the last that each row sees */
+    int64_t query_stride, key_stride, value_stride; /* numbers from row to row */
+    int64_t rows, heads, kv_heads, width, capacity;
+    int64_t window; /* keys that a row sees at most; 0: all */
+    int64_t half;
+    double scale, softcap; /* softcap 0: none */
+} Attention;
+
+typedef struct {
+    const char *name;
+    int (*runs)(void);
+    void (*product[KINDS])(const Product *, int64_t first, int64_t last);
+    void (*gate)(const void *x, void *y, int half, int64_t from, int64_t to, int64_t width);
+    void (*norm)(const void *x, const void *weight, void *y, int half, int64_t at, int64_t width,
+                 double epsilon, double offset);
+    void (*widen)(const int8_t *weight, float scale, void *wide, int half, int64_t at,
+                  int64_t width);
+    int (*attend)(const Attention *, int64_t row, int64_t kv_head);
+} Variant;
+
+#define VARIANT(set, runs)                                                          \
+    {#set, runs, {product_fp32_##set, product_bf16_##set, product_int8_##set},      \
+     gate_##set, norm_##set, widen_##set, attend_##set}
+
+static inline float of_bf16(uint16_t bits) {
+    uint32_t wide = (uint32_t)bits << 16;
+    float value;
+    memcpy(&value, &wide, 4);
+    return value;
+}
+
+/* To the nearest, ties to even, as PyTorch rounds. */
+static inline uint16_t to_bf16(float value) {
+    uint32_t bits;
+    memcpy(&bits, &value, 4);
+    if (value != value) return 0x7fc0;
+    return (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
+}
+
+static inline float get(const void *from, int half, int64_t i) {
+    return half ? of_bf16(((const uint16_t *)from)[i]) : ((const float *)from)[i];
+}
+
+static inline void put(void *to, int half, int64_t i, float value) {
+    if (half)
+        ((uint16_t *)to)[i] = to_bf16(value);
+    else
+        ((float *)to)[i] = value;
+}
+
+static inline float rounded(float value, int half) {
+    return half ? of_bf16(to_bf16(value)) : value;
+}
+
+static inline void widen(float *wide, const void *x, int half, int64_t count) {
+    if (!half)
+        memcpy(wide, x, sizeof(float) * count);
+    else
+        for (int64_t i = 0; i < count; i++) wide[i] = of_bf16(((const uint16_t *)x)[i]);
+}
+
+static inline float one_fp32(float weight) { return weight; }
+static inline float one_bf16(uint16_t weight) { return of_bf16(weight); }
+static inline float one_int8(int8_t weight) { return weight; }
+
+/* Scale, bias, and into y. */
+static inline void finish(const Product *job, int64_t output, int64_t row, int outputs, int rows,
+                          const float *sums) {
+    for (int o = 0; o < outputs; o++)
+        for (int r = 0; r < rows; r++) {
+            float sum = sums[o * rows + r];
+            if (job->scales != NULL) sum *= job->scales[output + o];
+            if (job->bias != NULL) sum += get(job->bias, job->half, output + o);
+            put(job->y, job->half, (row + r) * job->outputs + output + o, sum);
+        }
+}
+
+/* Feature i of a head turned with feature i + width / 2 (rotate-half). */
+static inline float turned(const Attention *job, const void *x, int64_t start, int64_t row,
+                           int64_t i) {
+    float own = get(x, job->half, start + i);
+    if (job->cosine == NULL) return own;
+    int64_t half = job->width / 2, at = row * job->width + i;
+    float other = i < half ? -get(x, job->half, start + i + half)
+                           : get(x, job->half, start + i - half);
+    return own * job->cosine[at] + other * job->sine[at];
+}
+
+static inline void store(const Attention *job, int64_t row) {
+    if (job->key == NULL) return;
+    int64_t size = job->kv_heads * job->width;
+    int64_t at = (job->places[row] * job->capacity + job->ends[row] - 1) * size;
+    for (int64_t head = 0; head < job->kv_heads; head++)
+        for (int64_t i = 0; i < job->width; i++) {
+            int64_t in = head * job->width, to = at + in + i;
+            float key = turned(job, job->key, row * job->key_stride + in, row, i);
+            put(job->keys, job->half, to, key);
+            put(job->values, job->half, to,
+                get(job->value, job->half, row * job->value_stride + in + i));
+        }
+}
+
+#endif

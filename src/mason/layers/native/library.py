@@ -1,0 +1,132 @@
+"""The compiled kernels, where they were built: what they serve, and how to do without them.
+
+``pip install`` builds ``kernels.c`` if there is a compiler; if not, nothing is missing but
+speed. The library is found beside this file and called by ctypes, so that it fits every
+version of Python; its threads are those of PyTorch's own pool, as many as
+``torch.set_num_threads`` says.
+"""
+
+import ctypes
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+_SWITCH = "MASON_COMPILED"
+"""Environment variable: 0 leaves the library alone."""
+_HALF = {torch.float32: 0, torch.bfloat16: 1}
+
+
+class Pointers(ctypes.Structure):
+    """``Attention`` of kernels.h."""
+
+    _fields_ = (
+        *((name, ctypes.c_void_p) for name in ("query", "key", "value", "keys", "values", "out")),
+        *((name, ctypes.c_void_p) for name in ("cosine", "sine", "places", "ends")),
+        *((name, ctypes.c_int64) for name in ("query_stride", "key_stride", "value_stride")),
+        *((name, ctypes.c_int64) for name in ("rows", "heads", "kv_heads", "width", "capacity")),
+        *((name, ctypes.c_int64) for name in ("window", "half")),
+        *((name, ctypes.c_double) for name in ("scale", "softcap")),
+    )
+
+
+_P, _N, _I, _D = ctypes.c_void_p, ctypes.c_int64, ctypes.c_int, ctypes.c_double
+_FUNCTIONS = {
+    "mason_variant": ([_I], ctypes.c_char_p),
+    "mason_choose": ([_I], None),
+    "mason_product": ([_I, _P, _P, _P, _P, _P, _I, _N, _N, _N], _I),
+    "mason_dequantise": ([_P, _P, _P, _I, _N, _N], None),
+    "mason_norm": ([_P, _P, _P, _I, _N, _N, _D, _D], None),
+    "mason_gate": ([_P, _P, _I, _N, _N], None),
+    "mason_attend": ([ctypes.POINTER(Pointers)], _I),
+}
+
+
+class Library:
+    """The loaded library and the instruction set in use."""
+
+    def __init__(self, path: Path) -> None:
+        self.calls = ctypes.CDLL(str(path))
+        for name, (arguments, result) in _FUNCTIONS.items():
+            function = getattr(self.calls, name)
+            function.argtypes, function.restype = arguments, result
+        names, number = [], 0
+        while (name := self.calls.mason_variant(number)) is not None:
+            names.append(name.decode())
+            number += 1
+        self._names = names
+        self.variants = [name for name in names if name]
+        """Instruction sets this processor has, best first."""
+        self.choose(self.variants[0])
+
+    def choose(self, variant: str) -> None:
+        """Compute with this instruction set from now on."""
+        self.calls.mason_choose(self._names.index(variant))
+        self.variant = variant
+
+
+def load() -> Library | None:
+    """The library, unless it is not built, or the environment says no."""
+    if os.environ.get(_SWITCH) == "0":
+        return None
+    for suffix in EXTENSION_SUFFIXES:
+        path = Path(__file__).with_name(f"_kernels{suffix}")
+        if path.exists():
+            try:
+                return Library(path)
+            except (OSError, AttributeError):  # built for another machine or version
+                return None
+    return None
+
+
+_built = load()
+_used = _built
+
+
+def library() -> Library | None:
+    """The library in use; None: the plain paths are."""
+    return _used
+
+
+@contextmanager
+def using(variant: str | None) -> Iterator[None]:
+    """Compute with this instruction set, or None: by the plain paths.
+
+    Args:
+        variant: One of ``library().variants``.
+    """
+    global _used
+    before, name = _used, None if _used is None else _used.variant
+    _used = _built if variant is not None else None
+    if variant is not None:
+        assert _built is not None, "the library is not built"
+        _built.choose(variant)
+    try:
+        yield
+    finally:
+        _used = before
+        if before is not None and name is not None:
+            before.choose(name)
+
+
+def serves(x: Tensor) -> bool:
+    """Whether kernels may read ``x``: plain numbers on the processor, and nothing is recorded."""
+    return (
+        _used is not None
+        and not torch.is_grad_enabled()
+        and type(x) is Tensor
+        and x.is_cpu
+        and x.dtype in _HALF
+        and x.is_contiguous()
+        and not torch.is_autocast_enabled("cpu")
+        and not torch.compiler.is_compiling()
+    )
+
+
+def half(x: Tensor) -> int:
+    """What the kernels call the dtype of ``x``."""
+    return _HALF[x.dtype]
