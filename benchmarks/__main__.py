@@ -13,6 +13,7 @@ NAMES = (
     "startup",
     "corpus",
     "generation",
+    "constrained",
 )
 
 

@@ -31,5 +31,5 @@ def complete(
             writing.show(writer.stream(one, sampling, draft=draft))
         return 0
     for one, found in zip(texts, writer.generate(texts, sampling, draft=draft), strict=True):
-        writing.tell(one, found, json_lines)
+        writing.tell(one, found, json_lines, options)
     return 0

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, ClassVar, overload
 
 from mason.errors import CheckpointError
+from mason.generation import Constraint as Constraint
 from mason.generation import Generated as Generated
 from mason.generation import Sampling as Sampling
 from mason.generation import generate, stream
