@@ -14,6 +14,7 @@ NAMES = (
     "corpus",
     "generation",
     "constrained",
+    "evaluation",
 )
 
 
