@@ -5,8 +5,9 @@ Two small models of random weights, read back from the same folder on both sides
 16,384 tokens) on passages of 128. Each measure is a fresh process, which has read its rows and one
 pass before it starts to count: the most it holds above what it held then (Linux resets the mark).
 The Trainer reads 32 texts at once, padded; of the language model once for the loss alone and once
-with a metric (accuracy), for which it keeps every logit. Ours gives the classifier's logits for its metrics and
-calibration in every case. Losses must be equal: the mean over examples, or over guessed tokens.
+with a metric (accuracy), for which it keeps every logit. Ours gives the classifier's logits, for
+metrics and calibration, in every case. Losses must be equal: the mean over examples, or over
+guessed tokens.
 """
 
 import argparse
