@@ -52,6 +52,7 @@ class Job(NamedTuple):
     test: list[str]
     labels: tuple[str, ...]
     seed: int = 1
+    model: str = MODEL
 
 
 def ours(job: Job) -> Fit:
@@ -90,7 +91,7 @@ def _ours(job: Job, recipe: Any = None) -> Fit:
 
     keep_freed_memory()
     seed_everything(job.seed)
-    model = load(MODEL, labels=job.labels)
+    model = load(job.model, labels=job.labels)
     examples = replace(model.encode(job.train), targets=job.targets)
     recipe = recipe or recipe_for(
         TrainingSettings(seed=job.seed),
@@ -120,7 +121,7 @@ def trainer(job: Job) -> Fit:
         set_seed,
     )
 
-    folder = find_model(MODEL)
+    folder = find_model(job.model)
     tokenizer = AutoTokenizer.from_pretrained(folder)
 
     def rows(texts: Sequence[str], targets: Sequence[int]) -> list[dict[str, Any]]:
@@ -201,6 +202,12 @@ def sections() -> Data:
     return Data(frame["text"].to_list(), targets, labels, [fold])
 
 
+def fresh(method: Callable[[Job], Fit], job: Job) -> Fit:
+    """A fit in a process of its own."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as alone:
+        return alone.submit(method, job).result()
+
+
 def run(data: Data, methods: Sequence[str], seeds: Sequence[int] = ()) -> dict[str, list[Fit]]:
     """Every method on every fold, each fit in a fresh process.
 
@@ -219,8 +226,7 @@ def run(data: Data, methods: Sequence[str], seeds: Sequence[int] = ()) -> dict[s
             seeds[number - 1] if seeds else 1,
         )
         for name in methods:
-            with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as alone:
-                found[name].append(alone.submit(METHODS[name], job).result())
+            found[name].append(fresh(METHODS[name], job))
         for name in methods:
             accuracy, fit = _accuracies(data, found[name])[-1], found[name][-1]
             told = f"{accuracy:.4f} in {fit.seconds:.0f} s, {fit.busy:.0f} of the processor"

@@ -267,8 +267,11 @@ def product_speed(width: int, threads: int) -> float:
     """Flops a second of one product of 1,000 rows with a feed-forward weight."""
     import time
 
+    from mason.runtime import pick_precision
+
     torch.set_num_threads(threads)
-    a, b = torch.ones(1000, width), torch.ones(width, 4 * width)
+    dtype = pick_precision("auto", torch.device("cpu"))
+    a, b = (torch.ones(size, dtype=dtype) for size in ((1000, width), (width, 4 * width)))
     start = time.perf_counter()
     a @ b
     return 2 * a.numel() * b.shape[1] / (time.perf_counter() - start)

@@ -7,12 +7,15 @@ after the other in fresh processes, on the same rows, from the same model.
 import argparse
 from collections.abc import Callable
 
-from benchmarks import understanding
+from benchmarks import understanding, writing
 from benchmarks.report import Row, publish
 
 TASKS: dict[str, Callable[[float], tuple[list[Row], str]]] = {
     "pos": understanding.pos_rows,
     "qa": understanding.qa_rows,
+    "summarisation": writing.summarisation_rows,
+    "code-translation": writing.code_translation_rows,
+    "code-completion": writing.code_completion_rows,
 }
 
 

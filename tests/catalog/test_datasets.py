@@ -3,14 +3,22 @@ import json
 import shutil
 from collections import Counter
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import pytest
 
 from mason import catalog, language
+from mason.catalog.datasets import python2_to_3
 from mason.catalog.datasets.brown_pos import simplified
 from mason.catalog.datasets.debian_sections import NOT_TOPICS
+from mason.catalog.python_source import functions
 from mason.errors import SourceError
+from mason.metrics.code import tree_of
+
+WITHOUT_LABELS = (
+    *("pretraining", "translation", "summarisation", "code-translation", "code-completion"),
+)
 
 
 def rows_of(table: Path) -> list[dict[str, str]]:
@@ -84,7 +92,8 @@ def test_an_unknown_name(tmp_path: Path) -> None:
 def test_every_data_set_says_what_it_is() -> None:
     for name, dataset in catalog.DATASETS.items():
         assert name == dataset.name and dataset.citation and dataset.licence and dataset.source
-        assert (dataset.label is None) == (dataset.task in ("pretraining", "translation"))
+        assert (dataset.label is None) == (dataset.task in WITHOUT_LABELS)
+        assert (dataset.target is not None) == (dataset.task in WITHOUT_LABELS[1:])
         named = {dataset.text, dataset.label, dataset.group, dataset.split} - {None}
         assert named <= set(dataset.columns)
         english = dataset.title()
@@ -124,3 +133,26 @@ def test_brown_pos(shared_cache: Path, tmp_path: Path) -> None:
     assert len(sides) == 500, "a text is on one side"
     assert rows[0]["tokens"].startswith("The Fulton County Grand Jury said Friday")
     assert rows[0]["tags"].startswith("at np nn jj nn vbd nr")
+
+
+def test_python_pairs_are_never_right_as_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(python2_to_3, "functions", lambda: islice(functions(), 400))
+    dataset = replace(catalog.find("python2-to-3"), num_rows=(20, 400))
+    rows = rows_of(dataset.build(tmp_path))
+    assert all(len(row["python3"]) <= 1500 for row in rows)
+    assert all(tree_of(row["python2"]) != tree_of(row["python3"]) for row in rows)
+    splits = {(row["file"], row["split"]) for row in rows}
+    assert len(splits) == len({row["file"] for row in rows}), "a file is on one side"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("apt-get") is None, reason="needs Debian's apt")
+def test_debian_synopses(shared_cache: Path, tmp_path: Path) -> None:
+    rows = rows_of(catalog.find("debian-synopses").build(tmp_path))
+    assert all(len(row["text"].split()) >= 30 for row in rows)
+    assert all(len(row["summary"].split()) >= 4 for row in rows)
+    assert not any("\n" in row["summary"] for row in rows)
+    splits = {(row["source"], row["split"]) for row in rows}
+    assert len(splits) == len({row["source"] for row in rows}), "a source is on one side"

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from torch import Tensor
@@ -30,8 +30,11 @@ def told(x: Any) -> Any:
     return (tuple(x.shape), x.stride(), x.dtype) if isinstance(x, Tensor) else x
 
 
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("family", FAMILIES)
-def test_rules_say_what_pytorch_says(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rules_say_what_pytorch_says(
+    family: str, precision: Literal["fp32", "bf16"], monkeypatch: pytest.MonkeyPatch
+) -> None:
     met: Counter[Any] = Counter()
 
     def both(func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
@@ -45,13 +48,15 @@ def test_rules_say_what_pytorch_says(family: str, monkeypatch: pytest.MonkeyPatc
     spec = replace(spec_of(_config(case), ("classification",)), labels=("a", "b"))
     examples = Examples([list(range(5 + 7 * i)) for i in range(4)], None, [0, 1, 0, 1])
     model = Transformer(spec)
-    forecast(model, ClassificationObjective(examples), Recipe(batch_size=4, max_steps=2))
+    recipe = Recipe(batch_size=4, max_steps=2, precision=precision)
+    forecast(model, ClassificationObjective(examples), recipe)
     assert len(met) > 20
 
 
 SCRIPT = """
 import sys
 from dataclasses import replace
+from itertools import product
 from benchmarks.forecast import Case, _config
 from mason.models.checkpoints import spec_of
 from mason.models.transformer import Transformer
@@ -60,13 +65,13 @@ from mason.training.forecast import forecast
 from mason.training.loop import fit
 from mason.training.recipe import Recipe
 
-for family in ("bert", "gpt2", "llama"):
+for family, precision in product(("bert", "gpt2", "llama"), ("fp32", "bf16")):
     case = Case(family, 96, 2, 4, (5, 40), vocabulary=1000)
     spec = replace(spec_of(_config(case), ("classification",)), labels=("a", "b"))
     model = Transformer(spec)
     objective = ClassificationObjective(Examples([[7] * 9, [8] * 5], None, [0, 1]))
-    forecast(model, objective, Recipe(epochs=1))
-    fit(model, objective, Recipe(epochs=1))
+    forecast(model, objective, Recipe(epochs=1, precision=precision))
+    fit(model, objective, Recipe(epochs=1, precision=precision))
 print(sorted(name for name in ("torch._dynamo", "sympy") if name in sys.modules))
 """
 

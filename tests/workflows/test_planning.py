@@ -9,8 +9,8 @@ import mason
 from mason.errors import RunError, SettingsError
 from mason.models.checkpoints import spec_of
 from mason.models.shapes import SHAPES
-from mason.workflows import jobs, needs
-from mason.workflows.needs import Needs
+from mason.workflows import fine_tuning, jobs, needs
+from mason.workflows.needs import Job, Needs
 from tests.contracts.tiny import write_model
 from tests.workflows.conftest import write_reviews
 
@@ -105,7 +105,8 @@ def test_what_never_fits_names_changes_the_cheapest_first(
 
 
 def test_where_texts_are_long_cutting_them_helps(monkeypatch: pytest.MonkeyPatch) -> None:
-    options = {"training.batch_size": 1, "model.max_tokens": 2048}
+    # In bf16 this network's text is so light that weights and optimiser alone make the peak.
+    options = {"training.batch_size": 1, "model.max_tokens": 2048, "training.precision": "fp32"}
     lean = mason.plan("gpt3-125m", **options, **{"training.recompute": True})
     limit = (lean.peak + sum(lean.memory[n] for n in ("process", "weights", "optimizer"))) / 2
     monkeypatch.setattr(needs, "memory_limit", lambda: int(limit * needs.MARGIN))
@@ -131,6 +132,83 @@ def test_a_shape_is_planned_without_its_weights() -> None:
     found = mason.plan("gpt3-125m", **{"training.batch_size": 1, "model.max_tokens": 16})
     assert found.num_parameters == pytest.approx(125.2e6, rel=0.01)
     assert found.memory["optimizer"] == pytest.approx(2 * found.memory["weights"], rel=0.01)
+
+
+def write_words(file: Path) -> Path:
+    rows = [f"It\tO\nis\tO\nAnn{number}\tB-PER\n\n" for number in range(30)]
+    file.write_text("".join(rows), encoding="utf-8")
+    return file
+
+
+def write_questions(file: Path) -> Path:
+    rows = [f"What broke?,The lamp {number} broke.,lamp {number}" for number in range(30)]
+    file.write_text("\n".join(["question,context,answer", *rows]) + "\n", encoding="utf-8")
+    return file
+
+
+def write_pairs(file: Path) -> Path:
+    rows = [f"a text of {n} words,words: {n}" for n in range(80)]
+    file.write_text("\n".join(["text,summary", *rows]) + "\n", encoding="utf-8")
+    return file
+
+
+@pytest.mark.parametrize("task", ["tagging", "answering", "summarisation"])
+def test_other_tasks_are_planned_as_they_will_run(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, task: str
+) -> None:
+    write = {"tagging": write_words, "answering": write_questions, "summarisation": write_pairs}
+    data = write[task](tmp_path / ("data.conll" if task == "tagging" else "data.csv"))
+    model = None if task == "summarisation" else folder / "model"
+    options: dict[str, object] = {"task": task, "training.max_steps": 3}
+    if model is None:
+        options |= {"model.shape": "gpt2-tiny", "model.vocab_size": 300}
+    found = mason.plan(model, data, **options)
+    seen: list[Needs] = []
+
+    def look_only(job: Job, notice: object) -> None:
+        seen.append(needs.look(job))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fine_tuning, "look_first", look_only)
+    with pytest.raises(KeyboardInterrupt):
+        mason.train(model, data, **options)
+    assert found.num_steps == seen[0].num_steps == 3 and found.recipe == seen[0].recipe
+    assert set(found.memory) == set(seen[0].memory)
+    for name in set(found.memory) - {"process"}:
+        assert found.memory[name] == pytest.approx(seen[0].memory[name], rel=0.02), name
+
+
+def test_weights_are_not_needed_for_a_plan(folder: Path, tmp_path: Path) -> None:
+    for file in (folder / "model").iterdir():
+        if file.suffix != ".safetensors":
+            (tmp_path / file.name).write_bytes(file.read_bytes())
+    data = write_words(tmp_path / "data.conll")
+    options = {"task": "tagging", "training.max_steps": 3}
+    bare, whole = (mason.plan(path, data, **options) for path in (tmp_path, folder / "model"))
+    assert bare.num_parameters == whole.num_parameters
+    assert bare.memory["weights"] == whole.memory["weights"]
+
+
+def test_a_budget_is_planned_as_the_steps_it_holds(tmp_path: Path) -> None:
+    data = write_pairs(tmp_path / "data.csv")
+    options = {"task": "summarisation", "model.shape": "gpt2-tiny", "model.vocab_size": 300}
+    short, long = (
+        mason.plan(None, data, **options, **{"training.budget": budget})
+        for budget in ("10s", "100s")
+    )
+    assert (short.seconds, long.seconds) == (10, 100) and short.paced
+    assert short.num_steps > 1 and 4 < long.num_steps / short.num_steps < 25
+    assert any("time for about" in sentence for sentence in long.sentences)
+
+
+def test_a_plan_says_what_it_misses(tmp_path: Path) -> None:
+    data = write_pairs(tmp_path / "data.csv")
+    with pytest.raises(SettingsError, match="No model is named"):
+        mason.plan(None, data, task="summarisation")
+    with pytest.raises(SettingsError, match="needs the data of a run for tagging"):
+        mason.plan("all-MiniLM-L6-v2", task="tagging")
+    with pytest.raises(SettingsError, match="keeps to a time"):
+        mason.plan("SmolLM2-135M-Instruct", data, task="summarisation", budget="1e6 tokens")
 
 
 def test_a_setting_without_meaning_is_told() -> None:

@@ -1,6 +1,7 @@
 """A data set by name: where it comes from, what it says of itself, and its table on disk."""
 
 import csv
+import hashlib
 import io
 import json
 import os
@@ -15,6 +16,13 @@ from mason.sources import cache_folder
 from mason.sources.cache import sha256
 
 Row = tuple[str, ...]
+TEST_SHARE = 0.1
+"""Held out for testing, of data sets without a split of their own."""
+
+
+def hashed_share(text: str) -> float:
+    """A number from 0 to 1 that depends on the text alone."""
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6], "big") / 2**48
 
 
 class Figure(NamedTuple):

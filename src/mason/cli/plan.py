@@ -9,11 +9,13 @@ def plan(
     *settings: options.Setting,
     task: options.Task = None,
     model: options.Planned = None,
+    shape: options.Shape = None,
     data: options.Data = None,
     valid: options.Held = None,
     test: options.Held = None,
     text: options.Text = None,
     label: options.Label = None,
+    target: options.Target = None,
     pair: options.Pair = None,
     group: options.Group = None,
     columns: options.Columns = None,
@@ -26,8 +28,10 @@ def plan(
     from mason.workflows import plan as look
 
     given = {"text": text, "label": label, "pair": pair, "group": group, "columns": columns}
+    given |= {"target": target}
     given |= {"valid": valid, "test": test, "encoding": encoding, "format": format}
-    named = {f"data.{name}": value for name, value in given.items()} | {"task": task}
+    named = {f"data.{name}": value for name, value in given.items()}
+    named |= {"task": task, "model.shape": shape}
     found = look(
         model,
         data,

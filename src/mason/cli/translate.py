@@ -2,8 +2,9 @@
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import islice
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -14,6 +15,9 @@ from mason.errors import SettingsError
 from mason.language import say
 
 BATCH = 64
+CODE = "code-translation"
+TABLES = (".csv", ".tsv", ".jsonl", ".json", ".parquet")
+"""Files of many programs; any other is one."""
 OneText = Annotated[str | None, Parameter(help=say("A text; with --input, the texts' column."))]
 Rows = Annotated[str | None, Parameter(help=say("A file of texts, a line or a row each."))]
 Beams = Annotated[
@@ -29,8 +33,11 @@ def translate(
     beams: Beams = 1,
     json_lines: options.JsonLines = False,
 ) -> int:
-    """Translate a text, every row of a file, every line of standard input, or what you type."""
-    return _write("translation", model, text, input, beams, json_lines)
+    """Translate a text, every row of a file, every line of standard input, or what you type.
+
+    A model for code-translation reads a program whole, from a file or standard input.
+    """
+    return _write(("translation", CODE), model, text, input, beams, json_lines)
 
 
 def summarise(
@@ -42,39 +49,49 @@ def summarise(
     json_lines: options.JsonLines = False,
 ) -> int:
     """Summarise a text, every row of a file, every line of standard input, or what you type."""
-    return _write("summarisation", model, text, input, beams, json_lines)
+    return _write(("summarisation",), model, text, input, beams, json_lines)
 
 
 def _write(
-    task: str, model: str, text: str | None, input: str | None, beams: int, json_lines: bool
+    tasks: Sequence[str],
+    model: str,
+    text: str | None,
+    input: str | None,
+    beams: int,
+    json_lines: bool,
 ) -> int:
     from mason.workflows import Rewriter, load
-    from mason.workflows.reading import read_sources
+    from mason.workflows.reading import read_sources, read_whole
 
     ready = load(model)
-    if not isinstance(ready, Rewriter) or ready.task != task:
+    if not isinstance(ready, Rewriter) or ready.task not in tasks:
         raise SettingsError(
             "{model} was trained for {found}, not for {wanted}; mason --help names the command of "
             "its task.",
             model=model,
             found=ready.task,
-            wanted=task,
+            wanted=tasks[0],
         )
     ready.num_beams = beams
+    whole = ready.task == CODE
     typing = text is None and input is None and sys.stdin.isatty()
     texts: Iterable[str]
-    if input is not None:
-        texts = read_sources(input, task, text=text)
+    if input is not None and whole and Path(input).suffix not in TABLES:
+        texts = [read_whole(Path(input))]
+    elif input is not None:
+        texts = read_sources(input, ready.task, text=text)
     elif text is not None:
         texts = [text]
+    elif whole and not typing:
+        texts = ["".join(f"{line}\n" for line in lines())]
     else:
         texts = typed() if typing else lines()
     rest = iter(texts)
     while some := list(islice(rest, 1 if typing else BATCH)):
         for given, written in zip(some, ready.predict(some), strict=True):
             told = {"text": given, "written": written}
-            shown = json.dumps(told, ensure_ascii=False) if json_lines else _one_line(written)
-            print(shown, flush=True)
+            plain = written.rstrip("\n") if whole else _one_line(written)
+            print(json.dumps(told, ensure_ascii=False) if json_lines else plain, flush=True)
     return 0
 
 

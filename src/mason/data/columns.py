@@ -30,6 +30,8 @@ class Columns:
     group: str | None = None
     target: str | None = None
     """The text to write, where the answer is a text."""
+    suffix: str | None = None
+    """The text that follows the one to write, where that is to fill a gap."""
     answer: str | None = None
     """Right answers that are no labels of whole rows: a tag a word, a part of a text."""
 

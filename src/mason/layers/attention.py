@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from mason.layers.caches import LayerCache
 from mason.layers.dropout import drop
-from mason.layers.linear import FusedLinear
+from mason.layers.linear import FusedLinear, Linear
 from mason.layers.norms import build_norm
 from mason.layers.plan import AttentionPlan
 from mason.layers.positions import rotate
@@ -17,6 +17,8 @@ from mason.layers.registry import attentions
 from mason.layers.specs import AttentionSpec
 
 Angles = tuple[Tensor, Tensor]
+_FEW, _DENSE = 96, torch.contiguous_format
+"""Keys up to which a CPU mixes in fp32 whatever the products are in."""
 
 
 def reference_attention(
@@ -54,14 +56,14 @@ class Attention(nn.Module):
         inner, shared = self.num_heads * self.head_width, self.num_kv_heads * self.head_width
         sources = {"key": shared, "value": shared}
         if cross:
-            self.query = nn.Linear(width, inner, bias=spec.bias)
+            self.query = Linear(width, inner, bias=spec.bias)
             self.key_value = FusedLinear(width, sources, bias=spec.bias)
         else:
             self.query_key_value = FusedLinear(width, {"query": inner} | sources, bias=spec.bias)
         self.cross = cross
         self.query_norm = build_norm(spec.query_key_norm, self.head_width)
         self.key_norm = build_norm(spec.query_key_norm, self.head_width)
-        self.output = nn.Linear(inner, width, bias=spec.output_bias)
+        self.output = Linear(inner, width, bias=spec.output_bias)
 
     def forward(
         self,
@@ -167,6 +169,17 @@ class Attention(nn.Module):
             return F.scaled_dot_product_attention(
                 query, key, value.to(query.dtype), bias, dropping, scale=self.scale
             )
+        if query.is_cpu and key.shape[2] <= _FEW and query.dtype.itemsize < 4:
+            # Small products in bf16 are compiled for each new shape and gain nothing after it.
+            with torch.autocast("cpu", enabled=False):
+                q, k, v = (x.to(torch.float32, memory_format=_DENSE) for x in (query, key, value))
+                return self._weighted(q, k, v, bias, dropping).to(query.dtype)
+        return self._weighted(query, key, value, bias, dropping)
+
+    def _weighted(
+        self, query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, dropping: float
+    ) -> Float[Tensor, "B h Q d"]:
+        """The five lines, and what some models add to them."""
         scores = torch.matmul(query * self.scale, key.transpose(-2, -1))
         if self.softcap is not None:
             scores = self.softcap * torch.tanh(scores / self.softcap)

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from mason.errors import DataError
 from mason.layers.dropout import Dropout
 from mason.layers.layout import Layout
+from mason.layers.linear import Linear
 from mason.layers.norms import build_norm
 from mason.layers.positions import sinusoids
 from mason.layers.registry import embeddings
@@ -36,7 +37,7 @@ class Embedding(nn.Module):
         self.norm = build_norm(spec.norm, inner)
         self.dropout = Dropout(spec.dropout)
         projected = spec.project or inner != width
-        self.project = nn.Linear(inner, width) if projected else nn.Identity()
+        self.project = Linear(inner, width) if projected else nn.Identity()
 
     def forward(
         self,

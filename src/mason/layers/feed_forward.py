@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from mason.layers.activations import activation
 from mason.layers.dropout import Dropout
-from mason.layers.linear import FusedLinear
+from mason.layers.linear import FusedLinear, Linear
 from mason.layers.registry import feed_forwards
 from mason.layers.specs import FeedForwardSpec
 
@@ -18,7 +18,7 @@ class FeedForward(nn.Module):
         super().__init__()
         names = ("gate", "up") if spec.gated else ("up",)
         self.input = FusedLinear(width, dict.fromkeys(names, spec.width), bias=spec.bias)
-        self.output = nn.Linear(spec.width, width, bias=spec.bias)
+        self.output = Linear(spec.width, width, bias=spec.bias)
         self.activation = activation(spec.activation)
         self.dropout = Dropout(spec.dropout)
 

@@ -37,6 +37,7 @@ def load_model(
     *,
     heads: Iterable[str] | None = None,
     labels: Sequence[str] | None = None,
+    values: bool = True,
 ) -> Checkpoint:
     """Load a Hugging Face folder or a GGUF file.
 
@@ -45,13 +46,15 @@ def load_model(
         heads: Heads the model shall have; those the files lack start fresh. None: the ones
             its config names.
         labels: Names of the classes; None: those of the config.
+        values: Whether weights are read; else the model is on the meta device, and of a folder
+            the config alone is needed.
 
     Raises:
         CheckpointError: A file is missing or unsafe, a config key is not understood, or a
             tensor is missing, surplus or of another shape.
     """
-    weights = open_weights(path)
-    if weights.metadata:
+    weights = open_weights(path) if values or path.is_file() else None
+    if weights is not None and weights.metadata:
         config, weights = from_gguf(weights, path)
     else:
         config = read_config(path)
@@ -61,6 +64,9 @@ def load_model(
     renamed = labels is not None and tuple(labels) != spec.labels
     if labels is not None:
         spec = replace(spec, labels=tuple(labels))
+    if weights is None or not values:
+        with torch.device("meta"):
+            return Checkpoint(Transformer(spec).eval(), family, (), ())
     model = Transformer(spec)
     model.eval()
     filling = _Filling(model, family, weights, path, new_labels=renamed)

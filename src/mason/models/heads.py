@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from mason.layers import Dropout, HeadSpec, Layout, build_norm
 from mason.layers.activations import activation
 from mason.layers.cross_entropy import linear_cross_entropy
+from mason.layers.linear import Linear
 
 
 class Head(nn.Module):
@@ -26,11 +27,13 @@ class Head(nn.Module):
         self.spec, self.factor = spec, width**-0.5 if spec.scale else 1.0
         inner = (spec.dense_width or width) if spec.dense else width
         self.input_dropout = Dropout(spec.input_dropout)
-        self.dense = nn.Linear(width, inner, bias=spec.dense_bias) if spec.dense else None
+        self.dense = Linear(width, inner, bias=spec.dense_bias) if spec.dense else None
         self.activation = activation(spec.activation) if spec.activation else None
         self.norm = build_norm(spec.norm, inner)
         self.dropout = Dropout(spec.dropout)
-        self.output = nn.Linear(inner, outputs, bias=spec.bias) if outputs else nn.Identity()
+        self.output: nn.Linear | nn.Identity = (
+            Linear(inner, outputs, bias=spec.bias) if outputs else nn.Identity()
+        )
         if tied is not None:
             self.output.weight = tied
 

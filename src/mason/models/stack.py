@@ -142,6 +142,10 @@ class Stack(nn.Module):
             look(0, x)
         plan = AttentionPlan(layout, keys)
         dtype = _score_dtype(x)
+        if x.is_cpu and self.spec.placement == "post":
+            # Normed after every sum, rows may stay in the products' dtype all the way: half the
+            # traffic. Where sums run through all layers unnormed they stay in fp32.
+            x = x.to(dtype)
         biases = {k: plan.biases(self._sight(k), self.relative, dtype) for k in set(self.kinds)}
         angles = {kind: rotary(layout) for kind, rotary in self.rotary.items()}
         crossing = AttentionPlan(layout, source_layout) if source_layout is not None else None

@@ -22,6 +22,8 @@ PIPELINE_TAGS = {
     "translation": "translation",
     "summarisation": "summarization",
     "completion": "text-generation",
+    "code-translation": "text-generation",
+    "code-completion": "text-generation",
 }
 # Markdown and HTML that a file name or label could carry into the card.
 _MARKDOWN = str.maketrans({c: f"\\{c}" for c in "\\`*_{}[]<>#|~"} | {"\n": " ", "\r": " "})

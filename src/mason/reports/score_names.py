@@ -5,7 +5,7 @@ from mason.reports.schema import Baseline, Interval, Scored
 
 _MAIN = (
     *("accuracy", "entity_f1", "word_accuracy", "f1", "pearson"),
-    *("bleu", "rougeL", "edit_similarity"),
+    *("bleu", "rougeL", "same_tree", "edit_similarity"),
 )
 """What a task is judged by: the first of them that it has."""
 
@@ -127,6 +127,12 @@ def _of_texts() -> dict[str, tuple[str, str]]:
         "rouge1": (say("ROUGE-1"), say("Words shared with the summary wanted.")),
         "rouge2": (say("ROUGE-2"), say("Pairs of words shared with the summary wanted.")),
         "rougeL": (say("ROUGE-L"), say("The longest run of words in common, gaps allowed.")),
+        "same_tree": (
+            say("Same program"),
+            say("Share with the syntax tree wanted; layout and comments may differ."),
+        ),
+        "compiles": (say("Compiles"), say("Share that Python's compiler takes.")),
+        "tests_passed": (say("Passes its tests"), say("Share, of the rows that have tests.")),
         "exact_completion": (say("Exactly right"), say("Share written just as wanted.")),
         "edit_similarity": (
             say("Edit similarity"),

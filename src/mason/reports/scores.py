@@ -11,7 +11,7 @@ from mason.reports.score_names import score_names, scores_of
 MOST_LABELS = 14
 FIRST = (
     *("accuracy", "macro_f1", "word_accuracy", "entity_f1", "exact_match", "f1", "pearson"),
-    *("bleu", "chrf", "rougeL", "exact_completion", "edit_similarity"),
+    *("bleu", "chrf", "rougeL", "same_tree", "exact_completion", "edit_similarity"),
 )
 """What a layperson should look at; the rest is folded."""
 

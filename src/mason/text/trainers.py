@@ -9,12 +9,12 @@ from tokenizers import trainers as library
 
 from mason.errors import TokenizerError
 from mason.text.building import bert_template
+from mason.text.infilling import NAMES
 from mason.text.tokenizers import Tokenizer
 
 Kind = Literal["wordpiece", "bpe", "byte-bpe", "unigram"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
-_INFILL = ("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>")
 _NUM_SENTINELS = 100
 
 
@@ -101,7 +101,7 @@ class _Counted:
 def _extra(kind: Kind) -> list[str]:
     if kind == "unigram":
         return [f"<extra_id_{i}>" for i in range(_NUM_SENTINELS)]
-    return list(_INFILL) if kind == "byte-bpe" else []
+    return list(NAMES) if kind == "byte-bpe" else []
 
 
 def _wordpiece(lowercase: bool) -> Backend:

@@ -21,6 +21,16 @@ def extended(tokenizer: Tokenizer, words: Sequence[str]) -> Tokenizer:
     return Tokenizer(backend, tokenizer.config)
 
 
+def with_special(tokenizer: Tokenizer, names: Sequence[str]) -> Tokenizer:
+    """A tokenizer that has each of ``names`` as a special token too, behind its others.
+
+    No text can spell one, and none is shown in what is decoded.
+    """
+    backend = Backend.from_str(json.dumps(tokenizer.rules))
+    backend.add_special_tokens([AddedToken(name, special=True, normalized=False) for name in names])
+    return Tokenizer(backend, tokenizer.config)
+
+
 def trimmed(tokenizer: Tokenizer, used: Iterable[int]) -> tuple[Tokenizer, list[int]]:
     """A tokenizer without the pieces that nothing needs, and the old ids of those it kept.
 

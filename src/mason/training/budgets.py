@@ -11,6 +11,8 @@ import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from mason.errors import SettingsError
+
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _TOKENS_PER_PARAMETER = 20.0
 _MOST_EPOCHS = 40.0
@@ -72,3 +74,20 @@ def batch_tokens(num_tokens: float, max_tokens: int) -> int:
     """Tokens a step, so that a run has about four thousand steps; a power of two."""
     wanted = max(num_tokens / _STEPS, 8.0 * max_tokens, 1024.0)
     return int(min(2 ** round(math.log2(wanted)), 2**19))
+
+
+def seconds_of(budget: str | None) -> float | None:
+    """The seconds of a budget that has to be a time; None: there is none.
+
+    Raises:
+        SettingsError: It is another amount.
+    """
+    if budget is None:
+        return None
+    read = read_budget(budget)
+    if read.unit != "seconds":
+        raise SettingsError(
+            "training.budget is {budget}, and mason train keeps to a time; write it as 20m.",
+            budget=budget,
+        )
+    return read.amount

@@ -6,6 +6,7 @@ them against PyTorch's. What is not here is left to PyTorch.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -33,8 +34,8 @@ def results(func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         return _alike(*args)
     if torch.Tag.pointwise in func.tags and _plain(kwargs):
         given = [x for x in args if isinstance(x, Tensor)]
-        if given and given[0].is_floating_point() and len({x.dtype for x in given}) == 1:
-            dtype = torch.bool if func._opname in _TRUTHS else given[0].dtype
+        if given and all(x.is_floating_point() for x in given):
+            dtype = torch.bool if func._opname in _TRUTHS else _common(given)
             out = _value_by_value(given, dtype)
             return func(*args, **kwargs) if out is None else out
     return func(*args, **kwargs)
@@ -43,6 +44,12 @@ def results(func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
 def _plain(kwargs: Mapping[str, Any]) -> bool:
     """Whether they leave dtype and layout alone."""
     return all(isinstance(x, int | float | str | None) for x in kwargs.values())
+
+
+def _common(given: Sequence[Tensor]) -> torch.dtype:
+    """What they are computed in; a number without dimensions does not widen the others."""
+    wide = [x.dtype for x in given if x.ndim] or [x.dtype for x in given]
+    return reduce(torch.promote_types, wide)
 
 
 def _value_by_value(given: Sequence[Tensor], dtype: torch.dtype) -> Tensor | None:
@@ -100,7 +107,8 @@ def _joined(given: Sequence[Tensor], dim: int = 0) -> Tensor:
 
 def _norm(x: Tensor, shape: Sequence[int], *_: object) -> tuple[Tensor, Tensor, Tensor]:
     lead = (*x.shape[: -len(shape)], *[1] * len(shape))
-    return _alike(x), x.new_empty(lead), x.new_empty(lead)
+    dtype = torch.promote_types(x.dtype, torch.float32)
+    return _alike(x), x.new_empty(lead, dtype=dtype), x.new_empty(lead, dtype=dtype)
 
 
 def _norm_backward(

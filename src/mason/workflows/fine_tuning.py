@@ -28,7 +28,7 @@ from mason.runtime import (
 from mason.settings import RANDOM_WEIGHTS_ONLY, Settings, load_settings, refuse_unused
 from mason.sources import find_model
 from mason.text import load_tokenizer
-from mason.training.budgets import read_budget
+from mason.training.budgets import seconds_of
 from mason.training.history import History
 from mason.training.loop import Scores, Watch, fit
 from mason.training.pacing import Pacing
@@ -260,6 +260,7 @@ class Session:
             pick_device(self.settings.training.device),
             fresh=model.fresh,
             recompute=self.settings.training.recompute,
+            budget=seconds_of(self.settings.training.budget),
         )
         needs = look_first(job, self.notice)
         if needs is None:
@@ -298,15 +299,8 @@ class Session:
 
     def _pacing(self) -> Pacing | None:
         """What keeps training, with what came before it, within a budget of time."""
-        if self.settings.training.budget is None:
-            return None
-        budget = read_budget(self.settings.training.budget)
-        if budget.unit != "seconds":
-            raise SettingsError(
-                "training.budget is {budget}, and mason train keeps to a time; write it as 20m.",
-                budget=self.settings.training.budget,
-            )
-        return Pacing(max(1.0, budget.amount - sum(self.seconds.values())))
+        seconds = seconds_of(self.settings.training.budget)
+        return None if seconds is None else Pacing(max(1.0, seconds - sum(self.seconds.values())))
 
     def _measure(
         self,

@@ -29,6 +29,7 @@ def fine_tuning(
     *,
     fresh: Sequence[str] = (),
     recompute: bool = False,
+    budget: float | None = None,
 ) -> Job:
     """Training for a task; see ``Job``."""
 
@@ -43,6 +44,7 @@ def fine_tuning(
             device,
             fresh=fresh,
             recompute=recompute,
+            budget=budget,
         )
 
     return Job(
@@ -55,6 +57,7 @@ def fine_tuning(
         task.held(held) if held else None,
         fresh,
         recompute,
+        budget=budget,
         cut=cut,
     )
 

@@ -1,11 +1,10 @@
 """What a run needs of the machine, and what to change where it does not fit."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from mason.errors import RunError
 from mason.language import say
@@ -18,11 +17,10 @@ from mason.runtime import (
     pick_precision,
     resident_bytes,
 )
-from mason.settings import OutputSettings
-from mason.tasks.pretraining import Learner
 from mason.training.forecast import Forecast, forecast, measure_speed, memory_of_each
 from mason.training.recipe import Recipe
-from mason.training.state import Objective
+from mason.workflows.job import Held as Held
+from mason.workflows.job import Job as Job
 
 MARGIN = 1.15
 """A run fits if even so much more would: no measured run needed more, 1.12 at most
@@ -30,50 +28,6 @@ MARGIN = 1.15
 _TWO_AVERAGES = ("adamw", "schedule_free")
 """Optimisers with two more values for each of the model's."""
 _LEARNED = ("weights", "gradients", "optimizer")
-
-
-@dataclass(frozen=True)
-class Job:
-    """A run before it begins.
-
-    Attributes:
-        network: On any device, the meta device included.
-        objective: What is learned from; where the network has no values, lengths alone count.
-        recipe: Every number of the run.
-        output: What is kept on the disk.
-        device: Where it will run.
-        process: Bytes the process holds without the network.
-        held: What is read between the steps, if anything.
-        fresh: Parameters that start from random weights.
-        recompute: Whether the backward pass computes activations again.
-        processes: How many learn together, each on a device of its own or all on the CPU.
-        cut: The same run with texts of at most so many tokens, where that can be had.
-    """
-
-    network: Learner
-    objective: Objective
-    recipe: Recipe
-    output: OutputSettings
-    device: torch.device
-    process: int
-    held: "Held | None" = None
-    fresh: Sequence[str] = ()
-    recompute: bool = False
-    processes: int = 1
-    cut: "Callable[[int], Job] | None" = None
-
-
-@dataclass(frozen=True)
-class Held:
-    """What an evaluation reads.
-
-    Attributes:
-        num_tokens: All of it.
-        infer: Its costliest forward pass.
-    """
-
-    num_tokens: int
-    infer: Callable[[nn.Module], object]
 
 
 @dataclass(frozen=True)
@@ -103,6 +57,7 @@ class Needs:
         changes: Where it does not fit: what to change, cheapest first.
         flops_per_token: Operations of matrix products, forward and backward.
         processes: How many share it; memory is that of each, time and disk are for all.
+        paced: Whether the time was given, and the number of steps follows from it.
     """
 
     memory: Mapping[str, int]
@@ -118,6 +73,7 @@ class Needs:
     changes: tuple[Change, ...] = ()
     flops_per_token: float = 0.0
     processes: int = 1
+    paced: bool = False
 
     @property
     def peak(self) -> int:
@@ -154,6 +110,8 @@ class Needs:
     def sentences(self) -> list[str]:
         """The first lines of a run: what it needs, and what was or should be changed."""
         lines = [self.sentence]
+        if self.paced:
+            lines.append(say("That is time for about {steps:,} steps.", steps=self.num_steps))
         if self.processes > 1:
             lines.append(say("The memory is that of each of {num} processes.", num=self.processes))
         if self.smaller_passes:
@@ -259,7 +217,7 @@ def _forecast(job: Job) -> Forecast:
 
 
 def _needs(job: Job, limit: int) -> Needs:
-    told = _forecast(job)
+    told, seconds = _within(job, _forecast(job))
     each = memory_of_each(told.memory, job.network, job.processes)
     memory = {"process": job.process, **each}
     if job.held is not None and (job.output.folder is None or not job.output.checkpoints):
@@ -272,13 +230,24 @@ def _needs(job: Job, limit: int) -> Needs:
         limit,
         _disk(job, told),
         free_disk(folder) if folder else None,
-        _seconds(job, told),
+        seconds,
         told.num_parameters,
         told.num_steps,
         job.recipe,
         flops_per_token=told.read.flops / told.tokens_read,
         processes=job.processes,
+        paced=job.budget is not None and seconds is not None,
     )
+
+
+def _within(job: Job, told: Forecast) -> tuple[Forecast, float | None]:
+    """The forecast and its seconds; where a time is given, with as many steps as fit."""
+    seconds = _seconds(job, told)
+    if job.budget is None or seconds is None:
+        return told, seconds
+    share = job.budget / seconds
+    steps = max(1, round(told.num_steps * share))
+    return replace(told, num_steps=steps, num_tokens=round(told.num_tokens * share)), job.budget
 
 
 def _in_background(job: Job) -> bool:

@@ -24,6 +24,7 @@ from mason.tasks.pretraining import (
     Texts,
 )
 from mason.text import Tokenizer
+from mason.text.infilling import find_infill
 from mason.text.trainers import Kind
 
 
@@ -172,18 +173,13 @@ def marks_of(tokenizer: Tokenizer) -> Marks:
     first = special.cls if special.cls is not None else special.bos
     last = special.sep if special.sep is not None else special.eos
     sentinels = _numbered(tokenizer, "<extra_id_{}>")
-    infill = [
-        tokenizer.token_id(name) for name in ("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>")
-    ]
-    prefix, suffix, middle = infill
-    known = prefix is not None and suffix is not None and middle is not None
     return Marks(
         tokenizer.num_tokens,
         first,
         last,
         special.mask,
         sentinels,
-        (prefix, suffix, middle) if known else None,  # type: ignore[arg-type]
+        find_infill(tokenizer),
     )
 
 

@@ -29,6 +29,8 @@ class Chosen:
     labels: Sequence[str] | None = None
     max_tokens: int | None = None
     dropout: float | None = None
+    values: bool = True
+    """Whether weights are read; to plan a run, their shapes are enough."""
 
 
 @dataclass(frozen=True)
@@ -80,9 +82,10 @@ def open_model(path: Path, chosen: Chosen, *, heads: Sequence[str]) -> Opened:
     Raises:
         MasonError: It cannot be read, or its parts do not fit each other.
     """
-    _check_whole(path)
+    if chosen.values:
+        _check_whole(path)
     tokenizer = load_tokenizer(path)
-    found = load_model(path, heads=tuple(heads), labels=chosen.labels)
+    found = load_model(path, heads=tuple(heads), labels=chosen.labels, values=chosen.values)
     if chosen.dropout is not None:
         set_dropout(found.model, chosen.dropout)
     spec = found.model.spec

@@ -20,12 +20,15 @@ from mason.settings import PRETRAINING_ONLY, Settings, load_settings, refuse_unu
 from mason.sources import find_model
 from mason.tasks.classification import HEAD, Examples
 from mason.text import Tokenizer, load_tokenizer
+from mason.training.budgets import seconds_of
 from mason.training.defaults import recipe_for
 from mason.workflows import jobs
+from mason.workflows.model import Model
 from mason.workflows.needs import Job, Needs, look
-from mason.workflows.opening import cut_for
-from mason.workflows.preparing import prepare, texts_of
-from mason.workflows.tasks import DEFAULT_TASK, find_task
+from mason.workflows.opening import Chosen, cut_for
+from mason.workflows.preparing import Prepared, prepare, texts_of
+from mason.workflows.starting import Beginning
+from mason.workflows.tasks import DEFAULT_TASK, Task, find_task
 
 Say = Callable[[str], None]
 _TOKENIZERS = ("tokenizer.json", "vocab.txt", "tokenizer.model", "spiece.model", "vocab.json")
@@ -65,15 +68,10 @@ def plan(
 
 
 def _job(settings: Settings, notice: Say) -> Job:
-    refuse_unused(settings, PRETRAINING_ONLY, "mason plan")
     task = find_task(settings.task)
     if task.name != DEFAULT_TASK:
-        raise SettingsError(
-            "mason plan knows {known} alone so far; mason train --task {task} says what it needs "
-            "before its first step.",
-            known=DEFAULT_TASK,
-            task=task.name,
-        )
+        return _as_trained(settings, task, notice)
+    refuse_unused(settings, PRETRAINING_ONLY, "mason plan")
     chosen, training = settings.model, settings.training
     if chosen.source is None:
         raise SettingsError("No model is named; give one with --model, such as all-MiniLM-L6-v2.")
@@ -119,6 +117,58 @@ def _job(settings: Settings, notice: Say) -> Job:
         device,
         recompute=training.recompute,
     )
+
+
+def _as_trained(settings: Settings, task: Task[Any, Any], notice: Say) -> Job:
+    """The run as it will be, up to its first step, of a network without values."""
+    refuse_unused(settings, task.unused, "mason plan")
+    if settings.data.train is None:
+        raise SettingsError(
+            "mason plan needs the data of a run for {task}; give a file with --data.",
+            task=task.name,
+        )
+    keep_freed_memory()
+    prepared = prepare(settings.data, task, seed=settings.training.seed)
+    with torch.device("meta"):
+        model = _hollow(settings, task, prepared, notice)
+    prepared = task.restrict(model, prepared)
+    task.adopt(model, prepared)
+    examples = {
+        name: task.examples(model, table, prepared.columns)
+        for name, table in prepared.tables.items()
+        if name != "test"
+    }
+    train = examples["train"]
+    return jobs.fine_tuning(
+        task,
+        model.network,
+        train,
+        examples.get("valid"),
+        task.recipe(settings, model.network, train),
+        settings.output,
+        pick_device(settings.training.device),
+        recompute=settings.training.recompute,
+        budget=seconds_of(settings.training.budget),
+    )
+
+
+def _hollow(settings: Settings, task: Task[Any, Any], prepared: Prepared, notice: Say) -> Model:
+    """The model that will be trained, all but its values."""
+    chosen = settings.model
+    if chosen.source is not None:
+        path = find_model(chosen.source, revision=chosen.revision)
+        said = Chosen(
+            chosen.source,
+            max_tokens=chosen.max_tokens,
+            dropout=settings.training.dropout,
+            values=False,
+        )
+        started: Model = task.start(path, said, prepared)
+        return started
+    if chosen.shape is None:
+        raise SettingsError("No model is named; give one with --model, such as all-MiniLM-L6-v2.")
+    created: Model = task.create(settings, prepared, Beginning(None, notice))
+    return created
 
 
 def _found(source: str, revision: str | None) -> tuple[dict[str, Any], Tokenizer | None]:

@@ -26,6 +26,10 @@ class Rewriter(Model):
 
     SEPARATOR: ClassVar[str] = "\n"
     """Of a new model."""
+    KEEPS_END: ClassVar[bool] = False
+    """Whether a text that is too long loses its beginning, not its end."""
+    DRAFTS: ClassVar[int] = 0
+    """Tokens guessed ahead from the text that is read."""
 
     separator: str = "\n"
     max_new_tokens: int = 128
@@ -65,7 +69,8 @@ class Rewriter(Model):
         for ids in self.tokenizer.encode_ids(texts):
             begun = ids[:-1] if ids and ids[-1] == self.end else ids
             if self.max_tokens is not None:
-                begun = begun[: max(1, self.max_tokens - self.max_new_tokens - len(between))]
+                room = max(1, self.max_tokens - self.max_new_tokens - len(between))
+                begun = begun[-room:] if self.KEEPS_END else begun[:room]
             found.append([*begun, *between] or [self.end])
         return found
 
@@ -91,7 +96,11 @@ class Rewriter(Model):
         """What it writes for a text, or for each of a list."""
         if isinstance(texts, str):
             return self.predict([texts])[0]
-        sources, found = self.read(texts), [""] * len(texts)
+        return self.answers(self.read(texts))
+
+    def answers(self, sources: Sequence[Sequence[int]]) -> list[str]:
+        """What it writes for texts as the network reads them."""
+        found = [""] * len(sources)
         # Texts of like length end together, and memory is bounded by what they may grow to.
         grown = [len(source) + self.max_new_tokens for source in sources]
         for run in reading_passes(grown, _PASS):
@@ -102,7 +111,10 @@ class Rewriter(Model):
 
     def _write(self, sources: Sequence[Sequence[int]]) -> list[list[int]]:
         sampling = Sampling(
-            max_new_tokens=self.max_new_tokens, num_beams=self.num_beams, stop_tokens=(self.end,)
+            max_new_tokens=self.max_new_tokens,
+            num_beams=self.num_beams,
+            stop_tokens=(self.end,),
+            num_drafts=self.DRAFTS if self.num_beams == 1 else 0,
         )
         return [answer.tokens for answer in generate(self.network, sources, sampling)]
 
@@ -131,3 +143,4 @@ class Completer(Rewriter):
 
     task: ClassVar[str] = "completion"
     SEPARATOR: ClassVar[str] = ""
+    KEEPS_END: ClassVar[bool] = True

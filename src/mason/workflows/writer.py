@@ -12,6 +12,7 @@ from mason.generation import Sampling as Sampling
 from mason.generation import generate, stream
 from mason.models.transformer import Transformer
 from mason.text.chat import Message, chat_ids
+from mason.text.infilling import infill_ids
 from mason.workflows.model import Model
 from mason.workflows.opening import Chosen, open_model
 
@@ -27,12 +28,22 @@ class Writer(Model):
 
     @overload
     def generate(
-        self, prompts: str, sampling: Sampling = ..., *, draft: "Writer | None" = ...
+        self,
+        prompts: str,
+        sampling: Sampling = ...,
+        *,
+        draft: "Writer | None" = ...,
+        suffix: str | None = ...,
     ) -> Generated: ...
 
     @overload
     def generate(
-        self, prompts: list[str], sampling: Sampling = ..., *, draft: "Writer | None" = ...
+        self,
+        prompts: list[str],
+        sampling: Sampling = ...,
+        *,
+        draft: "Writer | None" = ...,
+        suffix: str | None = ...,
     ) -> list[Generated]: ...
 
     def generate(
@@ -41,6 +52,7 @@ class Writer(Model):
         sampling: Sampling = _LIKELIEST,
         *,
         draft: "Writer | None" = None,
+        suffix: str | None = None,
     ) -> Generated | list[Generated]:
         """Go on from a text, or from each of a list of them.
 
@@ -48,12 +60,14 @@ class Writer(Model):
             prompts: Texts.
             sampling: How much to write, and how tokens are chosen.
             draft: A smaller model with the same tokens that guesses ahead.
+            suffix: What follows the gap that is to be filled; None: there is no gap.
 
         Raises:
-            MasonError: A text is empty or too long, or the settings do not fit together.
+            MasonError: A text is empty or too long, the settings do not fit together, or the
+                model does not know fill-in-the-middle.
         """
         texts = [prompts] if isinstance(prompts, str) else prompts
-        found = self._write([self._ids(text) for text in texts], sampling, draft)
+        found = self._write([self._ids(text, suffix) for text in texts], sampling, draft)
         return found[0] if isinstance(prompts, str) else found
 
     def predict(self, *given: Any, **options: Any) -> Any:
@@ -61,10 +75,15 @@ class Writer(Model):
         return self.generate(*given, **options)
 
     def stream(
-        self, prompt: str, sampling: Sampling = _LIKELIEST, *, draft: "Writer | None" = None
+        self,
+        prompt: str,
+        sampling: Sampling = _LIKELIEST,
+        *,
+        draft: "Writer | None" = None,
+        suffix: str | None = None,
     ) -> Iterator[str]:
         """What ``generate`` writes, piece by piece; never half a character."""
-        return self._stream(self._ids(prompt), sampling, draft)
+        return self._stream(self._ids(prompt, suffix), sampling, draft)
 
     def reply(
         self,
@@ -111,7 +130,9 @@ class Writer(Model):
             self.network, prompt, settled, tokenizer=self.tokenizer, draft=_network(draft)
         )
 
-    def _ids(self, text: str) -> list[int]:
+    def _ids(self, text: str, suffix: str | None = None) -> list[int]:
+        if suffix is not None:
+            return infill_ids(self.tokenizer, text, suffix)
         (ids,) = self.tokenizer.encode_ids([text])
         # A text that goes on has no end yet, whatever the tokenizer puts there.
         if self.network.encoder is None and ids and ids[-1] == self.tokenizer.special.eos:

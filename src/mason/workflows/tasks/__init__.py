@@ -5,6 +5,7 @@ from typing import Any
 from mason.errors import SettingsError
 from mason.workflows.tasks.answering import Answering
 from mason.workflows.tasks.classification import Classification
+from mason.workflows.tasks.code import CodeCompletion, CodeTranslation
 from mason.workflows.tasks.regression import Regression
 from mason.workflows.tasks.tagging import Tagging
 from mason.workflows.tasks.task import Examples, Task
@@ -20,6 +21,8 @@ TASKS: dict[str, Task[Any, Any]] = {
         Translation(),
         Summarisation(),
         Completion(),
+        CodeTranslation(),
+        CodeCompletion(),
     )
 }
 DEFAULT_TASK = Classification.name

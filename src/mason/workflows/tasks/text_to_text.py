@@ -17,7 +17,7 @@ from mason.errors import SettingsError
 from mason.evaluation.language import held_scores, held_tokens, read_costliest
 from mason.evaluation.texts import judge_texts, lead_sentence
 from mason.language import say
-from mason.metrics.texts import TextScores, bleu_and_chrf, match_scores, rouge
+from mason.metrics.texts import Measure, TextScores, bleu_and_chrf, match_scores, rouge
 from mason.models.transformer import Transformer, num_parameters
 from mason.settings import PRETRAINING_ONLY, DataSettings, Settings
 from mason.tasks.text_to_text import HEAD, Exchanges, TextToText
@@ -167,15 +167,19 @@ class TextTask(Task[Rewriter, Exchanges]):
         sources, wanted = texts_of(some, columns.text), texts_of(some, columns.target)
         told = judge_texts(
             sources,
-            model.predict(sources),
+            self.answer(model, some, columns),
             wanted,
-            self.scores,
+            self.measures(some, columns),
             rivals=self.rivals(sources, prepared),
         )
         for mistake in told["errors"]:
             place = mistake.pop("place")
             mistake |= {"row": int(some.rows[place]), "file": str(some.path)}
         return {"split": split, "rows": len(some), "confidence": 0.95, **told}
+
+    def measures(self, table: Table, columns: Columns) -> Measure:
+        """What scores texts written for these rows."""
+        return self.scores
 
     @abstractmethod
     def scores(self, written: Sequence[str], wanted: Sequence[str]) -> TextScores:
