@@ -13,6 +13,8 @@ NAMES = (
     "startup",
     "corpus",
     "generation",
+    "constrained",
+    "evaluation",
 )
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mason.workflows import (
         Classifier,
+        Constraint,
         Generated,
         Model,
         Prediction,
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Classifier",
+    "Constraint",
     "Generated",
     "Model",
     "Prediction",

@@ -108,3 +108,22 @@ def test_in_python(folder: str, capsys: Capture) -> None:
     assert "".join(writer.stream("Once upon", sampling)) == one.text
     talk = [{"role": "user", "content": "Hello."}]
     assert "".join(writer.stream_reply(talk, sampling)) == writer.reply(talk, sampling).text
+
+
+def test_answers_that_fit_a_schema_an_expression_or_a_grammar(
+    folder: str, tmp_path: Path, capsys: Capture
+) -> None:
+    schema, grammar = tmp_path / "schema.json", tmp_path / "grammar.lark"
+    schema.write_text('{"enum": ["red", "green"]}', encoding="utf-8")
+    grammar.write_text('start: "red" | "green"', encoding="utf-8")
+    assert mason(["complete", folder, "It is", *FEW, "--json-schema", str(schema)]) == 0
+    assert json.loads(capsys.readouterr().out) in ("red", "green")
+    assert mason(["chat", folder, "Which?", *FEW, "--grammar", str(grammar)]) == 0
+    assert capsys.readouterr().out.strip() in ("red", "green")
+    assert mason(["complete", folder, "It is", *FEW, "--regex", "[0-9]{3}-[0-9]{9}"]) == 0
+    assert "ended at 7 tokens, before the constraint was met" in capsys.readouterr().err
+    both = ["--regex", "a", "--grammar", str(grammar)]
+    assert mason(["complete", folder, "It is", *both]) == 2
+    assert "keep one of them" in capsys.readouterr().err
+    assert mason(["complete", folder, "It is", "--json-schema", str(tmp_path / "none.json")]) == 2
+    assert "cannot be read" in capsys.readouterr().err

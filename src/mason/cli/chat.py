@@ -42,7 +42,7 @@ def chat(
         if live:
             writing.show(writer.stream_reply(messages, sampling, draft=draft))
         else:
-            writing.tell(one, writer.reply(messages, sampling, draft=draft), json_lines)
+            writing.tell(one, writer.reply(messages, sampling, draft=draft), json_lines, options)
     return 0
 
 

@@ -37,5 +37,5 @@ def complete(
         return 0
     answers = writer.generate(texts, sampling, draft=draft, suffix=suffix)
     for one, found in zip(texts, answers, strict=True):
-        writing.tell(one, found, json_lines)
+        writing.tell(one, found, json_lines, options)
     return 0

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from mason.cli.terminal import notice
 from mason.errors import DataError, SettingsError, SourceError
 from mason.language import say
 
 if TYPE_CHECKING:
-    from mason.workflows import Generated, Sampling, Writer
+    from mason.workflows import Constraint, Generated, Sampling, Writer
 
 Source = Annotated[
     str, Parameter(help=say("A folder, .gguf file, hub id, modelscope:owner/name or short name."))
@@ -70,6 +71,15 @@ class Options:
     draft: Annotated[
         str | None, Parameter(help=say("A smaller model with the same tokens, to guess ahead."))
     ] = None
+    json_schema: Annotated[
+        str | None, Parameter(help=say("A file with a JSON schema that every answer fits."))
+    ] = None
+    regex: Annotated[
+        str | None, Parameter(help=say("A regular expression that every answer matches."))
+    ] = None
+    grammar: Annotated[
+        str | None, Parameter(help=say("A file with a grammar, as Lark has them, of the answers."))
+    ] = None
 
     weights: Annotated[
         Literal["fp32", "bf16", "int8"] | None,
@@ -84,13 +94,29 @@ class Options:
             raise SettingsError(
                 "--draft names a model that guesses ahead; say how far with --num-drafts 4."
             )
-        told = {
-            f.name: getattr(self, f.name)
-            for f in fields(self)
-            if f.name not in ("draft", "weights")
-        }
+        told = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _APART}
         told["early_stopping"] = {"no": False, "yes": True}.get(self.early_stopping, "never")
-        return Sampling(**told)
+        return Sampling(**told, constraint=self._constraint())
+
+    @property
+    def constrains(self) -> bool:
+        """Whether answers have to fit something."""
+        return (self.json_schema, self.regex, self.grammar) != (None, None, None)
+
+    def _constraint(self) -> "Constraint | None":
+        from mason.workflows import Constraint
+
+        if [self.json_schema, self.regex, self.grammar].count(None) < 2:
+            raise SettingsError("--json-schema, --regex and --grammar are given; keep one of them.")
+        if self.json_schema is not None:
+            return Constraint.json_schema(_content(Path(self.json_schema)))
+        if self.grammar is not None:
+            return Constraint.grammar(_content(Path(self.grammar)))
+        return None if self.regex is None else Constraint.regex(self.regex)
+
+
+_APART = ("draft", "weights", "json_schema", "regex", "grammar")
+"""Options that are no fields of ``Sampling``."""
 
 
 Chosen = Annotated[Options, Parameter(name="*")]
@@ -128,22 +154,36 @@ def given_texts(text: str | None, file: str | None) -> list[str] | None:
 
 
 def _lines(file: Path) -> list[str]:
+    lines = _content(file).splitlines()
+    if not lines:
+        raise DataError("{file} is empty; write a text a line.", file=file)
+    return lines
+
+
+def _content(file: Path) -> str:
     try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
+        return file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise DataError("{file} is not UTF-8; convert it first.", file=file) from None
     except OSError as error:
         raise SourceError(
             "{file} cannot be read ({reason}).", file=file, reason=error.strerror or error
         ) from None
-    if not lines:
-        raise DataError("{file} is empty; write a text a line.", file=file)
-    return lines
 
 
-def tell(given: str, found: "Generated", json_lines: bool) -> None:
-    """Print an answer, or several, best first."""
+def tell(given: str, found: "Generated", json_lines: bool, options: Options) -> None:
+    """Print an answer, or several, best first; those a constraint did not see the end of, said."""
     answers = [found, *found.others]
+    cut = sum(answer.finish == "length" for answer in answers)
+    if cut and options.constrains:
+        notice(
+            say(
+                "{count} answers ended at {limit} tokens, before the constraint was met; raise "
+                "--max-new-tokens.",
+                count=cut,
+                limit=options.max_new_tokens,
+            )
+        )
     if json_lines:
         told = [
             {"text": a.text, "score": a.score, "finish": a.finish}
@@ -169,4 +209,6 @@ def show(pieces: Iterator[str]) -> str:
 def streams(asked: bool, json_lines: bool, options: Options, texts: int) -> bool:
     """Whether to print as it comes: asked for, or one plain answer on a terminal."""
     plain = texts == 1 and not json_lines and options.num_beams == options.num_return == 1
+    # Whether a constraint was met is known, and said, at the end.
+    plain = plain and not options.constrains
     return asked or (plain and sys.stdout.isatty())

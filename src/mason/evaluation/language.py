@@ -9,26 +9,32 @@ import torch
 from torch import nn
 
 from mason.data.corpora.store import TokenStore
+from mason.runtime import return_freed_memory
 from mason.text import Tokenizer
 from mason.training.step import seed_step
 from mason.training.world import ALONE, World
 
 _HELD_TOKENS = 40_000
-"""Most held-out tokens an evaluation reads."""
+"""Most held-out tokens an evaluation reads unless it is told otherwise."""
+_PASS = 8192
+"""Tokens that are read at once: memory is bounded by them, whatever the number of passages."""
 
 
 @torch.no_grad()
-def held_scores(model: nn.Module, held: Any, world: World = ALONE) -> dict[str, float]:
+def held_scores(
+    model: nn.Module, held: Any, world: World = ALONE, *, most: int | None = _HELD_TOKENS
+) -> dict[str, float]:
     """Mean loss of a target on held-out text, and what else the objective can be judged by.
 
     An objective may have ``scores``, which gives for a run sums and counts by the name of a
     field of ``Evaluation``, its ``valid_loss`` among them. The same holes are drawn every time.
-    Each process of ``world`` reads its share; the answer is the same in all.
+    Each process of ``world`` reads its share; the answer is the same in all. About ``most``
+    tokens are read (None: all), a few thousand at once.
     """
     seed_step(0, 0)
     sums: dict[str, float] = {}
     counts: dict[str, float] = {}
-    for run, counted in world.rounds(list(_runs(held.lengths))):
+    for run, counted in world.rounds(list(_runs(held.lengths, most))):
         num = held.count(run)
         if hasattr(held, "scores"):
             told = world.ask(held.scores, model, run)
@@ -53,14 +59,21 @@ def read_costliest(model: nn.Module, held: Any) -> None:
     held.loss(model, run)
 
 
-def _runs(lengths: Sequence[int]) -> Iterator[list[int]]:
-    read = 0
-    for start in range(0, len(lengths), 16):
-        run = list(range(start, min(start + 16, len(lengths))))
+def _runs(lengths: Sequence[int], most: int | None = _HELD_TOKENS) -> Iterator[list[int]]:
+    """Passages in their order, in runs of at most ``_PASS`` tokens or a single passage."""
+    run: list[int] = []
+    held = read = 0
+    for i, length in enumerate(lengths):
+        if run and held + length > _PASS:
+            yield run
+            return_freed_memory()
+            run, held, read = [], 0, read + held
+            if most is not None and read >= most:
+                return
+        run.append(i)
+        held += length
+    if run:
         yield run
-        read += sum(lengths[i] for i in run)
-        if read >= _HELD_TOKENS:
-            return
 
 
 def unigram_loss(store: TokenStore, *, asked: TokenStore | None = None) -> float:

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from mason.generation.constraints import permitted
 from mason.generation.sampling import Sampling
 
 
@@ -75,13 +76,16 @@ def choose(
     contexts: Sequence[Context] | None,
     uniforms: Sequence[float] | None,
     sampling: Sampling,
+    allowed: Bool[Tensor, "R V"] | None = None,
 ) -> Int[Tensor, "R"]:
     """A token for each row: the likeliest, or that at its number in [0, 1) of the whole.
 
     One number a token, so that what is drawn is the same on every device, to rounding, and
-    does not depend on the other rows.
+    does not depend on the other rows. ``allowed`` is what a constraint leaves to choose from.
     """
     scores = adjusted(logits, contexts, sampling)
+    if allowed is not None:
+        scores = permitted(scores, allowed)
     if not sampling.temperature:
         return scores.argmax(-1)
     assert uniforms is not None, "a draw needs a number"

@@ -9,6 +9,7 @@ from torch import Tensor
 from mason.errors import SettingsError
 from mason.generation.beams import search
 from mason.generation.choosing import choose, log_probabilities
+from mason.generation.constraints import Guide, start_guide
 from mason.generation.decoding import Decoding, check_prompts, prefill, start_decoding
 from mason.generation.drafts import Drafter, DraftModel, PromptLookup
 from mason.generation.lines import Generated, Line, numbers_of
@@ -40,7 +41,7 @@ def generate(
         model: A decoder with or without an encoder, with the head ``language``.
         prompts: Token ids, as long as each may be; an encoder reads them if there is one.
         sampling: What to generate, and how.
-        tokenizer: What spells the answers; needed for stop texts.
+        tokenizer: What spells the answers; needed for stop texts and a constraint.
         draft: A smaller model that guesses ahead; None: guesses are looked up in the text.
 
     Raises:
@@ -109,6 +110,7 @@ def _decode(
     # By length, so that sequences of similar length lie side by side in the cache.
     order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
     ordered = [prompts[i] for i in order]
+    guide = _guide(model, sampling, stops, tokenizer)
     decoding, first = start_decoding(model, ordered, sampling.max_new_tokens)
     drafter = _drafter(model, draft, ordered, sampling)
     rows = prefill(decoding, first, sampling.prefill_chunk)
@@ -127,6 +129,7 @@ def _decode(
             stops,
             numbers_of(ordered[i], number % sampling.num_return, sampling.seed),
             None if tokenizer is None else TextStream(tokenizer, first[i] if alone else ()),
+            None if guide is None else guide.copy(),
         )
         for number, i in enumerate(copies)
     ]
@@ -142,7 +145,8 @@ def _decode(
 def _accept(lines: Sequence[Line], logits: Tensor, sampling: Sampling) -> None:
     contexts = [c for line in lines for c in line.contexts()] if sampling.penalises else None
     numbers = [n for line in lines for n in line.numbers()] if sampling.temperature else None
-    tokens = choose(logits, contexts, numbers, sampling)
+    allowed = torch.cat([line.allowed() for line in lines]) if sampling.constraint else None
+    tokens = choose(logits, contexts, numbers, sampling, allowed)
     likely = log_probabilities(logits, tokens).tolist()
     chosen, start = tokens.tolist(), 0
     for line in lines:
@@ -169,10 +173,11 @@ def _read(
     lines: Sequence[Line], decoding: Decoding, drafter: Drafter | None, sampling: Sampling
 ) -> Tensor:
     """Hidden states of each line's last token and of the guesses that follow it."""
+    guesses: list[list[int]] = [[] for _ in lines]
     if drafter is not None:
         guesses = drafter.propose([line.tokens for line in lines], sampling.num_drafts)
-        for line, guess in zip(lines, guesses, strict=True):
-            line.draft = guess[: line.room - 1]
+    for line, guess in zip(lines, guesses, strict=True):
+        line.expect(guess)
     chunk = [[line.tokens[-1], *line.draft] for line in lines]
     return decoding.read(Packed.of(chunk, device=device_of(decoding.model)))
 
@@ -189,6 +194,16 @@ def _drafter(
         return DraftModel(draft, prompts, sampling.max_new_tokens)
     # A lone decoder has the prompt in its own text.
     return PromptLookup(prompts if model.encoder else [()] * len(prompts))
+
+
+def _guide(
+    model: Transformer, sampling: Sampling, stops: Collection[int], tokenizer: Tokenizer | None
+) -> Guide | None:
+    if sampling.constraint is None:
+        return None
+    assert tokenizer is not None, "checked before"
+    size = model.spec.stack.embedding.vocab_size
+    return start_guide(sampling.constraint, tokenizer, stops, size, sampling.max_new_tokens)
 
 
 def _best(found: list[Generated]) -> Generated:
@@ -217,6 +232,8 @@ def _check(
             check_prompts(reader.spec, prompts, sampling.max_new_tokens)
     if sampling.stop and tokenizer is None:
         raise SettingsError("Stop texts need a tokenizer; give one, or stop at tokens.")
+    if sampling.constraint is not None and tokenizer is None:
+        raise SettingsError("A constraint needs a tokenizer; give the model's.")
     if draft is not None and draft.spec.vocab_size != model.spec.vocab_size:
         raise SettingsError(
             "The draft model has {theirs} tokens and the model {ours}; choose one with the same "

@@ -6,7 +6,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from jaxtyping import Bool
+from torch import Tensor
+
 from mason.generation.choosing import Context
+from mason.generation.constraints import Guide
 from mason.generation.sampling import Sampling
 from mason.text.streaming import TextStream
 
@@ -44,6 +48,7 @@ class Line:
         stops: Tokens that end it.
         random: Where its numbers come from.
         stream: What spells it; None: nobody asked for text.
+        guide: Its own place in a constraint, where there is one.
     """
 
     def __init__(
@@ -54,12 +59,13 @@ class Line:
         stops: Collection[int],
         random: random.Random,
         stream: TextStream | None,
+        guide: Guide | None = None,
     ) -> None:
         self.prompt, self.tokens, self.num_given = prompt, list(given), len(given)
         self.log_probabilities: list[float] = []
         self.finish: Finish | None = None
         self.text, self.draft = "", list[int]()
-        self._sampling, self._stops, self._stream = sampling, stops, stream
+        self._sampling, self._stops, self._stream, self._guide = sampling, stops, stream, guide
         self._random, self._numbers = random, list[float]()
         self._shown = 0
 
@@ -88,6 +94,16 @@ class Line:
             self._numbers.append(self._random.random())
         return self._numbers[start : start + len(self.draft) + 1]
 
+    def allowed(self) -> Bool[Tensor, "R V"]:
+        """What its constraint lets come next, and after each token of the draft."""
+        assert self._guide is not None, "there is no constraint"
+        return self._guide.allowed(self.draft)
+
+    def expect(self, guess: Sequence[int]) -> None:
+        """Take a draft: what the constraint leaves no choice of, or else the guess."""
+        forced = [] if self._guide is None else self._guide.forced()
+        self.draft = list(forced or guess)[: self.room - 1]
+
     def accept(self, tokens: Sequence[int], log_probabilities: Sequence[float]) -> None:
         """Take the token chosen, then those after the draft as long as the draft was right."""
         guesses = [*self.draft, None]
@@ -99,7 +115,7 @@ class Line:
     def _add(self, token: int, log_probability: float) -> None:
         self.tokens.append(token)
         self.log_probabilities.append(log_probability)
-        if token in self._stops:
+        if token in self._stops or self._completes(token):
             self.finish = "stop"
         elif not self.room:
             self.finish = "length"
@@ -107,6 +123,13 @@ class Line:
             self._spell(self._stream.add(token))
             if self.finish is not None:
                 self._spell(self._stream.end())
+
+    def _completes(self, token: int) -> bool:
+        """Whether a constraint lets nothing follow the token."""
+        if self._guide is None:
+            return False
+        self._guide.take(token)
+        return self._guide.ended
 
     def _spell(self, fresh: str) -> None:
         longest = max(map(len, self._sampling.stop), default=0)

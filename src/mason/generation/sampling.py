@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from mason.errors import SettingsError
+from mason.generation.constraints import Constraint
 
 EarlyStopping = bool | Literal["never"]
 
@@ -52,6 +53,8 @@ class Sampling:
     the same."""
     prefill_chunk: int | None = None
     """Most tokens of a prompt that are read at once; None: all."""
+    constraint: Constraint | None = None
+    """What the answer has to be: a JSON schema, a regular expression or a grammar."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant."""
@@ -73,6 +76,8 @@ class Sampling:
             )
         if self.num_beams > 1 and self.stop:
             raise SettingsError("Beam search ends at stop tokens alone; leave the stop texts out.")
+        if self.num_beams > 1 and self.constraint is not None:
+            raise SettingsError("Beam search follows no constraint; leave num_beams at 1.")
         if self.num_return > self.num_beams and not self.temperature:
             raise SettingsError(
                 "{count} answers need a temperature above 0, or as many beams.",

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from mason.models.packed import Packed
 from mason.models.transformer import Transformer, device_of
+from mason.runtime import return_freed_memory
 
 HEAD = "classification"
 OUTPUT = f"heads.{HEAD}.output.weight"
@@ -242,11 +243,15 @@ def output_features(
 
 
 def reading_passes(lengths: Sequence[int], tokens_per_pass: int = PASS) -> Iterator[list[int]]:
-    """Texts by length, in runs that would have at most so many tokens if they were padded."""
+    """Texts by length, in runs that would have at most so many tokens if they were padded.
+
+    Between two runs memory is given back, so that the number of texts does not matter.
+    """
     run: list[int] = []
     for i in sorted(range(len(lengths)), key=lambda i: lengths[i]):
         if run and (len(run) + 1) * lengths[i] > tokens_per_pass:
             yield run
+            return_freed_memory()
             run = []
         run.append(i)
     if run:

@@ -17,12 +17,13 @@ from mason.workflows.rewriter import Rewriter
 from mason.workflows.tagger import Tagged, Tagger
 from mason.workflows.tokenizing import make_tokenizer, report_tokenizers
 from mason.workflows.vocabulary import extend_vocabulary, read_words, trim_vocabulary
-from mason.workflows.writer import Generated, Sampling, Writer
+from mason.workflows.writer import Constraint, Generated, Sampling, Writer
 
 __all__ = [
     "Answerer",
     "Checked",
     "Classifier",
+    "Constraint",
     "Embedder",
     "Generated",
     "Labelled",

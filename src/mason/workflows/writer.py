@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal, overload
 import torch
 
 from mason.errors import CheckpointError
+from mason.generation import Constraint as Constraint
 from mason.generation import Generated as Generated
 from mason.generation import Sampling as Sampling
 from mason.generation import generate, stream
