@@ -32,6 +32,8 @@ class Columns:
     """The text to write, where the answer is a text."""
     answer: str | None = None
     """Right answers that are no labels of whole rows: a tag a word, a part of a text."""
+    layout: str | None = None
+    """The form in which conversations were found."""
 
 
 def find_columns(

@@ -254,6 +254,14 @@ class Scored(_Block):
     rows: int
     distances: dict[str, Interval] = {}
     """Mean distances from the right numbers, in their unit: ``mae`` and ``rmse``."""
+    nats: dict[str, Interval] = {}
+    """Mean natural logarithms: ``loss`` of an answer's token, ``loss_before`` tuning, ``gain``."""
+    targets: int | None = None
+    """Tokens of answers those are means of."""
+    learned_targets: int | None = None
+    """Tokens of answers that were learned."""
+    replies: list[dict[str, str]] = []
+    """Answers in conversations: ``given``, ``wanted``, ``written``, and ``before`` tuning."""
     confidence: float = 0.95
     scores: dict[str, Interval] = {}
     signatures: dict[str, str] = {}

@@ -5,7 +5,7 @@ from mason.reports.schema import Baseline, Interval, Scored
 
 _MAIN = (
     *("accuracy", "entity_f1", "word_accuracy", "f1", "pearson"),
-    *("bleu", "rougeL", "edit_similarity"),
+    *("bleu", "rougeL", "edit_similarity", "token_accuracy"),
 )
 """What a task is judged by: the first of them that it has."""
 
@@ -127,6 +127,10 @@ def _of_texts() -> dict[str, tuple[str, str]]:
         "rouge1": (say("ROUGE-1"), say("Words shared with the summary wanted.")),
         "rouge2": (say("ROUGE-2"), say("Pairs of words shared with the summary wanted.")),
         "rougeL": (say("ROUGE-L"), say("The longest run of words in common, gaps allowed.")),
+        "token_accuracy": (
+            say("Tokens of answers"),
+            say("Share that is the likeliest token, all before it being right."),
+        ),
         "exact_completion": (say("Exactly right"), say("Share written just as wanted.")),
         "edit_similarity": (
             say("Edit similarity"),

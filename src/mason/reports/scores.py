@@ -4,6 +4,7 @@ from mason.language import say
 from mason.reports.charts import Axis, axis, scale_row, whisker
 from mason.reports.markup import Part, escape, folded, heading, paragraph, sentences, table
 from mason.reports.numbers import count, decimal, percent
+from mason.reports.nats import nats_in_words
 from mason.reports.overview import scored_rows
 from mason.reports.schema import ClassRow, Interval, Results, Scored
 from mason.reports.score_names import score_names, scores_of
@@ -11,7 +12,7 @@ from mason.reports.score_names import score_names, scores_of
 MOST_LABELS = 14
 FIRST = (
     *("accuracy", "macro_f1", "word_accuracy", "entity_f1", "exact_match", "f1", "pearson"),
-    *("bleu", "chrf", "rougeL", "exact_completion", "edit_similarity"),
+    *("bleu", "chrf", "rougeL", "exact_completion", "edit_similarity", "token_accuracy"),
 )
 """What a layperson should look at; the rest is folded."""
 
@@ -26,6 +27,7 @@ def scores(results: Results) -> Part | None:
         body += paragraph("; ".join(f"{n}: {s}" for n, s in scored.signatures.items()), "muted")
     if "mae" in scored.distances:
         body += paragraph(distance_in_words(scored.distances["mae"]))
+    body += "".join(map(paragraph, nats_in_words(scored)))
     if scored.per_class:
         body += heading(say("Label by label")) + _per_class(scored.per_class)
     return Part(

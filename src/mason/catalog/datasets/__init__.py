@@ -7,6 +7,7 @@ from mason.catalog.datasets import (
     amazon_sentiment,
     brown,
     brown_pos,
+    chatterbot,
     debian_descriptions,
     debian_sections,
     debian_translations,
@@ -34,6 +35,8 @@ DATASETS: dict[str, Dataset] = {
         brown.DATASET,
         brown_pos.DATASET,
         man_options.DATASET,
+        chatterbot.ENGLISH,
+        chatterbot.CHINESE,
     )
 }
 

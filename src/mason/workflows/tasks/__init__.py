@@ -5,9 +5,10 @@ from typing import Any
 from mason.errors import SettingsError
 from mason.workflows.tasks.answering import Answering
 from mason.workflows.tasks.classification import Classification
+from mason.workflows.tasks.dialogue import DialogueTask
 from mason.workflows.tasks.regression import Regression
 from mason.workflows.tasks.tagging import Tagging
-from mason.workflows.tasks.task import Examples, Task
+from mason.workflows.tasks.task import Examples, Marked, Task
 from mason.workflows.tasks.text_to_text import Completion, Summarisation, Translation
 
 TASKS: dict[str, Task[Any, Any]] = {
@@ -20,12 +21,13 @@ TASKS: dict[str, Task[Any, Any]] = {
         Translation(),
         Summarisation(),
         Completion(),
+        DialogueTask(),
     )
 }
 DEFAULT_TASK = Classification.name
 """What is meant where nobody says."""
 
-__all__ = ["DEFAULT_TASK", "TASKS", "Examples", "Task", "find_task"]
+__all__ = ["DEFAULT_TASK", "TASKS", "Examples", "Marked", "Task", "find_task"]
 
 
 def find_task(name: str | None) -> Task[Any, Any]:
