@@ -7,12 +7,13 @@ after the other in fresh processes, on the same rows, from the same model.
 import argparse
 from collections.abc import Callable
 
-from benchmarks import understanding
+from benchmarks import dialogue, understanding
 from benchmarks.report import Row, publish
 
 TASKS: dict[str, Callable[[float], tuple[list[Row], str]]] = {
     "pos": understanding.pos_rows,
     "qa": understanding.qa_rows,
+    "dialogue": dialogue.dialogue_rows,
 }
 
 

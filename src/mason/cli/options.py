@@ -64,7 +64,7 @@ Task = Annotated[
     Parameter(
         help=say(
             "classification (if left out), regression, tagging, answering, translation, "
-            "summarisation or completion."
+            "summarisation, completion, dialogue or preference."
         )
     ),
 ]

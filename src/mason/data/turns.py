@@ -94,9 +94,7 @@ def _turn(item: Any, keys: tuple[str, str], table: Table, row: int, number: int)
     return {"role": known, "content": said, **told}
 
 
-def one_turn(
-    role: str, said: Any, table: Table, row: int, *, column: str | None = None
-) -> Turn:
+def one_turn(role: str, said: Any, table: Table, row: int, *, column: str | None = None) -> Turn:
     """A turn from a column of texts.
 
     Raises:

@@ -7,13 +7,10 @@ from mason.reports.schema import Scored
 
 def nats_in_words(scored: Scored) -> list[str]:
     """A sentence for each that is there, and one for the tokens behind them."""
-    lines = [
-        text.format(
-            value=decimal(found.value), low=decimal(found.low), high=decimal(found.high)
-        )
-        for name, text in _sentences().items()
-        if (found := scored.nats.get(name)) is not None
-    ]
+    lines = []
+    for name, found in scored.nats.items():
+        value, low, high = map(decimal, (found.value, found.low, found.high))
+        lines.append(_sentence(name, value, low, high))
     if scored.targets is not None and scored.learned_targets is not None:
         lines.append(
             say(
@@ -25,17 +22,23 @@ def nats_in_words(scored: Scored) -> list[str]:
     return lines
 
 
-def _sentences() -> dict[str, str]:
-    return {
-        "loss": say("Loss of an answer's token, in nats: {value} ({low} to {high})."),
-        "loss_before": say("Before tuning: {value} ({low} to {high})."),
-        "gain": say("Less by {value} ({low} to {high}) on the same rows."),
-        "margin": say(
-            "Log-probability of the better answer above that of the worse one, in nats: {value} "
-            "({low} to {high})."
-        ),
-        "margin_before": say("Before tuning: {value} ({low} to {high})."),
-        "reward_margin": say(
-            "Reward of the better answer above that of the worse one: {value} ({low} to {high})."
-        ),
-    }
+def _sentence(name: str, value: str, low: str, high: str) -> str:
+    told = {"value": value, "low": low, "high": high}
+    match name:
+        case "loss":
+            return say("Loss of an answer's token, in nats: {value} ({low} to {high}).", **told)
+        case "gain":
+            return say("Less by {value} ({low} to {high}) on the same rows.", **told)
+        case "margin":
+            return say(
+                "Log-probability of the better answer above that of the worse one, in nats: "
+                "{value} ({low} to {high}).",
+                **told,
+            )
+        case "reward_margin":
+            return say(
+                "Reward of the better answer above that of the worse one: {value} ({low} to "
+                "{high}).",
+                **told,
+            )
+    return say("Before tuning: {value} ({low} to {high}).", **told)

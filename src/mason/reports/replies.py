@@ -13,7 +13,7 @@ def replies(results: Results) -> Part | None:
     body = "".join(_conversation(sample, number) for number, sample in enumerate(found, start=1))
     return Part(
         say("What it answers"),
-        say("The first conversations it has not learned from; the likeliest answer each time."),
+        say("Some conversations it has not learned from; the likeliest answer each time."),
         body,
     )
 

@@ -35,6 +35,8 @@ class Task(_Block):
     text: str | None = None
     label: str | None = None
     labels: list[str] = []
+    loss: str | None = None
+    """What was minimised, where there is a choice."""
 
 
 class ModelPart(_Block):

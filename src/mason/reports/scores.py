@@ -3,8 +3,8 @@
 from mason.language import say
 from mason.reports.charts import Axis, axis, scale_row, whisker
 from mason.reports.markup import Part, escape, folded, heading, paragraph, sentences, table
-from mason.reports.numbers import count, decimal, percent
 from mason.reports.nats import nats_in_words
+from mason.reports.numbers import count, decimal, percent
 from mason.reports.overview import scored_rows
 from mason.reports.schema import ClassRow, Interval, Results, Scored
 from mason.reports.score_names import score_names, scores_of
@@ -13,6 +13,7 @@ MOST_LABELS = 14
 FIRST = (
     *("accuracy", "macro_f1", "word_accuracy", "entity_f1", "exact_match", "f1", "pearson"),
     *("bleu", "chrf", "rougeL", "exact_completion", "edit_similarity", "token_accuracy"),
+    *("preferred", "reward_accuracy"),
 )
 """What a layperson should look at; the rest is folded."""
 

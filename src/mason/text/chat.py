@@ -145,9 +145,7 @@ class _Answers(Extension):
         """The marked part, between what the render calls its marks: mostly nothing."""
         line = next(parser.stream).lineno
         body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
-        begin, end = (
-            nodes.Output([nodes.Name(name, "load")]).set_lineno(line) for name in _MARKS
-        )
+        begin, end = (nodes.Output([nodes.Name(name, "load")]).set_lineno(line) for name in _MARKS)
         return [begin, *body, end]
 
 

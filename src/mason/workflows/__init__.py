@@ -6,8 +6,8 @@ from mason.workflows.classifier import Classifier, Prediction
 from mason.workflows.evaluating import evaluate
 from mason.workflows.fine_tuning import Run, train
 from mason.workflows.loading import load
-from mason.workflows.model import Model
 from mason.workflows.marking import Sample, show_row
+from mason.workflows.model import Model
 from mason.workflows.planning import plan
 from mason.workflows.pretraining import Pretrained, pretrain
 from mason.workflows.regressor import Regressor

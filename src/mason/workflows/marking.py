@@ -9,6 +9,7 @@ from mason.sources import find_model
 from mason.text import Tokenizer
 from mason.workflows.opening import Chosen
 from mason.workflows.preparing import data_settings, read_tables
+from mason.workflows.talker import never_closed
 from mason.workflows.tasks import find_task
 
 
@@ -47,13 +48,7 @@ class Sample:
             DataError: It is one.
         """
         if not self.closed:
-            raise DataError(
-                "{file}, row {row}: the end-of-turn token is never trained, so the model would "
-                "never stop; its chat template leaves it out of the assistant's turn, or ends the "
-                "turn with another token than eos_token in tokenizer_config.json.",
-                file=self.file,
-                row=self.row,
-            )
+            raise never_closed(self.file, self.row)
 
 
 def show_row(

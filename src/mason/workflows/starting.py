@@ -15,9 +15,9 @@ from mason.text import Tokenizer, load_tokenizer
 from mason.text.trainers import Kind
 from mason.training.budgets import num_pieces
 from mason.workflows.dialling import body_size
+from mason.workflows.model import Model
 from mason.workflows.objectives import special_of
 from mason.workflows.opening import cut_for
-from mason.workflows.model import Model
 from mason.workflows.tokenizing import learn_once
 
 _HEADS = ("language",)

@@ -1,7 +1,7 @@
 """A model that answers in a conversation, as a user holds it while it is tuned."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from mason.data.turns import Turn
@@ -78,7 +78,8 @@ class Talker(Writer):
         found = []
         for one in given:
             script = self.script(one)
-            check_closed(script, one)
+            if not script.closed:
+                raise never_closed(one.file, one.row)
             cut = script if self.max_tokens is None else script.cut(self.max_tokens)
             if cut is None:
                 raise DataError(
@@ -108,10 +109,9 @@ class Talker(Writer):
         sampling = Sampling(max_new_tokens=max(1, min(_LONGEST, room)))
         return [found.text for found in self._write([*map(list, prompts)], sampling, None)]
 
-    def last_replies(self, examples: Conversations, most: int) -> list[str]:
-        """What it says where the first examples have their last answers."""
-        pairs = zip(examples.tokens[:most], examples.last[:most], strict=True)
-        return self.replies([ids[:begin] for ids, begin in pairs])
+    def last_replies(self, examples: Conversations, places: Iterable[int]) -> list[str]:
+        """What it says where the examples at these places have their last answers."""
+        return self.replies([examples.tokens[i][: examples.last[i]] for i in places])
 
     def predict(self, *given: Any, **options: Any) -> Any:
         """The answer to a conversation, a list of turns, or to each of a list of them."""
@@ -126,17 +126,17 @@ class Talker(Writer):
         return {"loss_on": self.loss_on}
 
 
-def check_closed(script: Script, given: Sighted) -> None:
-    """Refuse a conversation in which the token that ends the model's turn is not learned.
+def spread(num: int, most: int = 5) -> range:
+    """At most so many of ``num`` places, from the first to the end: neighbours are alike."""
+    return range(0, num, max(1, -(-num // most)))
 
-    Raises:
-        DataError: It is one.
-    """
-    if not script.closed:
-        raise DataError(
-            "{file}, row {row}: the end-of-turn token is never trained, so the model would never "
-            "stop; its chat template leaves it out of the assistant's turn, or ends the turn with "
-            "another token than eos_token in tokenizer_config.json.",
-            file=given.file,
-            row=given.row,
-        )
+
+def never_closed(file: object, row: int) -> DataError:
+    """What to raise where the token that ends the model's turn is not learned."""
+    return DataError(
+        "{file}, row {row}: the end-of-turn token is never trained, so the model would never "
+        "stop; its chat template leaves it out of the assistant's turn, or ends the turn with "
+        "another token than eos_token in tokenizer_config.json.",
+        file=file,
+        row=row,
+    )

@@ -58,9 +58,7 @@ def _hash(text: str) -> float:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6], "big") / 2**48
 
 
-def _dataset(
-    name: str, folder: str, code: str, title: Callable[[], str], rows: int
-) -> Dataset:
+def _dataset(name: str, folder: str, code: str, title: Callable[[], str], rows: int) -> Dataset:
     return Dataset(
         name=name,
         title=title,

@@ -6,6 +6,7 @@ from mason.errors import SettingsError
 from mason.workflows.tasks.answering import Answering
 from mason.workflows.tasks.classification import Classification
 from mason.workflows.tasks.dialogue import DialogueTask
+from mason.workflows.tasks.preference import PreferenceTask
 from mason.workflows.tasks.regression import Regression
 from mason.workflows.tasks.tagging import Tagging
 from mason.workflows.tasks.task import Examples, Marked, Task
@@ -22,6 +23,7 @@ TASKS: dict[str, Task[Any, Any]] = {
         Summarisation(),
         Completion(),
         DialogueTask(),
+        PreferenceTask(),
     )
 }
 DEFAULT_TASK = Classification.name

@@ -3,12 +3,12 @@
 import json
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from itertools import compress
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 from mason.data import doctor
 from mason.data.columns import Columns, check_present
@@ -30,12 +30,11 @@ from mason.workflows.needs import Held
 from mason.workflows.opening import Chosen, facts_error, open_model
 from mason.workflows.preparing import Prepared, TokenCounts, texts_of
 from mason.workflows.starting import Beginning, begin_writer
-from mason.workflows.talker import Before, Sighted, Talker
+from mason.workflows.talker import Before, Sighted, Talker, spread
 from mason.workflows.tasks.task import Block, Marked, Task
 from mason.workflows.tasks.text_to_text import OF_WRITERS, writing_recipe
 
-_SAMPLES = 5
-"""Conversations whose last answer is written before and after training."""
+W = TypeVar("W", bound=Talker)
 
 
 class DialogueTask(Task[Talker, Conversations]):
@@ -124,7 +123,7 @@ class DialogueTask(Task[Talker, Conversations]):
         model.network.eval()
         held = examples.get("test", examples.get("valid"))
         told = Dialogue(held).tell(model.network) if held else None
-        said = model.last_replies(held, _SAMPLES) if held else []
+        said = model.last_replies(held, spread(len(held))) if held else []
         model.before = Before(told, said, examples["train"].num_learned)
 
     def chance_loss(self, model: Talker, train: Conversations) -> float:
@@ -147,14 +146,14 @@ class DialogueTask(Task[Talker, Conversations]):
     def answer(self, model: Talker, table: Table, columns: Columns) -> list[str]:
         """The next turn after each conversation's last question."""
         examples = model.encode(sighted(table, columns))
-        return model.last_replies(examples, len(examples))
+        return model.last_replies(examples, range(len(examples)))
 
     def describe(self, model: Talker, columns: Columns) -> Block:
         """The form of the conversations."""
         return {"text": columns.layout}
 
 
-def open_talker(kind: type[Talker], path: Path, chosen: Chosen) -> Talker:
+def open_talker(kind: type[W], path: Path, chosen: Chosen) -> W:
     """A chat model, or a decoder that shall become one.
 
     Raises:
@@ -183,12 +182,14 @@ def sighted(table: Table, columns: Columns) -> list[Sighted]:
 
 def _replies(model: Talker, examples: Conversations) -> list[dict[str, str]]:
     """The model's last answers in some conversations, before and after, beside those wanted."""
-    spell = model.tokenizer.decode
-    found = []
-    for place, written in enumerate(model.last_replies(examples, _SAMPLES)):
+    places, spell, found = spread(len(examples)), model.tokenizer.decode, []
+    written = model.last_replies(examples, places)
+    before = model.before.replies if model.before else []
+    for number, place in enumerate(places):
         ids, begin = examples.tokens[place], examples.last[place]
-        sample = {"given": spell(ids[:begin]), "wanted": spell(ids[begin:]), "written": written}
-        if model.before:
-            sample["before"] = model.before.replies[place]
+        sample = {"given": spell(ids[:begin]), "wanted": spell(ids[begin:])}
+        sample["written"] = written[number]
+        if before:
+            sample["before"] = before[number]
         found.append({name: text.strip() for name, text in sample.items()})
     return found
