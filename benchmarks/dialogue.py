@@ -14,8 +14,8 @@ import torch
 
 from benchmarks.report import Row
 from benchmarks.understanding import _alone, _padded, _split
-from mason.data.conversations import CONVERSATION, TURNS, flat_conversations
 from mason.data.columns import Columns
+from mason.data.conversations import CONVERSATION, TURNS, flat_conversations
 from mason.data.splits import split
 from mason.data.tables import Table
 from mason.evaluation.dialogue import judge_dialogue
@@ -215,7 +215,9 @@ def compared(job: Job) -> tuple[list[Row], str]:
         notes += f"{texts[place]!r} → {said}\n"
     rows = [
         Row("chatterbot, loss of an answer's token over before", losses["ours"], losses["before"]),
-        Row("chatterbot, loss of an answer's token over Trainer", losses["ours"], losses["trainer"]),
+        Row(
+            "chatterbot, loss of an answer's token over Trainer", losses["ours"], losses["trainer"]
+        ),
     ]
     size = f"{len(job.train)} to learn, {len(job.valid)} to choose by, {len(job.test)} to tell"
     return rows, notes + f"{job.minutes:g} minutes a side, {size}.\n"

@@ -9,6 +9,7 @@ import pytest
 
 from mason import catalog, language
 from mason.catalog.datasets.brown_pos import simplified
+from mason.catalog.datasets.chatterbot import rows_of as rows_of_talks
 from mason.catalog.datasets.debian_sections import NOT_TOPICS
 from mason.errors import SourceError
 
@@ -124,3 +125,29 @@ def test_brown_pos(shared_cache: Path, tmp_path: Path) -> None:
     assert len(sides) == 500, "a text is on one side"
     assert rows[0]["tokens"].startswith("The Fulton County Grand Jury said Friday")
     assert rows[0]["tags"].startswith("at np nn jj nn vbd nr")
+
+
+def test_conversations_are_split_by_what_is_asked_and_answered() -> None:
+    said = [
+        ("a", ("Hi!", "A long answer, word for word.")),
+        ("b", ("Hello?", "A long answer, word for word.")),
+        ("b", ("Hi!", "No.", "Why?", "So.")),
+        ("c", ("Else", "No.")),
+        ("c", ("Hi!", "A long answer, word for word.")),
+    ]
+    rows = list(rows_of_talks(said))
+    assert len(rows) == 4  # one stood twice
+    assert len({group for *_, group, _ in rows[:3]}) == 1 != rows[3][2]
+    turns = json.loads(rows[2][0])
+    assert [turn["role"] for turn in turns] == ["user", "assistant"] * 2
+
+
+@pytest.mark.parametrize(("name", "number"), [("chatterbot", 898), ("chatterbot-zh", 465)])
+def test_chatterbot(name: str, number: int, shared_cache: Path, tmp_path: Path) -> None:
+    rows = rows_of(catalog.find(name).build(tmp_path))
+    assert len(rows) == number
+    sides = {side: [r for r in rows if r["split"] == side] for side in ("train", "test")}
+    assert 0.1 < len(sides["test"]) / number < 0.3
+    asked = {s: {json.loads(r["messages"])[0]["content"] for r in sides[s]} for s in sides}
+    assert not asked["train"] & asked["test"]
+    assert {r["group"] for r in sides["train"]}.isdisjoint(r["group"] for r in sides["test"])

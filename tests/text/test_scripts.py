@@ -1,5 +1,6 @@
 """What is learned of a conversation, token by token, is what is asked when it is served."""
 
+from functools import cache
 from typing import Any
 
 import pytest
@@ -34,9 +35,15 @@ FORGETFUL = (  # what was answered before is shortened once something follows, a
 
 
 def tokenizer_with(template: str | None = None) -> Tokenizer:
+    found = _loaded()
+    found.config["chat_template"] = template or found.config["own"]
+    return found
+
+
+@cache
+def _loaded() -> Tokenizer:
     found = load_tokenizer(find_model("SmolLM2-135M-Instruct"))
-    if template is not None:
-        found.config["chat_template"] = template
+    found.config["own"] = found.chat_template
     return found
 
 
@@ -55,7 +62,7 @@ def test_the_answers_and_the_end_of_their_turns_are_learned(template: str | None
     assert learned(tokenizer) == ["Hello 你好\n!<|im_end|>", "Bye.<|im_end|>"]
     assert learned(tokenizer, "last") == ["Bye.<|im_end|>"]
     (everything,) = learned(tokenizer, "everything")
-    assert everything.endswith("<|im_start|>user\nNo.<|im_end|>\n")
+    assert everything.rstrip().endswith("<|im_start|>user\nNo.<|im_end|>")
 
 
 @pytest.mark.parametrize("template", [None, CHATML, MARKED], ids=["its own", "chatml", "marked"])

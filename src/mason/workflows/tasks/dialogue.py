@@ -19,6 +19,7 @@ from mason.errors import SettingsError
 from mason.evaluation.dialogue import judge_dialogue
 from mason.evaluation.language import held_scores, held_tokens, read_costliest
 from mason.language import say
+from mason.models.spec import ModelSpec
 from mason.models.transformer import Transformer
 from mason.settings import PREFERENCE_ONLY, DataSettings, Settings
 from mason.tasks.dialogue import HEAD, Conversations, Dialogue
@@ -79,7 +80,9 @@ class DialogueTask(Task[Talker, Conversations]):
     def create(self, settings: Settings, prepared: Prepared, beginning: Beginning) -> Talker:
         """A model of random weights of the shape named."""
         texts = texts_of(prepared.tables["train"], prepared.columns.text)
-        return begin_writer(Talker, settings, texts, beginning)
+        made = begin_writer(Talker, settings, texts, beginning)
+        _check_lone(made.network.spec, made.source)
+        return made
 
     def heed(self, model: Talker, settings: Settings) -> None:
         """Which turns are learned, and a template for a model that has none."""
@@ -160,17 +163,20 @@ def open_talker(kind: type[W], path: Path, chosen: Chosen) -> W:
         MasonError: It cannot be read, or cannot write.
     """
     opened = open_model(path, chosen, heads=(HEAD,))
-    spec = opened.network.spec
-    if spec.decoder is None or spec.encoder is not None:
-        raise SettingsError(
-            "{source} is no lone decoder, and conversations are learned by one; choose a model "
-            "such as SmolLM2-135M-Instruct.",
-            source=chosen.source,
-        )
+    _check_lone(opened.network.spec, chosen.source)
     loss_on: Any = opened.facts().get("loss_on", "answers")
     if loss_on not in get_args(LossOn):
         raise facts_error(opened.folder)
     return opened.become(kind, loss_on=loss_on)
+
+
+def _check_lone(spec: ModelSpec, source: str) -> None:
+    if spec.topology != "decoder":
+        raise SettingsError(
+            "{source} is no lone decoder, and conversations are learned by one; choose a model "
+            "such as SmolLM2-135M-Instruct.",
+            source=source,
+        )
 
 
 def sighted(table: Table, columns: Columns) -> list[Sighted]:
