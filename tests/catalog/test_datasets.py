@@ -85,7 +85,9 @@ def test_an_unknown_name(tmp_path: Path) -> None:
 def test_every_data_set_says_what_it_is() -> None:
     for name, dataset in catalog.DATASETS.items():
         assert name == dataset.name and dataset.citation and dataset.licence and dataset.source
-        assert (dataset.label is None) == (dataset.task in ("pretraining", "translation"))
+        assert (dataset.label is None) == (
+            dataset.task in ("pretraining", "translation", "dialogue")
+        )
         named = {dataset.text, dataset.label, dataset.group, dataset.split} - {None}
         assert named <= set(dataset.columns)
         english = dataset.title()

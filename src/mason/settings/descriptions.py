@@ -119,6 +119,14 @@ def _training() -> dict[str, str]:
             "What a masked objective hides together: a token, a whole word, or an n-gram of up to "
             "3 words; left out, a token. Chinese words need the extra zh."
         ),
+        **_conversations(),
+        "device": say("Where to compute; auto takes the first accelerator there is."),
+        "threads": say("Processor threads to compute with; left out, one for each core."),
+    }
+
+
+def _conversations() -> dict[str, str]:
+    return {
         "loss_on": say(
             "Which turns of a conversation are learned: the assistant's answers, the last answer "
             "alone, or everything; left out, answers."
@@ -134,8 +142,6 @@ def _training() -> dict[str, str]:
         "preference_margin": say(
             "By how much the better answer shall lead in simpo; left out, 0.5."
         ),
-        "device": say("Where to compute; auto takes the first accelerator there is."),
-        "threads": say("Processor threads to compute with; left out, one for each core."),
     }
 
 

@@ -24,11 +24,13 @@ class Conversations:
         tokens: Of each.
         learned: For each token 1 where it is a target, else 0; the first never is.
         last: Where the last answer of each begins.
+        whole: Tokens each had before it was cut.
     """
 
     tokens: Ids
     learned: Ids
     last: Sequence[int]
+    whole: Sequence[int]
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -53,7 +55,7 @@ class Conversations:
         most = max(2, most)
         learned = [[*mask[:most][:-1], 1] for mask in self.learned]
         last = [min(begin, most - 1) for begin in self.last]
-        return Conversations([ids[:most] for ids in self.tokens], learned, last)
+        return Conversations([ids[:most] for ids in self.tokens], learned, last, self.whole)
 
 
 class Told(NamedTuple):

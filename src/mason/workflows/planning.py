@@ -16,7 +16,14 @@ from mason.models.shapes import SHAPES
 from mason.models.spec import ModelSpec
 from mason.models.transformer import Transformer, num_parameters, set_dropout
 from mason.runtime import keep_freed_memory, pick_device
-from mason.settings import PRETRAINING_ONLY, Settings, load_settings, refuse_unused
+from mason.settings import (
+    DIALOGUE_ONLY,
+    PREFERENCE_ONLY,
+    PRETRAINING_ONLY,
+    Settings,
+    load_settings,
+    refuse_unused,
+)
 from mason.sources import find_model
 from mason.tasks.classification import HEAD, Examples
 from mason.text import Tokenizer, load_tokenizer
@@ -65,7 +72,7 @@ def plan(
 
 
 def _job(settings: Settings, notice: Say) -> Job:
-    refuse_unused(settings, PRETRAINING_ONLY, "mason plan")
+    refuse_unused(settings, (*PRETRAINING_ONLY, *DIALOGUE_ONLY, *PREFERENCE_ONLY), "mason plan")
     task = find_task(settings.task)
     if task.name != DEFAULT_TASK:
         raise SettingsError(

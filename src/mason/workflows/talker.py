@@ -69,13 +69,13 @@ class Talker(Writer):
                 "{file}, row {row}: {reason}", file=given.file, row=given.row, reason=str(error)
             ) from None
 
-    def scripts(self, given: Sequence[Sighted]) -> list[Script]:
-        """Conversations as they are learned: whole answers, as many as fit.
+    def encode(self, given: Sequence[Sighted]) -> Conversations:
+        """Conversations as the network learns them: whole answers, as many as fit.
 
         Raises:
             DataError: The first answer of one does not fit, or the end of a turn is never learned.
         """
-        found = []
+        found, whole = [], []
         for one in given:
             script = self.script(one)
             if not script.closed:
@@ -91,15 +91,12 @@ class Talker(Writer):
                     limit=self.max_tokens,
                 )
             found.append(cut)
-        return found
-
-    def encode(self, given: Sequence[Sighted]) -> Conversations:
-        """Conversations as the network learns them; see ``scripts``."""
-        found = self.scripts(given)
+            whole.append(len(script.ids))
         return Conversations(
             [script.ids for script in found],
             [[*map(int, script.learned)] for script in found],
             [script.answers[-1][0] for script in found],
+            whole,
         )
 
     def replies(self, prompts: Sequence[Sequence[int]]) -> list[str]:
