@@ -7,7 +7,7 @@ after the other in fresh processes, on the same rows, from the same model.
 import argparse
 from collections.abc import Callable
 
-from benchmarks import embeddings, polarity, understanding, writing
+from benchmarks import dialogue, embeddings, polarity, understanding, writing
 from benchmarks.report import Row, publish
 
 TASKS: dict[str, Callable[[float], tuple[list[Row], str]]] = {
@@ -21,6 +21,7 @@ TASKS: dict[str, Callable[[float], tuple[list[Row], str]]] = {
     "zh-pos": understanding.zh_pos_rows,
     "zh-ner": understanding.zh_ner_rows,
     "embedding": embeddings.embedding_rows,
+    "dialogue": dialogue.dialogue_rows,
 }
 
 

@@ -11,6 +11,7 @@ import pytest
 from mason import catalog, language
 from mason.catalog.datasets import python2_to_3
 from mason.catalog.datasets.brown_pos import simplified
+from mason.catalog.datasets.chatterbot import rows_of as rows_of_talks
 from mason.catalog.datasets.debian_sections import NOT_TOPICS
 from mason.catalog.python_source import functions
 from mason.errors import SourceError
@@ -18,6 +19,7 @@ from mason.metrics.code import tree_of
 
 WITHOUT_LABELS = (
     *("pretraining", "translation", "summarisation", "code-translation", "code-completion"),
+    "dialogue",
 )
 
 
@@ -93,7 +95,7 @@ def test_every_data_set_says_what_it_is() -> None:
     for name, dataset in catalog.DATASETS.items():
         assert name == dataset.name and dataset.citation and dataset.licence and dataset.source
         assert (dataset.label is None) == (dataset.task in WITHOUT_LABELS)
-        assert (dataset.target is not None) == (dataset.task in WITHOUT_LABELS[1:])
+        assert (dataset.target is not None) == (dataset.task in WITHOUT_LABELS[1:-1])
         named = {dataset.text, dataset.label, dataset.group, dataset.split} - {None}
         assert named <= set(dataset.columns)
         english = dataset.title()
@@ -156,3 +158,29 @@ def test_debian_synopses(shared_cache: Path, tmp_path: Path) -> None:
     assert not any("\n" in row["summary"] for row in rows)
     splits = {(row["source"], row["split"]) for row in rows}
     assert len(splits) == len({row["source"] for row in rows}), "a source is on one side"
+
+
+def test_conversations_are_split_by_what_is_asked_and_answered() -> None:
+    said = [
+        ("a", ("Hi!", "A long answer, word for word.")),
+        ("b", ("Hello?", "A long answer, word for word.")),
+        ("b", ("Hi!", "No.", "Why?", "So.")),
+        ("c", ("Else", "No.")),
+        ("c", ("Hi!", "A long answer, word for word.")),
+    ]
+    rows = list(rows_of_talks(said))
+    assert len(rows) == 4  # one stood twice
+    assert len({group for *_, group, _ in rows[:3]}) == 1 != rows[3][2]
+    turns = json.loads(rows[2][0])
+    assert [turn["role"] for turn in turns] == ["user", "assistant"] * 2
+
+
+@pytest.mark.parametrize(("name", "number"), [("chatterbot", 898), ("chatterbot-zh", 465)])
+def test_chatterbot(name: str, number: int, shared_cache: Path, tmp_path: Path) -> None:
+    rows = rows_of(catalog.find(name).build(tmp_path))
+    assert len(rows) == number
+    sides = {side: [r for r in rows if r["split"] == side] for side in ("train", "test")}
+    assert 0.1 < len(sides["test"]) / number < 0.3
+    asked = {s: {json.loads(r["messages"])[0]["content"] for r in sides[s]} for s in sides}
+    assert not asked["train"] & asked["test"]
+    assert {r["group"] for r in sides["train"]}.isdisjoint(r["group"] for r in sides["test"])

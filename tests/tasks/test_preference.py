@@ -9,7 +9,7 @@ from transformers import GPT2Config, GPT2LMHeadModel
 
 from mason.errors import SettingsError
 from mason.models.checkpoints import load_model
-from mason.tasks.preference import Kind, PreferenceObjective, Preferences, reference_of
+from mason.tasks.preference import FREE, Kind, PreferenceObjective, Preferences, reference_of
 from mason.training.loop import fit
 from mason.training.recipe import Recipe
 
@@ -40,6 +40,14 @@ def _log_probability(model: GPT2LMHeadModel, prompt: list[int], answer: list[int
     return rows.gather(1, torch.tensor(answer)[:, None]).sum()
 
 
+def _mean(sum: torch.Tensor, side: int, i: int) -> torch.Tensor:
+    return sum / len((PAIRS.chosen, PAIRS.rejected)[side][i])
+
+
+def _odds(log_probability: torch.Tensor) -> torch.Tensor:
+    return torch.log(log_probability.exp() / (1 - log_probability.exp()))
+
+
 def _by_formula(kind: Kind, model: GPT2LMHeadModel, before: torch.Tensor, i: int) -> torch.Tensor:
     answers = (PAIRS.chosen[i], PAIRS.rejected[i])
     now = [_log_probability(model, list(PAIRS.prompts[i]), list(a)) for a in answers]
@@ -50,6 +58,8 @@ def _by_formula(kind: Kind, model: GPT2LMHeadModel, before: torch.Tensor, i: int
         "dpo": -(1 - SMOOTHING) * F.logsigmoid(m) - SMOOTHING * F.logsigmoid(-m),
         "hinge": torch.clamp(1 - m, min=0),
         "ipo": (per_token[0] - per_token[1] - 1 / (2 * BETA)) ** 2,
+        "orpo": -_mean(now[0], 0, i)
+        - BETA * F.logsigmoid(_odds(_mean(now[0], 0, i)) - _odds(_mean(now[1], 1, i))),
         "simpo": -F.logsigmoid(
             BETA * (now[0] / len(answers[0]) - now[1] / len(answers[1])) - GAMMA
         ),
@@ -57,7 +67,7 @@ def _by_formula(kind: Kind, model: GPT2LMHeadModel, before: torch.Tensor, i: int
     return told[kind]
 
 
-@pytest.mark.parametrize("kind", ["dpo", "ipo", "hinge", "simpo"])
+@pytest.mark.parametrize("kind", ["dpo", "ipo", "hinge", "simpo", "orpo"])
 def test_losses_and_gradients_are_those_of_the_formulas(
     both: tuple[torch.nn.Module, GPT2LMHeadModel], kind: Kind
 ) -> None:
@@ -71,7 +81,7 @@ def test_losses_and_gradients_are_those_of_the_formulas(
     before = before + torch.tensor([[0.5, -1.0, 2.0], [1.0, 0.5, -0.5]])
     learned = PreferenceObjective(
         PAIRS,
-        None if kind == "simpo" else before,
+        None if kind in FREE else before,
         kind=kind,
         beta=BETA,
         smoothing=SMOOTHING,

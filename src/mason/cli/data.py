@@ -1,7 +1,8 @@
-"""``mason data check``."""
+"""``mason data check`` and ``mason data show``."""
 
 import json
-from typing import Annotated
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
@@ -9,11 +10,25 @@ from mason.cli import options
 from mason.cli.terminal import findings_table
 from mason.language import say
 
+if TYPE_CHECKING:
+    from mason.workflows import Sample
+
 Checked = Annotated[
     str, Parameter(help=say("A file, a folder with a file a split, a hub id, or catalog:NAME."))
 ]
 Lengths = Annotated[str | None, Parameter(help=say("Check lengths in this model's tokens."))]
 Cut = Annotated[int | None, Parameter(help=say("Where texts will be cut."))]
+
+Reading = Annotated[str, Parameter(help=say("The model whose tokens and template are used."))]
+Row = Annotated[int | None, Parameter(help=say("Its number as errors count; else the first."))]
+LossOn = Annotated[
+    str | None,
+    Parameter(help=say("Which turns are learned: answers (if left out), last or everything.")),
+]
+Template = Annotated[
+    str | None, Parameter(help=say("chatml, for a model without a chat template."))
+]
+Json = Annotated[bool, Parameter(name="--json", help=say("Print one JSON object."))]
 
 
 def check(
@@ -49,3 +64,68 @@ def check(
     else:
         print(say("Nothing is wrong with {file}.", file=file))
     return 2 if any(finding.severity == "error" for finding in found) else 0
+
+
+def show(
+    file: Checked,
+    *,
+    model: Reading,
+    task: options.Task = None,
+    row: Row = None,
+    loss_on: LossOn = None,
+    chat_template: Template = None,
+    text: options.Text = None,
+    target: options.Target = None,
+    columns: options.Columns = None,
+    encoding: options.Encoding = None,
+    format: options.Format = None,
+    json_object: Json = False,
+) -> int:
+    """Print a row token by token; ⟦what is learned⟧ stands in brackets, and green in a terminal.
+
+    Ends with an error where the token that ends the model's turn is never learned.
+    """
+    from mason.workflows import show_row
+
+    given = {"text": text, "target": target, "columns": columns, "encoding": encoding}
+    sample = show_row(
+        file,
+        task=task,
+        model=model,
+        row=row,
+        loss_on=loss_on,
+        chat_template=chat_template,
+        format=format,
+        **given,
+    )
+    if json_object:
+        told = asdict(sample) | {"learned": sum(piece.learned for piece in sample.pieces)}
+        print(json.dumps(told, ensure_ascii=False))
+    else:
+        _colour(sample)
+    sample.check()
+    return 0
+
+
+def _colour(sample: "Sample") -> None:
+    from rich.text import Text
+
+    from mason.cli.terminal import console
+
+    line = Text()
+    for piece in sample.pieces:
+        shown = piece.text.replace("\n", "⏎\n")
+        if piece.learned:
+            line.append(f"⟦{shown.rstrip(chr(10))}⟧", style="bold green")
+            line.append("\n" * shown.endswith("\n"))
+        else:
+            line.append(shown if shown.endswith("\n") else f"{shown}|", style="dim")
+    console().print(line, soft_wrap=True)
+    print(
+        say(
+            "Row {row}: {tokens} tokens, {learned} of them learned.",
+            row=sample.row,
+            tokens=len(sample.pieces),
+            learned=sum(piece.learned for piece in sample.pieces),
+        )
+    )

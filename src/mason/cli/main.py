@@ -40,6 +40,11 @@ def build_app() -> App:
     ):
         app.command(f"mason.cli.translate:{name}", name=name, help=help_text, sort_key=name)
     data.command("mason.cli.data:check", name="check", help=say("find what is wrong with a table"))
+    data.command(
+        "mason.cli.data:show",
+        name="show",
+        help=say("print a row token by token, with what is learned of it"),
+    )
     tokenizer = App(
         name="tokenizer",
         help=say("learn a tokenizer, measure one, change a model's"),

@@ -67,7 +67,8 @@ Task = Annotated[
     Parameter(
         help=say(
             "classification (if left out), multilabel, regression, tagging, answering, embedding, "
-            "translation, summarisation, completion, code-translation or code-completion."
+            "translation, summarisation, completion, dialogue, preference, code-translation or "
+            "code-completion."
         )
     ),
 ]

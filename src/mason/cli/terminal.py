@@ -247,6 +247,11 @@ def _scored(told: Mapping[str, Any]) -> list[str]:
             for r in rivals
             if kind in r["scores"]
         ]
+    if told.get("nats"):
+        from mason.reports.nats import nats_in_words
+        from mason.reports.schema import Scored
+
+        lines += nats_in_words(Scored(**told))
     if "mae" in told.get("distances", {}):
         from mason.reports.schema import Interval
         from mason.reports.scores import distance_in_words

@@ -45,6 +45,8 @@ class Columns:
     """A text unlike the first one of a pair."""
     separator: str | None = None
     """What stands between several labels in one cell of ``answer``."""
+    layout: str | None = None
+    """The form in which conversations were found."""
 
 
 def find_columns(

@@ -3,7 +3,7 @@
 import gzip
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -63,6 +63,8 @@ class Table:
     format: str
     encoding: str | None
     notes: tuple[Finding, ...] = ()
+    layout: str | None = None
+    """Of conversations: the form the file holds them in."""
 
     def __len__(self) -> int:
         return self.frame.height
@@ -77,9 +79,7 @@ class Table:
     def take(self, places: Sequence[int]) -> "Table":
         """The table of the rows at ``places``, counted from 0, in that order."""
         rows = [self.rows[place] for place in places]
-        return Table(
-            self.frame[list(places)], rows, self.path, self.format, self.encoding, self.notes
-        )
+        return replace(self, frame=self.frame[list(places)], rows=rows)
 
 
 def read(

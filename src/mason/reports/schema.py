@@ -35,6 +35,8 @@ class Task(_Block):
     text: str | None = None
     label: str | None = None
     labels: list[str] = []
+    loss: str | None = None
+    """What was minimised, where there is a choice."""
 
 
 class ModelPart(_Block):
@@ -254,6 +256,14 @@ class Scored(_Block):
     rows: int
     distances: dict[str, Interval] = {}
     """Mean distances from the right numbers, in their unit: ``mae`` and ``rmse``."""
+    nats: dict[str, Interval] = {}
+    """Mean natural logarithms: ``loss`` of an answer's token, ``loss_before`` tuning, ``gain``."""
+    targets: int | None = None
+    """Tokens of answers those are means of."""
+    learned_targets: int | None = None
+    """Tokens of answers that were learned."""
+    replies: list[dict[str, str]] = []
+    """Answers in conversations: ``given``, ``wanted``, ``written``, and ``before`` tuning."""
     confidence: float = 0.95
     scores: dict[str, Interval] = {}
     signatures: dict[str, str] = {}

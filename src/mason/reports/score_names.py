@@ -5,7 +5,7 @@ from mason.reports.schema import Baseline, Interval, Scored
 
 _MAIN = (
     *("accuracy", "entity_f1", "word_accuracy", "f1", "pearson", "mrr", "micro_f1"),
-    *("bleu", "rougeL", "same_tree", "edit_similarity"),
+    *("bleu", "rougeL", "same_tree", "edit_similarity", "preferred", "token_accuracy"),
 )
 """What a task is judged by: the first of them that it has."""
 
@@ -141,6 +141,18 @@ def _of_texts() -> dict[str, tuple[str, str]]:
         ),
         "compiles": (say("Compiles"), say("Share that Python's compiler takes.")),
         "tests_passed": (say("Passes its tests"), say("Share, of the rows that have tests.")),
+        "token_accuracy": (
+            say("Tokens of answers"),
+            say("Share that is the likeliest token, all before it being right."),
+        ),
+        "preferred": (
+            say("Better answer likelier"),
+            say("Share of pairs whose better answer the model would sooner give."),
+        ),
+        "reward_accuracy": (
+            say("Reward accuracy"),
+            say("Share of pairs whose better answer gained more by tuning than the worse one."),
+        ),
         "exact_completion": (say("Exactly right"), say("Share written just as wanted.")),
         "edit_similarity": (
             say("Edit similarity"),

@@ -3,6 +3,7 @@
 from mason.language import say
 from mason.reports.charts import Axis, axis, scale_row, whisker
 from mason.reports.markup import Part, escape, folded, heading, paragraph, sentences, table
+from mason.reports.nats import nats_in_words
 from mason.reports.numbers import count, decimal, percent
 from mason.reports.overview import scored_rows
 from mason.reports.schema import ClassRow, Interval, Results, Scored
@@ -14,6 +15,7 @@ FIRST = (
     *("word_accuracy", "entity_f1", "exact_match", "f1", "pearson"),
     *("mrr", "recall_at_1", "recall_at_10"),
     *("bleu", "chrf", "rougeL", "same_tree", "exact_completion", "edit_similarity"),
+    *("token_accuracy", "preferred", "reward_accuracy"),
 )
 """What a layperson should look at; the rest is folded."""
 
@@ -28,6 +30,7 @@ def scores(results: Results) -> Part | None:
         body += paragraph("; ".join(f"{n}: {s}" for n, s in scored.signatures.items()), "muted")
     if "mae" in scored.distances:
         body += paragraph(distance_in_words(scored.distances["mae"]))
+    body += "".join(map(paragraph, nats_in_words(scored)))
     if scored.per_class:
         body += heading(say("Label by label")) + _per_class(scored.per_class)
     return Part(

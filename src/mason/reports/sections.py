@@ -17,6 +17,7 @@ from mason.reports.mistakes import mistakes
 from mason.reports.overview import overview
 from mason.reports.pretraining import pretraining
 from mason.reports.recipe import recipe
+from mason.reports.replies import replies
 from mason.reports.samples import samples
 from mason.reports.schema import Results
 from mason.reports.scores import scores
@@ -35,6 +36,7 @@ SECTIONS = [
     Section("overview", 0, overview),
     Section("pretraining", 5, pretraining),
     Section("scores", 10, scores),
+    Section("replies", 15, replies),
     Section("confusion", 20, confusion),
     Section("mistakes", 30, mistakes),
     Section("certainty", 40, certainty),

@@ -10,8 +10,10 @@ from mason.settings.schema import (
     TrainingSettings,
 )
 from mason.settings.unused import (
+    DIALOGUE_ONLY,
     EMBEDDING_ONLY,
     FINE_TUNING_ONLY,
+    PREFERENCE_ONLY,
     PRETRAINING_ONLY,
     RANDOM_WEIGHTS_ONLY,
     refuse_unused,
@@ -19,8 +21,10 @@ from mason.settings.unused import (
 from mason.settings.yaml_text import to_yaml
 
 __all__ = [
+    "DIALOGUE_ONLY",
     "EMBEDDING_ONLY",
     "FINE_TUNING_ONLY",
+    "PREFERENCE_ONLY",
     "PRETRAINING_ONLY",
     "RANDOM_WEIGHTS_ONLY",
     "DataSettings",

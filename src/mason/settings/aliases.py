@@ -28,6 +28,10 @@ def _when_true(meaning: str) -> Callable[[object], object]:
     return lambda value: words.get(str(value).lower(), value)
 
 
+def _preference(value: object) -> object:
+    return {"sigmoid": "dpo", "slic": "hinge"}.get(str(value), value)
+
+
 def _schedule(value: object) -> object:
     return "constant" if value == "constant_with_warmup" else value
 
@@ -51,6 +55,8 @@ _NAMES = {
     "training.warmup_share": "warmup_ratio",
     "training.evaluate_steps": "eval_steps",
     "training.mask_rate": "mlm_probability",
+    "training.preference_beta": "pref_beta dpo_beta beta",
+    "training.preference_margin": "simpo_gamma",
     "model.tokenizer": "tokenizer_name",
     "training.clip_norm": "max_grad_norm",
     "training.label_smoothing": "label_smoothing_factor",
@@ -67,6 +73,11 @@ ALIASES = {
     **{name: Alias(path) for path, names in _NAMES.items() for name in names.split()},
     "lr_scheduler_type": Alias("training.schedule", _schedule),
     "lr_scheduler": Alias("training.schedule", _schedule),
+    "loss_type": Alias("training.preference_loss", _preference),
+    "pref_loss": Alias("training.preference_loss", _preference),
+    "mask_history": Alias("training.loss_on", _when_true("last")),
+    "train_on_prompt": Alias("training.loss_on", _when_true("everything")),
+    "train_on_inputs": Alias("training.loss_on", _when_true("everything")),
     "bf16": Alias("training.precision", _when_true("bf16")),
     "fp16": Alias("training.precision", _when_true("bf16")),
     "use_cpu": Alias("training.device", _when_true("cpu")),

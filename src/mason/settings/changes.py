@@ -16,6 +16,7 @@ FREE = frozenset(
 
 JUDGED_BY_CONTENT = frozenset(
     "model.source model.revision model.shape model.tokenizer model.vocab_size "
+    "model.chat_template training.loss_on "
     "data.train data.valid data.test data.text data.pair data.negative "
     "data.label data.separator data.target "
     "data.group data.format data.encoding data.columns data.valid_share data.test_share "
@@ -34,7 +35,8 @@ FELT = frozenset(
 FIXED = frozenset(
     "task model.max_tokens training.seed training.batch_size training.tokens_per_batch "
     "training.accumulation training.optimizer training.ema_decay training.precision "
-    "training.mask_rate training.mask_unit training.recipe training.probe_rows data.weights".split()
+    "training.mask_rate training.mask_unit training.recipe training.probe_rows data.weights "
+    "training.preference_loss training.preference_beta training.preference_margin".split()
 )
 """Settings that decide the order of the examples or the numbers of every step."""
 

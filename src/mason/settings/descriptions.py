@@ -31,6 +31,9 @@ def _model() -> dict[str, str]:
             "Tokenizer to pretrain with: a folder or a model; left out, one is learned."
         ),
         "vocab_size": say("Pieces of the tokenizer that is learned; left out, from the corpus."),
+        "chat_template": say(
+            "A chat template for a model that has none: chatml, whose two marks become tokens."
+        ),
     }
 
 
@@ -122,8 +125,29 @@ def _training() -> dict[str, str]:
             "What a masked objective hides together: a token, a whole word, or an n-gram of up to "
             "3 words; left out, a token. Chinese words need the extra zh."
         ),
+        **_conversations(),
         "device": say("Where to compute; auto takes the first accelerator there is."),
         "threads": say("Processor threads to compute with; left out, one for each core."),
+    }
+
+
+def _conversations() -> dict[str, str]:
+    return {
+        "loss_on": say(
+            "Which turns of a conversation are learned: the assistant's answers, the last answer "
+            "alone, or everything; left out, answers."
+        ),
+        "preference_loss": say(
+            "How to learn from preferences: dpo (left out), ipo, hinge, or simpo and orpo, which "
+            "need no reference."
+        ),
+        "preference_beta": say(
+            "How closely preference tuning stays with the model it began with; the higher, the "
+            "closer. Left out, 0.1, of simpo 2."
+        ),
+        "preference_margin": say(
+            "By how much the better answer shall lead in simpo; left out, 0.5."
+        ),
     }
 
 

@@ -55,6 +55,7 @@ class ModelSettings(_Group):
     shape: Text | None = None
     tokenizer: Text | None = None
     vocab_size: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
+    chat_template: Literal["chatml"] | None = None
 
 
 class DataSettings(_Group):
@@ -118,6 +119,10 @@ class TrainingSettings(_Group):
     mask_rate: Probability | None = None
     recipe: Literal["modern", "published"] | None = None
     mask_unit: Literal["token", "word", "ngram"] | None = None
+    loss_on: Literal["answers", "last", "everything"] | None = None
+    preference_loss: Literal["dpo", "ipo", "hinge", "simpo", "orpo"] | None = None
+    preference_beta: Annotated[Real, Field(gt=0, le=100)] | None = None
+    preference_margin: Annotated[Real, Field(ge=0, le=100)] | None = None
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     threads: Annotated[int, Field(ge=1, le=4096)] | None = None
 

@@ -18,6 +18,12 @@ PRETRAINING_ONLY = (
     "training.recipe",
     "training.mask_unit",
 )
+DIALOGUE_ONLY = ("model.chat_template", "training.loss_on")
+PREFERENCE_ONLY = (
+    "training.preference_loss",
+    "training.preference_beta",
+    "training.preference_margin",
+)
 RANDOM_WEIGHTS_ONLY = (
     "model.shape",
     "model.tokenizer",
@@ -40,6 +46,8 @@ FINE_TUNING_ONLY = (
     "training.label_smoothing",
     "training.temperature",
     "training.probe_rows",
+    *DIALOGUE_ONLY,
+    *PREFERENCE_ONLY,
 )
 
 

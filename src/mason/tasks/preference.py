@@ -20,16 +20,21 @@ from mason.models.packed import Packed
 from mason.models.transformer import device_of
 from mason.tasks.classification import reading_passes
 
-Kind = Literal["dpo", "ipo", "hinge", "simpo"]
+Kind = Literal["dpo", "ipo", "hinge", "simpo", "orpo"]
+FREE: tuple[Kind, ...] = ("simpo", "orpo")
+"""Losses without a reference."""
+PER_TOKEN: tuple[Kind, ...] = ("ipo", "simpo", "orpo")
+"""Losses of mean log-probabilities, for which a long answer is no worse than a short one."""
+Ids = Sequence[Sequence[int]]
 
 
 @dataclass(frozen=True)
 class Preferences:
     """Prompts, each with a better and a worse answer, as tokens; an answer ends with its mark."""
 
-    prompts: Sequence[Sequence[int]]
-    chosen: Sequence[Sequence[int]]
-    rejected: Sequence[Sequence[int]]
+    prompts: Ids
+    chosen: Ids
+    rejected: Ids
 
     def __len__(self) -> int:
         return len(self.prompts)
@@ -39,6 +44,22 @@ class Preferences:
         """Tokens that are read for each pair: the prompt twice, and both answers."""
         rows = zip(self.prompts, self.chosen, self.rejected, strict=True)
         return [2 * len(p) + len(c) + len(r) for p, c, r in rows]
+
+    @property
+    def columns(self) -> tuple[Ids, Ids, Ids]:
+        """Every number of every example, a column at a time."""
+        return self.prompts, self.chosen, self.rejected
+
+    @property
+    def sizes(self) -> Float[Tensor, "2 N"]:
+        """Tokens of the better and of the worse answers."""
+        return torch.tensor([[float(len(a)) for a in side] for side in self.columns[1:]])
+
+    def cut(self, most: int) -> "Preferences":
+        """The same with at most ``most`` tokens in a prompt with its answer."""
+        room = max(1, most // 2)
+        kept = ([ids[:room] for ids in side] for side in self.columns[1:])
+        return Preferences([ids[-room:] for ids in self.prompts], *kept)
 
     def answers(self, run: Sequence[int]) -> list[tuple[Sequence[int], Sequence[int]]]:
         """Prompt and answer, the better ones of the run first, then the worse ones."""
@@ -94,11 +115,14 @@ class PreferenceObjective:
       arXiv:2310.12036);
     - ``hinge``: max(0, 1 − β (m − m₀)) (Zhao et al. 2023, arXiv:2305.10425);
     - ``simpo``: −log σ(β m − γ), of mean log-probabilities, without a reference (Meng et al.
-      2024, arXiv:2405.14734).
+      2024, arXiv:2405.14734);
+    - ``orpo``: −log p − β log σ(log odds p − log odds p′), where log p and log p′ are the mean
+      log-probabilities of better and worse, without a reference (Hong et al. 2024,
+      arXiv:2403.07691).
 
     Args:
         examples: The pairs.
-        reference: From ``reference_of``; ``simpo`` needs none.
+        reference: From ``reference_of``; ``simpo`` and ``orpo`` need none.
         kind: The loss.
         beta: How far the model may move from where it was; lower is farther.
         smoothing: Of ``dpo``.
@@ -124,36 +148,42 @@ class PreferenceObjective:
                 kind=kind,
                 known=", ".join(get_args(Kind)),
             )
-        if reference is None and kind != "simpo":
+        if reference is None and kind not in FREE:
             raise SettingsError(
                 "The preference loss {kind} needs to know what the model said before; choose "
-                "simpo to tune without.",
+                "simpo or orpo to tune without.",
                 kind=kind,
             )
         self.examples, self.lengths, self.kind = examples, examples.lengths, kind
         self.beta, self.smoothing, self.gamma = beta, smoothing, gamma
         self.reference = torch.zeros(2, len(examples)) if reference is None else reference
-        answers = (examples.chosen, examples.rejected)
-        self._sizes = torch.tensor([[len(a) for a in side] for side in answers])
+        self._sizes = examples.sizes
 
-    def count(self, batch: Sequence[int]) -> int:
+    def count(self, batch: Any) -> int:
         """One target a pair."""
         return len(batch)
 
     def loss(self, model: Any, run: Sequence[int]) -> Tensor:
         """The summed loss of a run of pairs, in fp32."""
-        return self._loss(self.margins(model, run)).sum()
+        better, worse = self._gained(model, run)
+        loss: Tensor = self._loss(better, worse).sum()
+        return loss
 
     def margins(self, model: Any, run: Sequence[int]) -> Float[Tensor, "R"]:
-        """Each pair's m − m₀ (``simpo``: m): positive where the better answer gained."""
+        """Each pair's m − m₀ (m without a reference): positive where the better answer gained."""
+        gained = self._gained(model, run)
+        return gained[0] - gained[1]
+
+    def _gained(self, model: Any, run: Sequence[int]) -> Float[Tensor, "2 R"]:
         rows = list(run)
         found = answer_log_probabilities(model, self.examples, rows)
         gained = found - self.reference[:, rows].to(found.device)
-        if self.kind in ("ipo", "simpo"):
+        if self.kind in PER_TOKEN:
             gained = gained / self._sizes[:, rows].to(found.device)
-        return gained[0] - gained[1]
+        return gained
 
-    def _loss(self, margin: Tensor) -> Tensor:
+    def _loss(self, better: Tensor, worse: Tensor) -> Tensor:
+        margin = better - worse
         losses: dict[Kind, Callable[[], Tensor]] = {
             "dpo": lambda: (
                 -(1 - self.smoothing) * F.logsigmoid(self.beta * margin)
@@ -162,5 +192,12 @@ class PreferenceObjective:
             "ipo": lambda: (margin - 1 / (2 * self.beta)).square(),
             "hinge": lambda: F.relu(1 - self.beta * margin),
             "simpo": lambda: -F.logsigmoid(self.beta * margin - self.gamma),
+            "orpo": lambda: -better - self.beta * F.logsigmoid(_log_odds(better, worse)),
         }
         return losses[self.kind]()
+
+
+def _log_odds(better: Tensor, worse: Tensor) -> Tensor:
+    """Of the better answer over the worse one, from log-probabilities below 0."""
+    others = [torch.log(-torch.expm1(side.clamp(max=-1e-6))) for side in (better, worse)]
+    return (better - others[0]) - (worse - others[1])

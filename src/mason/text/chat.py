@@ -1,6 +1,7 @@
 """A conversation as the text a model was trained on, by the template that comes with it."""
 
 import json
+import re
 import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -19,6 +20,15 @@ from mason.text.tokenizers import Tokenizer
 Message = Mapping[str, Any]
 """``role`` and ``content``, and whatever else the template reads."""
 
+CHATML = (
+    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] "
+    "+ '<|im_end|>' + '\\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
+)
+"""The plain template of ChatML, for models without one."""
+CHATML_MARKS = ("<|im_start|>", "<|im_end|>")
+_MARKS = {"mason_begin": "\ufdd0", "mason_end": "\ufdd1"}
+"""What stands around the model's own words where it is asked for; no text holds these."""
 _MOST_CHARACTERS, _MOST_SECONDS = 10_000_000, 10.0
 """A template comes with the model, from a stranger: it may not fill the memory, nor run on."""
 
@@ -56,6 +66,32 @@ def chat_text(
             "roles and their order.",
             reason=" ".join(str(error).split()),
         ) from None
+
+
+def marked_spans(
+    tokenizer: Tokenizer, messages: Sequence[Message], **more: Any
+) -> list[tuple[int, int]] | None:
+    """Where the model's own words stand in ``chat_text(…, answer=False)``, in characters.
+
+    None where the template does not mark them with ``{% generation %}``.
+
+    Raises:
+        MasonError: As for ``chat_text``.
+    """
+    if "generation" not in _statements(tokenizer.chat_template or ""):
+        return None
+    marked = chat_text(tokenizer, messages, answer=False, **_MARKS, **more)
+    spans, length = [], 0
+    for number, part in enumerate(re.split("[\ufdd0\ufdd1]", marked)):
+        if number % 2:
+            spans.append((length, length + len(part)))
+        length += len(part)
+    return spans
+
+
+@cache
+def _statements(source: str) -> frozenset[str]:
+    return frozenset(re.findall(r"{%[-+]?\s*(\w+)", source))
 
 
 def chat_ids(tokenizer: Tokenizer, messages: Sequence[Message], **options: Any) -> list[int]:
@@ -106,9 +142,11 @@ class _Answers(Extension):
     tags = {"generation"}  # noqa: RUF012 - jinja2 declares it so
 
     def parse(self, parser: Parser) -> nodes.Node | list[nodes.Node]:
-        """The marked part without its marks."""
-        next(parser.stream)
-        return parser.parse_statements(("name:endgeneration",), drop_needle=True)
+        """The marked part, between what the render calls its marks: mostly nothing."""
+        line = next(parser.stream).lineno
+        body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
+        begin, end = (nodes.Output([nodes.Name(name, "load")]).set_lineno(line) for name in _MARKS)
+        return [begin, *body, end]
 
 
 def _to_json(value: Any, indent: int | None = None, **options: Any) -> str:

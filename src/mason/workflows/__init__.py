@@ -8,6 +8,7 @@ from mason.workflows.evaluating import evaluate
 from mason.workflows.fine_tuning import Run, train
 from mason.workflows.labeller import Labelled, Labeller
 from mason.workflows.loading import load
+from mason.workflows.marking import Sample, show_row
 from mason.workflows.model import Model
 from mason.workflows.planning import plan
 from mason.workflows.pretraining import Pretrained, pretrain
@@ -15,6 +16,7 @@ from mason.workflows.regressor import Regressor
 from mason.workflows.resuming import Checked, resume, verify_run
 from mason.workflows.rewriter import Rewriter
 from mason.workflows.tagger import Tagged, Tagger
+from mason.workflows.talker import Talker
 from mason.workflows.tokenizing import make_tokenizer, report_tokenizers
 from mason.workflows.vocabulary import extend_vocabulary, read_words, trim_vocabulary
 from mason.workflows.writer import Constraint, Generated, Sampling, Writer
@@ -34,9 +36,11 @@ __all__ = [
     "Regressor",
     "Rewriter",
     "Run",
+    "Sample",
     "Sampling",
     "Tagged",
     "Tagger",
+    "Talker",
     "Writer",
     "check",
     "evaluate",
@@ -48,6 +52,7 @@ __all__ = [
     "read_words",
     "report_tokenizers",
     "resume",
+    "show_row",
     "train",
     "trim_vocabulary",
     "verify_run",

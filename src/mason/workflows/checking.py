@@ -31,7 +31,7 @@ def check(
     """
     tables, settings = read_tables(data_settings(data, options))
     reader = find_task(task)
-    tables = reader.arrange(tables)
+    tables = reader.arrange(tables, settings)
     columns = reader.columns(tables, settings, complete=False)
     if model is None:
         return reader.examine(tables, columns)

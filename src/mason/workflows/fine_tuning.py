@@ -173,6 +173,7 @@ class Session:
     def _train(self, place: RunFolder | None) -> Run:
         prepared = self._prepare()
         model = self.ready or self._start(prepared, place)
+        self.task.heed(model, self.settings)
         prepared = self.task.restrict(model, prepared)
         self.task.adopt(model, prepared)
         examples = {
@@ -281,6 +282,7 @@ class Session:
             with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
                 return self.task.validate(model, held)
 
+        self.task.ask_before(model, examples)
         self.task.before_training(model, examples["train"], recipe)
         # Exact only where the optimiser treats each value by itself.
         alone = recipe.optimizer == "adamw"

@@ -16,7 +16,11 @@ from mason.models.shapes import SHAPES
 from mason.models.spec import ModelSpec
 from mason.models.transformer import Transformer, num_parameters, set_dropout
 from mason.runtime import keep_freed_memory, pick_device
-from mason.settings import PRETRAINING_ONLY, Settings, load_settings, refuse_unused
+from mason.settings import (
+    Settings,
+    load_settings,
+    refuse_unused,
+)
 from mason.sources import find_model
 from mason.tasks.classification import HEAD, Examples
 from mason.text import Tokenizer, load_tokenizer
@@ -71,7 +75,7 @@ def _job(settings: Settings, notice: Say) -> Job:
     task = find_task(settings.task)
     if task.name != DEFAULT_TASK:
         return _as_trained(settings, task, notice)
-    refuse_unused(settings, PRETRAINING_ONLY, "mason plan")
+    refuse_unused(settings, task.unused, "mason plan")
     chosen, training = settings.model, settings.training
     if chosen.source is None:
         raise SettingsError("No model is named; give one with --model, such as all-MiniLM-L6-v2.")

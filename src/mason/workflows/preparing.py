@@ -106,7 +106,7 @@ def _by_column(tables: dict[str, Table], settings: DataSettings) -> dict[str, Ta
 class Reader(Protocol):
     """Who knows what the columns of a table are for, and what is wrong with them: a task."""
 
-    def arrange(self, tables: dict[str, Table]) -> dict[str, Table]:
+    def arrange(self, tables: dict[str, Table], settings: DataSettings) -> dict[str, Table]:
         """The tables in the layout it reads."""
 
     def columns(
@@ -146,7 +146,7 @@ def prepare(
         DataError: The data cannot be read, or the doctor finds an error.
     """
     tables, settings = read_tables(settings)
-    tables = reader.arrange(tables)
+    tables = reader.arrange(tables, settings)
     columns = reader.columns(tables, settings)
     findings = reader.examine(tables, columns, token_counts=token_counts, max_tokens=max_tokens)
     found = _cleaned(tables, columns, findings)
@@ -164,7 +164,7 @@ def prepare_test(settings: DataSettings, reader: Reader) -> Prepared:
     """
     tables, settings = read_tables(settings)
     tables = {"test": tables["test" if "test" in tables else next(iter(tables))]}
-    tables = reader.arrange(tables)
+    tables = reader.arrange(tables, settings)
     columns = reader.columns(tables, settings)
     return _cleaned(tables, columns, reader.examine(tables, columns))
 

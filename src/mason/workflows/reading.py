@@ -41,7 +41,7 @@ def read_sources(data: str | Path, task: str, **options: str | None) -> list[str
     """
     reader = find_task(task)
     tables, settings = read_tables(data_settings(data, options))
-    tables = reader.arrange(tables)
+    tables = reader.arrange(tables, settings)
     columns = reader.columns(tables, settings, complete=False)
     return texts_of(next(iter(tables.values())), columns.text)
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from mason.errors import SettingsError
 from mason.language import say
@@ -15,15 +15,15 @@ from mason.text import Tokenizer, load_tokenizer
 from mason.text.trainers import Kind
 from mason.training.budgets import num_pieces
 from mason.workflows.dialling import body_size
+from mason.workflows.model import Model
 from mason.workflows.objectives import special_of
 from mason.workflows.opening import cut_for
-from mason.workflows.rewriter import Rewriter
 from mason.workflows.tokenizing import learn_once
 
 _HEADS = ("language",)
 _UNIGRAM = ("marian", "t5")
 """Families whose published models have a SentencePiece vocabulary."""
-W = TypeVar("W", bound=Rewriter)
+W = TypeVar("W", bound=Model)
 
 
 @dataclass(frozen=True)
@@ -40,9 +40,16 @@ class Beginning:
 
 
 def begin_writer(
-    kind: type[W], settings: Settings, texts: Sequence[str], beginning: Beginning
+    kind: type[W], settings: Settings, texts: Sequence[str], beginning: Beginning, **known: Any
 ) -> W:
     """A model of the shape that the settings name; its tokenizer is learned from the texts.
+
+    Args:
+        kind: What it becomes.
+        settings: They name a shape.
+        texts: What a tokenizer is learned from.
+        beginning: Of the run.
+        known: What the model knows beside its weights.
 
     Raises:
         MasonError: There is no such shape, it cannot write, or the vocabulary does not fit.
@@ -71,7 +78,7 @@ def begin_writer(
         family_of(chosen.shape),
         say("{shape}, random weights", shape=chosen.shape),
         cut_for(chosen.max_tokens, spec, tokenizer),
-        separator=kind.SEPARATOR,
+        **known,
     )
 
 

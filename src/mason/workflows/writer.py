@@ -157,12 +157,16 @@ class Writer(Model):
         return ids
 
     def _settled(self, sampling: Sampling) -> Sampling:
-        """Chat models often end a turn with another token than their config names."""
         if sampling.stop_tokens is not None:
             return sampling
+        return replace(sampling, stop_tokens=self.end_tokens)
+
+    @property
+    def end_tokens(self) -> tuple[int, ...]:
+        """What ends an answer; chat models often use another token than their config names."""
         ends, own = self.network.spec.special.eos, self.tokenizer.special.eos
-        known = {*(ends if isinstance(ends, tuple) else (ends,)), own} - {None}
-        return replace(sampling, stop_tokens=tuple(sorted(end for end in known if end is not None)))
+        known = {*(ends if isinstance(ends, tuple) else (ends,)), own}
+        return tuple(sorted(end for end in known if end is not None))
 
 
 def load_writer(path: Path, chosen: Chosen) -> Writer:

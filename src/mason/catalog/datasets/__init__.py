@@ -7,6 +7,7 @@ from mason.catalog.datasets import (
     amazon_sentiment,
     brown,
     brown_pos,
+    chatterbot,
     debian_descriptions,
     debian_retrieval,
     debian_sections,
@@ -45,6 +46,8 @@ DATASETS: dict[str, Dataset] = {
         debian_synopses.DATASET,
         python2_to_3.DATASET,
         python_functions.DATASET,
+        chatterbot.ENGLISH,
+        chatterbot.CHINESE,
     )
 }
 

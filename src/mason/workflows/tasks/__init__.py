@@ -6,11 +6,13 @@ from mason.errors import SettingsError
 from mason.workflows.tasks.answering import Answering
 from mason.workflows.tasks.classification import Classification
 from mason.workflows.tasks.code import CodeCompletion, CodeTranslation
+from mason.workflows.tasks.dialogue import DialogueTask
 from mason.workflows.tasks.embedding import Embedding
 from mason.workflows.tasks.multilabel import MultiLabel
+from mason.workflows.tasks.preference import PreferenceTask
 from mason.workflows.tasks.regression import Regression
 from mason.workflows.tasks.tagging import Tagging
-from mason.workflows.tasks.task import Examples, Task
+from mason.workflows.tasks.task import Examples, Marked, Task
 from mason.workflows.tasks.text_to_text import Completion, Summarisation, Translation
 
 TASKS: dict[str, Task[Any, Any]] = {
@@ -27,12 +29,14 @@ TASKS: dict[str, Task[Any, Any]] = {
         Completion(),
         CodeTranslation(),
         CodeCompletion(),
+        DialogueTask(),
+        PreferenceTask(),
     )
 }
 DEFAULT_TASK = Classification.name
 """What is meant where nobody says."""
 
-__all__ = ["DEFAULT_TASK", "TASKS", "Examples", "Task", "find_task"]
+__all__ = ["DEFAULT_TASK", "TASKS", "Examples", "Marked", "Task", "find_task"]
 
 
 def find_task(name: str | None) -> Task[Any, Any]:

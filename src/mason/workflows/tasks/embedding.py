@@ -22,7 +22,7 @@ from mason.metrics.retrieval import ranks_of, retrieval_scores
 from mason.models.checkpoints import base_heads
 from mason.models.files.pooling import read_pooling
 from mason.models.transformer import Transformer
-from mason.settings import PRETRAINING_ONLY, DataSettings, Settings
+from mason.settings import EMBEDDING_ONLY, DataSettings, Settings
 from mason.tasks.embedding import (
     EmbeddingObjective,
     Examples,
@@ -49,7 +49,7 @@ class Embedding(Task[Embedder, Examples]):
     """Vectors of texts, near where texts belong together."""
 
     name = "embedding"
-    unused = (*PRETRAINING_ONLY, "data.target", "data.separator", *_OF_CLASSES)
+    unused = (*(name for name in Task.unused if name not in EMBEDDING_ONLY), *_OF_CLASSES)
 
     def columns(
         self, tables: Mapping[str, Table], settings: DataSettings, *, complete: bool = True

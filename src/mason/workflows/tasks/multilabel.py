@@ -20,7 +20,7 @@ from mason.errors import CheckpointError, DataError
 from mason.evaluation.multilabel import judge_sets, set_baselines
 from mason.language import say
 from mason.metrics.multilabel import best_threshold
-from mason.settings import EMBEDDING_ONLY, PRETRAINING_ONLY, DataSettings
+from mason.settings import DataSettings
 from mason.tasks.classification import HEAD, OUTPUT, PASS, predict_logits, read_costliest
 from mason.tasks.multilabel import Examples, MultiLabelObjective, probe
 from mason.training.loop import Scores
@@ -38,7 +38,7 @@ class MultiLabel(Task[Labeller, Examples]):
     """Any number of labels for each text."""
 
     name = "multilabel"
-    unused = (*PRETRAINING_ONLY, *EMBEDDING_ONLY, "data.target")
+    unused = tuple(name for name in Task.unused if name != "data.separator")
 
     def columns(
         self, tables: Mapping[str, Table], settings: DataSettings, *, complete: bool = True

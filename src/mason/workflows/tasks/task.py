@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
@@ -10,7 +11,14 @@ from mason.data.columns import Columns
 from mason.data.findings import Finding
 from mason.data.tables import Table
 from mason.models.transformer import Transformer, num_parameters
-from mason.settings import EMBEDDING_ONLY, PRETRAINING_ONLY, DataSettings, Settings
+from mason.settings import (
+    DIALOGUE_ONLY,
+    EMBEDDING_ONLY,
+    PREFERENCE_ONLY,
+    PRETRAINING_ONLY,
+    DataSettings,
+    Settings,
+)
 from mason.training.defaults import recipe_for
 from mason.training.loop import Scores
 from mason.training.recipe import Recipe
@@ -41,6 +49,21 @@ class Examples(Protocol):
         """The same with at most ``most`` tokens a text."""
 
 
+@dataclass(frozen=True)
+class Marked:
+    """A row token by token.
+
+    Attributes:
+        ids: Tokens; of an encoder and a decoder first those that are read.
+        learned: For each, whether it is a target.
+        closed: Whether the token that ends the model's turn is one wherever it should be.
+    """
+
+    ids: Sequence[int]
+    learned: Sequence[bool]
+    closed: bool
+
+
 M = TypeVar("M", bound=Model)
 E = TypeVar("E", bound=Examples)
 
@@ -57,13 +80,19 @@ class Task(ABC, Generic[M, E]):
     unused: ClassVar[Sequence[str]] = (
         *PRETRAINING_ONLY,
         *EMBEDDING_ONLY,
+        *DIALOGUE_ONLY,
+        *PREFERENCE_ONLY,
         "data.target",
         "data.separator",
     )
     """Settings that mean nothing to it."""
 
-    def arrange(self, tables: dict[str, Table]) -> dict[str, Table]:
-        """The tables in the layout it reads; most read any."""
+    def arrange(self, tables: dict[str, Table], settings: DataSettings) -> dict[str, Table]:
+        """The tables in the layout it reads; most read any.
+
+        Raises:
+            DataError: They cannot be brought into it.
+        """
         return tables
 
     @abstractmethod
@@ -115,12 +144,23 @@ class Task(ABC, Generic[M, E]):
         """
         return prepared
 
+    def heed(self, model: M, settings: Settings) -> None:
+        """Let the model know the settings that are about how it reads its examples.
+
+        Raises:
+            SettingsError: They do not fit the model.
+        """
+
     def adopt(self, model: M, prepared: Prepared) -> None:
         """Tell the model what the data are like that it will learn from."""
 
     @abstractmethod
     def examples(self, model: M, table: Table, columns: Columns) -> E:
         """A table's rows as the model reads them."""
+
+    def marked(self, model: M, table: Table, columns: Columns) -> Marked | None:
+        """The first row as the model learns it; None: the task learns no tokens."""
+        return None
 
     @abstractmethod
     def num_tokens(self, model: M, table: Table, columns: Columns, examples: E) -> list[int]:
@@ -146,6 +186,14 @@ class Task(ABC, Generic[M, E]):
 
     def before_training(self, model: M, train: E, recipe: Recipe) -> None:
         """Make what starts from random weights ready for its first step."""
+
+    def ask_before(self, model: M, examples: Mapping[str, E]) -> None:
+        """Keep what the model says of the examples before it learns from them.
+
+        Args:
+            model: On the device it is trained on.
+            examples: Those of every split.
+        """
 
     def used_tokens(self, train: E) -> Iterable[int] | None:
         """Every token the examples hold, where no other row of the table learns."""

@@ -19,7 +19,14 @@ from mason.evaluation.texts import judge_texts, lead_sentence
 from mason.language import say
 from mason.metrics.texts import Measure, TextScores, bleu_and_chrf, match_scores, rouge
 from mason.models.transformer import Transformer, num_parameters
-from mason.settings import EMBEDDING_ONLY, PRETRAINING_ONLY, DataSettings, Settings
+from mason.settings import (
+    DIALOGUE_ONLY,
+    EMBEDDING_ONLY,
+    PREFERENCE_ONLY,
+    PRETRAINING_ONLY,
+    DataSettings,
+    Settings,
+)
 from mason.tasks.text_to_text import HEAD, Exchanges, TextToText
 from mason.training.budgets import MODERN, peak_rate
 from mason.training.defaults import named, recipe_for
@@ -31,7 +38,7 @@ from mason.workflows.opening import Chosen, facts_error, open_model
 from mason.workflows.preparing import Prepared, texts_of
 from mason.workflows.rewriter import Completer, Rewriter, Summariser, Translator
 from mason.workflows.starting import Beginning, begin_writer
-from mason.workflows.tasks.task import Block, Task
+from mason.workflows.tasks.task import Block, Marked, Task
 
 _MOST_ROWS = 1000
 """Rows that are written at the end: writing costs far more than reading."""
@@ -46,16 +53,18 @@ _OF_CLASSES = (
     "training.probe_rows",
     "training.head_learning_rate",
 )
+OF_WRITERS = (*(n for n in PRETRAINING_ONLY if n not in _FROM_RANDOM_WEIGHTS), *_OF_CLASSES)
+"""Settings that mean nothing to a model that writes."""
 
 
 class TextTask(Task[Rewriter, Exchanges]):
     """What every task shares that writes a text for a text."""
 
-    unused = (*(n for n in PRETRAINING_ONLY if n not in _FROM_RANDOM_WEIGHTS), *_OF_CLASSES)
+    unused = (*OF_WRITERS, *DIALOGUE_ONLY, *PREFERENCE_ONLY)
     writer: ClassVar[type[Rewriter]]
     """What a model of it is."""
 
-    def arrange(self, tables: dict[str, Table]) -> dict[str, Table]:
+    def arrange(self, tables: dict[str, Table], settings: DataSettings) -> dict[str, Table]:
         """Alpaca's two columns as one, nested translations as two."""
         return {name: flat_texts(table) for name, table in tables.items()}
 
@@ -98,7 +107,8 @@ class TextTask(Task[Rewriter, Exchanges]):
         train = prepared.tables["train"]
         names = filter(None, (prepared.columns.text, prepared.columns.target))
         texts = [text for name in names for text in texts_of(train, name)]
-        return begin_writer(self.writer, settings, texts, beginning)
+        known = {"separator": self.writer.SEPARATOR}
+        return begin_writer(self.writer, settings, texts, beginning, **known)
 
     def adopt(self, model: Rewriter, prepared: Prepared) -> None:
         """Remember the longest text to write."""
@@ -113,6 +123,13 @@ class TextTask(Task[Rewriter, Exchanges]):
         assert columns.target is not None, "examples have targets"
         return model.exchanges(texts_of(table, columns.text), texts_of(table, columns.target))
 
+    def marked(self, model: Rewriter, table: Table, columns: Columns) -> Marked:
+        """What is read, then what is written; the latter is learned."""
+        told = self.examples(model, table.take([0]), columns)
+        source, target = told.sources[0], told.targets[0]
+        learned = [False] * len(source) + [True] * len(target)
+        return Marked([*source, *target], learned, closed=target[-1] == model.end)
+
     def num_tokens(
         self, model: Rewriter, table: Table, columns: Columns, examples: Exchanges
     ) -> list[int]:
@@ -122,28 +139,7 @@ class TextTask(Task[Rewriter, Exchanges]):
 
     def recipe(self, settings: Settings, network: Transformer, train: Exchanges) -> Recipe:
         """As for any fine-tuning; from random weights, as for pretraining."""
-        given = settings.training
-        size = num_parameters(network)
-        if settings.model.source is not None or settings.model.shape is None:
-            tuned = recipe_for(given, num_parameters=size, num_examples=len(train))
-            chosen = replace(tuned, probe_rows=0)
-        else:
-            base = Recipe(
-                epochs=10.0,
-                tokens_per_batch=_BATCH_TOKENS,
-                label_smoothing=0.1,
-                **MODERN | {"learning_rate": peak_rate(size - embedding_size(network.spec))},
-            )
-            chosen = replace(base, **named(given, but={"batch_size", "accumulation"}))
-            if given.batch_size:
-                chosen = replace(
-                    chosen,
-                    tokens_per_batch=given.tokens_per_batch,
-                    batch_size=given.batch_size * (given.accumulation or 1),
-                )
-        if given.budget is not None and given.epochs is None:
-            chosen = replace(chosen, epochs=1e9, max_steps=given.max_steps or 1000)
-        return chosen
+        return writing_recipe(settings, network, len(train))
 
     def objective(self, train: Exchanges, recipe: Recipe) -> TextToText:
         """Cross-entropy of the targets' tokens."""
@@ -203,6 +199,32 @@ class TextTask(Task[Rewriter, Exchanges]):
     def describe(self, model: Rewriter, columns: Columns) -> Block:
         """The columns."""
         return {"text": columns.text, "label": columns.target}
+
+
+def writing_recipe(settings: Settings, network: Transformer, num_examples: int) -> Recipe:
+    """As for any fine-tuning; from random weights, as for pretraining."""
+    given = settings.training
+    size = num_parameters(network)
+    if settings.model.source is not None or settings.model.shape is None:
+        tuned = recipe_for(given, num_parameters=size, num_examples=num_examples)
+        chosen = replace(tuned, probe_rows=0)
+    else:
+        base = Recipe(
+            epochs=10.0,
+            tokens_per_batch=_BATCH_TOKENS,
+            label_smoothing=0.1,
+            **MODERN | {"learning_rate": peak_rate(size - embedding_size(network.spec))},
+        )
+        chosen = replace(base, **named(given, but={"batch_size", "accumulation"}))
+        if given.batch_size:
+            chosen = replace(
+                chosen,
+                tokens_per_batch=given.tokens_per_batch,
+                batch_size=given.batch_size * (given.accumulation or 1),
+            )
+    if given.budget is not None and given.epochs is None:
+        chosen = replace(chosen, epochs=1e9, max_steps=given.max_steps or 1000)
+    return chosen
 
 
 class Translation(TextTask):
