@@ -17,10 +17,8 @@ from mason.catalog.python_source import functions
 from mason.errors import SourceError
 from mason.metrics.code import tree_of
 
-WITHOUT_LABELS = (
-    *("pretraining", "translation", "summarisation", "code-translation", "code-completion"),
-    "dialogue",
-)
+WRITTEN = ("translation", "summarisation", "code-translation", "code-completion")
+WITHOUT_LABELS = ("pretraining", "dialogue", "embedding", *WRITTEN)
 
 
 def rows_of(table: Path) -> list[dict[str, str]]:
@@ -95,7 +93,7 @@ def test_every_data_set_says_what_it_is() -> None:
     for name, dataset in catalog.DATASETS.items():
         assert name == dataset.name and dataset.citation and dataset.licence and dataset.source
         assert (dataset.label is None) == (dataset.task in WITHOUT_LABELS)
-        assert (dataset.target is not None) == (dataset.task in WITHOUT_LABELS[1:-1])
+        assert (dataset.target is not None) == (dataset.task in WRITTEN)
         named = {dataset.text, dataset.label, dataset.group, dataset.split} - {None}
         assert named <= set(dataset.columns)
         english = dataset.title()
