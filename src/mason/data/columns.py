@@ -153,13 +153,10 @@ def find_several_labels(
     """
     answers: list[str] = []
     if label is not None and label not in table.frame.columns and "," in label:
-        answers = [name.strip() for name in label.split(",")]
-        label = None
-        for name in answers:
-            check_present(name, table)
-    if label is not None:
-        check_present(label, table)
-    elif not answers:
+        answers, label = [name.strip() for name in label.split(",")], None
+    for name in (*answers, *filter(None, (label,))):
+        check_present(name, table)
+    if label is None and not answers:
         answers = [c for c in _scalars(table, table.frame.columns) if _is_yes_or_no(table, c)]
         answers = [c for c in answers if c not in (text, pair, group)]
         label = _find_label(table, taken=[text, pair, group, *answers], need=False)

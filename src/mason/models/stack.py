@@ -143,9 +143,7 @@ class Stack(nn.Module):
         plan = AttentionPlan(layout, keys)
         dtype = _score_dtype(x)
         if x.is_cpu and self.spec.placement == "post":
-            # Normed after every sum, rows may stay in the products' dtype all the way: half the
-            # traffic. Where sums run through all layers unnormed they stay in fp32.
-            x = x.to(dtype)
+            x = x.to(dtype)  # normed after every sum, rows need not be wide: half the traffic
         biases = {k: plan.biases(self._sight(k), self.relative, dtype) for k in set(self.kinds)}
         angles = {kind: rotary(layout) for kind, rotary in self.rotary.items()}
         crossing = AttentionPlan(layout, source_layout) if source_layout is not None else None
@@ -165,13 +163,17 @@ class Stack(nn.Module):
                 "cache": cross_cache.layers[i] if cross_cache else None,
             }
             rows = at if i + 1 == len(self.kinds) else None
-            if self.recompute and torch.is_grad_enabled():
-                x = checkpoint(layer, x, attend, cross, rows, use_reentrant=False)
-            else:
-                x = layer(x, attend, cross, rows)
+            x = self._through(layer, x, attend, cross, rows)
             if look:
                 look(i + 1, x)
         out: Tensor = self.dropout(self.norm(x))
+        return out
+
+    def _through(self, layer: nn.Module, *given: Any) -> Tensor:
+        """One layer on; its activations are kept, or computed again when they are needed."""
+        if self.recompute and torch.is_grad_enabled():
+            return checkpoint(layer, *given, use_reentrant=False)  # type: ignore[no-any-return]
+        out: Tensor = layer(*given)
         return out
 
     def _sight(self, kind: str) -> Sight:

@@ -127,8 +127,7 @@ def examples_of(
         for window in windows(size, room, min(OVERLAP, room // 2) if room < size else 0):
             inside = found.ids[window.start : window.stop]
             tokens = frame.around(head, inside)
-            nowhere = len(tokens) - 1 if causal else 0
-            target = (nowhere, nowhere)
+            target = (len(tokens) - 1,) * 2 if causal else (0, 0)
             if answer and answer.start >= window.start and answer.stop <= window.stop:
                 begin = first + answer.start - window.start
                 target = (begin, begin + len(answer) - 1)
