@@ -10,13 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
-import torch.nn.functional as F
 
+from mason.evaluation.likelihoods import Ids, follow
 from mason.generation import Decoding
 from mason.models.packed import Packed
 from mason.models.transformer import Transformer, device_of
 
-Ids = Sequence[int]
 _BATCH = 8
 """Texts that are scored at once."""
 
@@ -70,27 +69,7 @@ def score_choices(
     by_length = sorted(range(len(texts)), key=lambda i: len(texts[i]))
     for start in range(0, len(by_length), _BATCH):
         run = by_length[start : start + _BATCH]
-        found[run] = _score(model, kept.fork([0] * len(run)), [texts[i] for i in run], choices)
+        reading = kept.fork([0] * len(run))
+        sums, _ = follow(model, reading, [texts[i] for i in run], [choices] * len(run))
+        found[run] = sums.view(len(run), len(choices)).double().cpu().numpy()
     return found
-
-
-def _score(
-    model: Transformer, reading: Decoding, texts: Sequence[Ids], choices: Sequence[Ids]
-) -> npt.NDArray[np.float64]:
-    """The same for a few texts: each is read once, and then each of its choices."""
-    device, head = device_of(model), model.heads["language"]
-    packed = Packed.of(texts, device=device)
-    # The last row of a text guesses a choice's first token.
-    last = reading.read(packed).index_select(0, packed.layout.last)
-    owners = np.repeat(np.arange(len(texts)), len(choices))
-    ends = reading.fork(owners.tolist())
-    following = Packed.of([c for _ in texts for c in choices], device=device)
-    hidden = ends.read(following)
-    first = following.layout.first
-    # Of each choice the rows before its tokens: the text's last one, then its own but the last.
-    rows = hidden.roll(1, 0)
-    rows[first] = last[torch.from_numpy(owners).to(device)]
-    each = -F.cross_entropy(head(rows).float(), following.tokens, reduction="none")
-    sums = each.new_zeros(len(owners)).index_add(0, following.layout.sequences, each)
-    scores: npt.NDArray[np.float64] = sums.view(len(texts), len(choices)).double().cpu().numpy()
-    return scores
