@@ -10,6 +10,7 @@ from mason.generation.choosing import Context, adjusted
 from mason.generation.decoding import prefill, start_decoding
 from mason.generation.lines import Generated
 from mason.generation.sampling import Sampling
+from mason.layers import Pages
 from mason.models.packed import Packed
 from mason.models.transformer import Transformer, device_of
 
@@ -94,10 +95,12 @@ def search(
     prompts: Sequence[Sequence[int]],
     sampling: Sampling,
     stops: Collection[int],
+    pages: Pages | None = None,
 ) -> list[Generated]:
     """The best answers to each prompt, found with beams."""
     order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
-    decoding, first = start_decoding(model, [prompts[i] for i in order], sampling.max_new_tokens)
+    by_length = [prompts[i] for i in order]
+    decoding, first = start_decoding(model, by_length, sampling.max_new_tokens, pages)
     everyone = [Candidates(i, given) for i, given in zip(order, first, strict=True)]
     live, rows = everyone, prefill(decoding, first, sampling.prefill_chunk)
     while True:

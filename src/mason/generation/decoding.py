@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from mason.errors import DataError
-from mason.layers import Cache
+from mason.layers import Cache, PagedCache, Pages
 from mason.models.packed import Packed
 from mason.models.spec import ModelSpec
 from mason.models.transformer import Transformer, device_of
@@ -22,15 +22,27 @@ class Decoding:
         capacity: Most tokens a sequence will have.
         source: What the encoder reads, where there is one; sequence *i* of it belongs to
             sequence *i* here.
+        pages: Where self-attention's keys and values are held; None: in a cache with a row of
+            ``capacity`` places for each sequence. The source's are always held so.
     """
 
     def __init__(
-        self, model: Transformer, num_sequences: int, capacity: int, source: Packed | None = None
+        self,
+        model: Transformer,
+        num_sequences: int,
+        capacity: int,
+        source: Packed | None = None,
+        *,
+        pages: Pages | None = None,
     ) -> None:
         assert model.spec.decoder is not None, "only a decoder decodes"
         depth = model.spec.decoder.depth
         self.model, self.source = model, source
-        self.cache = Cache(depth, num_sequences, capacity)
+        self.cache = (
+            Cache(depth, num_sequences, capacity)
+            if pages is None
+            else PagedCache(pages, num_sequences, capacity)
+        )
         self.cross_cache: Cache | None = None
         self._encoded: Tensor | None = None
         self._sources = list(range(num_sequences))
@@ -88,7 +100,10 @@ class Decoding:
 
 
 def start_decoding(
-    model: Transformer, prompts: Sequence[Sequence[int]], max_new_tokens: int
+    model: Transformer,
+    prompts: Sequence[Sequence[int]],
+    max_new_tokens: int,
+    pages: Pages | None = None,
 ) -> tuple[Decoding, list[list[int]]]:
     """A decoding of these prompts and the first tokens to feed to it.
 
@@ -97,11 +112,13 @@ def start_decoding(
     """
     if model.encoder is None:
         first = [list(prompt) for prompt in prompts]
-        return Decoding(model, len(first), max(map(len, first)) + max_new_tokens), first
+        return Decoding(
+            model, len(first), max(map(len, first)) + max_new_tokens, pages=pages
+        ), first
     start = model.spec.special.decoder_start or 0
     source = Packed.of(prompts, device=device_of(model))
     first = [[start] for _ in prompts]
-    return Decoding(model, len(prompts), max_new_tokens + 1, source), first
+    return Decoding(model, len(prompts), max_new_tokens + 1, source, pages=pages), first
 
 
 def prefill(

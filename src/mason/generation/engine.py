@@ -14,6 +14,7 @@ from mason.generation.decoding import Decoding, check_prompts, prefill, start_de
 from mason.generation.drafts import Drafter, DraftModel, PromptLookup
 from mason.generation.lines import Generated, Line, numbers_of
 from mason.generation.sampling import Sampling
+from mason.layers import Pages
 from mason.models.packed import Packed
 from mason.models.spec import ModelSpec
 from mason.models.transformer import Transformer, device_of
@@ -31,6 +32,7 @@ def generate(
     *,
     tokenizer: Tokenizer | None = None,
     draft: Transformer | None = None,
+    pages: Pages | None = None,
 ) -> list[Generated]:
     """Answer each prompt.
 
@@ -43,6 +45,8 @@ def generate(
         sampling: What to generate, and how.
         tokenizer: What spells the answers; needed for stop texts and a constraint.
         draft: A smaller model that guesses ahead; None: guesses are looked up in the text.
+        pages: Blocks to hold keys and values in; None: each sequence has its places reserved,
+            which is faster where all go on to the end.
 
     Raises:
         DataError: A prompt is empty, or the positions do not reach far enough.
@@ -53,12 +57,12 @@ def generate(
     _check(model, prompts, sampling, tokenizer, draft)
     stops = stop_tokens(model.spec, sampling)
     if sampling.num_beams > 1:
-        found = search(model, prompts, sampling, stops)
+        found = search(model, prompts, sampling, stops, pages)
         if tokenizer is not None:
             found = [_spelled(model, tokenizer, *pair) for pair in zip(prompts, found, strict=True)]
         return found
     lines: list[Line] = []
-    for step in _decode(model, prompts, sampling, stops, tokenizer, draft):
+    for step in _decode(model, prompts, sampling, stops, tokenizer, draft, pages):
         lines += [line for line in step if line.finish is not None]
     return [
         _best([line.result() for line in lines if line.prompt == i]) for i in range(len(prompts))
@@ -105,13 +109,14 @@ def _decode(
     stops: Collection[int],
     tokenizer: Tokenizer | None,
     draft: Transformer | None,
+    pages: Pages | None = None,
 ) -> Iterator[list[Line]]:
     """Yield the lines that grew, step by step."""
     # By length, so that sequences of similar length lie side by side in the cache.
     order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
     ordered = [prompts[i] for i in order]
     guide = _guide(model, sampling, stops, tokenizer)
-    decoding, first = start_decoding(model, ordered, sampling.max_new_tokens)
+    decoding, first = start_decoding(model, ordered, sampling.max_new_tokens, pages)
     drafter = _drafter(model, draft, ordered, sampling)
     rows = prefill(decoding, first, sampling.prefill_chunk)
     copies = [i for i in range(len(order)) for _ in range(sampling.num_return)]

@@ -19,6 +19,8 @@ from mason.layers.linear import Linear as Linear
 from mason.layers.norms import LayerNorm as LayerNorm
 from mason.layers.norms import RMSNorm as RMSNorm
 from mason.layers.norms import build_norm as build_norm
+from mason.layers.pages import PagedCache as PagedCache
+from mason.layers.pages import Pages as Pages
 from mason.layers.plan import AttentionPlan as AttentionPlan
 from mason.layers.plan import Sight as Sight
 from mason.layers.positions import Alibi as Alibi

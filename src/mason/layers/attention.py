@@ -90,7 +90,8 @@ class Attention(nn.Module):
         query = self.query_norm(query)
         if key is not None:
             key = self.key_norm(key)
-        if cache is not None and isinstance(biases, Reach) and self._looks_back(query, biases):
+        if cache is not None and self._looks_back(query, biases, cache):
+            assert isinstance(biases, Reach)
             new = None if key is None or value is None else (key, value)
             return self._look_back(query, new, biases, cache, angles)
         if angles is not None:
@@ -103,8 +104,10 @@ class Attention(nn.Module):
         out: Tensor = self.output(mixed.flatten(1))
         return out
 
-    def _looks_back(self, query: Tensor, reach: Reach) -> bool:
+    def _looks_back(self, query: Tensor, reach: Sequence[Tensor | None], cache: LayerCache) -> bool:
         """Whether the compiled kernel takes it: few rows, and nothing is added to scores."""
+        if not isinstance(reach, Reach) or not cache.in_place:
+            return False
         few = native.FEW * query[0].numel()
         return query.numel() <= few and reach.bias is None and native.serves(query[:0])
 

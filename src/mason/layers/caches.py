@@ -12,6 +12,9 @@ from mason.layers.layout import Layout, Stored
 class LayerCache:
     """One layer's keys and values: a row of ``capacity`` places for each sequence."""
 
+    in_place = True
+    """Whether ``places`` are the cache itself, so that a kernel may write to them."""
+
     def __init__(self, cache: "Cache") -> None:
         self._cache = cache
         self._keys: Tensor | None = None
@@ -79,7 +82,7 @@ class Cache:
         self.lengths = [0] * num_sequences
         self.active: Sequence[int] | None = None
         """The sequences that new rows belong to; None: all."""
-        self.layers = [LayerCache(self) for _ in range(num_layers)]
+        self.layers: Sequence[LayerCache] = [LayerCache(self) for _ in range(num_layers)]
         self.new_rows = torch.empty(0, dtype=torch.long)
 
     def __len__(self) -> int:
