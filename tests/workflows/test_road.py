@@ -100,7 +100,7 @@ def test_mistakes_leave_nothing_behind(tmp_path: Path) -> None:
 
 def test_a_model_without_labels_says_so() -> None:
     with pytest.raises(CheckpointError, match="train it first"):
-        mason.load("all-MiniLM-L6-v2")
+        mason.load("all-MiniLM-L6-v2", task="classification")
 
 
 def test_a_decoder_learns_and_opens_in_transformers(tmp_path: Path) -> None:
