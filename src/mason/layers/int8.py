@@ -14,29 +14,14 @@ from mason.layers import native
 from mason.layers.linear import Parts
 
 _LARGEST = 127
-_SHARES = (1.0, 0.95, 0.9, 0.85, 0.8, 0.7)
-"""Of the largest weight of a row: what the largest whole number may stand for."""
 
 
 def rounded_to_int8(weight: Float[Tensor, "O I"]) -> tuple[Int8[Tensor, "O I"], Float[Tensor, "O"]]:
-    """Each row as whole numbers from -127 to 127, and what one of them is worth.
-
-    Of a few scales a row takes the one with the least squared error: cutting its few largest
-    weights short may round all others finer.
-    """
+    """Each row as whole numbers from -127 to 127, and what one of them is worth."""
     wide = weight.detach().float()
-    largest = wide.abs().amax(1).clamp(min=torch.finfo(torch.float32).tiny) / _LARGEST
-    best, scales = torch.full_like(largest, torch.inf), largest
-    for share in _SHARES:
-        tried = largest * share
-        error = (_rounded(wide, tried) * tried[:, None] - wide).square_().sum(1)
-        scales = torch.where(error < best, tried, scales)
-        best = torch.minimum(error, best)
-    return _rounded(wide, scales).to(torch.int8).contiguous(), scales
-
-
-def _rounded(wide: Tensor, scales: Tensor) -> Tensor:
-    return (wide / scales[:, None]).round_().clamp_(-_LARGEST, _LARGEST)
+    scales = wide.abs().amax(1) / _LARGEST
+    rows = wide / scales.clamp(min=torch.finfo(torch.float32).tiny)[:, None]
+    return rows.round().to(torch.int8).contiguous(), scales
 
 
 class Int8Linear(Parts, nn.Module):
