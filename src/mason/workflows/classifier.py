@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, overload
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -23,7 +23,7 @@ class Prediction:
 
 
 @dataclass
-class Classifier(TextReader):
+class Classifier(TextReader[Prediction]):
     """A classifier of texts.
 
     Attributes:
@@ -46,23 +46,9 @@ class Classifier(TextReader):
         likely: np.ndarray = softmax(self.logits(texts, pairs) / self.temperature, axis=1)
         return likely
 
-    @overload
-    def predict(self, texts: str, pairs: str | None = None) -> Prediction: ...
-
-    @overload
-    def predict(self, texts: list[str], pairs: list[str] | None = None) -> list[Prediction]: ...
-
-    def predict(
-        self, texts: str | list[str], pairs: str | list[str] | None = None
-    ) -> Prediction | list[Prediction]:
-        """The label of a text, or a list of them for a list of texts."""
-        if isinstance(texts, str):
-            second = [pairs] if isinstance(pairs, str) else None
-            return self.predict([texts], second)[0]
-        if not texts:
-            return []
-        several = None if pairs is None else list(pairs)
-        return [self._read(row) for row in self.probabilities(texts, several)]
+    def answers(self, texts: Sequence[str], pairs: Sequence[str] | None) -> list[Prediction]:
+        """The label of each."""
+        return [self._read(row) for row in self.probabilities(texts, pairs)]
 
     def _read(self, row: np.ndarray) -> Prediction:
         best = int(row.argmax())

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, overload
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -22,7 +22,7 @@ class Labelled:
 
 
 @dataclass
-class Labeller(TextReader):
+class Labeller(TextReader[Labelled]):
     """A model that gives a text any number of labels.
 
     Attributes:
@@ -41,23 +41,9 @@ class Labeller(TextReader):
         likely: np.ndarray = expit(predict_logits(self.network, self.encode(texts, pairs)))
         return likely
 
-    @overload
-    def predict(self, texts: str, pairs: str | None = None) -> Labelled: ...
-
-    @overload
-    def predict(self, texts: list[str], pairs: list[str] | None = None) -> list[Labelled]: ...
-
-    def predict(
-        self, texts: str | list[str], pairs: str | list[str] | None = None
-    ) -> Labelled | list[Labelled]:
-        """The labels of a text, the likeliest first, or a list of them for a list of texts."""
-        if isinstance(texts, str):
-            second = [pairs] if isinstance(pairs, str) else None
-            return self.predict([texts], second)[0]
-        if not texts:
-            return []
-        several = None if pairs is None else list(pairs)
-        return [self._read(row) for row in self.probabilities(texts, several)]
+    def answers(self, texts: Sequence[str], pairs: Sequence[str] | None) -> list[Labelled]:
+        """The labels of each, the likeliest first."""
+        return [self._read(row) for row in self.probabilities(texts, pairs)]
 
     def _read(self, row: np.ndarray) -> Labelled:
         each = {self.labels[i]: float(row[i]) for i in np.argsort(-row, kind="stable")}

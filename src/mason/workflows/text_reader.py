@@ -1,17 +1,20 @@
 """A model that reads texts, or pairs of texts, and says one thing of each."""
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar, overload
 
 from mason.errors import DataError
 from mason.tasks.classification import Examples
 from mason.workflows.model import Model
 
+A = TypeVar("A")
+
 
 @dataclass
-class TextReader(Model):
-    """What a classifier and a regressor share: how texts become tokens.
+class TextReader(Model, Generic[A]):
+    """What all share that say one thing of a text: how it becomes tokens, one text or many.
 
     Attributes:
         pairs: Whether it was trained on pairs of texts; None: nobody says.
@@ -31,6 +34,26 @@ class TextReader(Model):
         typed = self.network.spec.input_stack.embedding.num_token_types > 1
         types = [e.type_ids for e in encodings] if typed and pairs is not None else None
         return Examples([e.ids for e in encodings], types)
+
+    @overload
+    def predict(self, texts: str, pairs: str | None = None) -> A: ...
+
+    @overload
+    def predict(self, texts: list[str], pairs: list[str] | None = None) -> list[A]: ...
+
+    def predict(self, texts: str | list[str], pairs: str | list[str] | None = None) -> A | list[A]:
+        """What the model says of a text, or a list of it for a list of texts.
+
+        Raises:
+            DataError: See ``encode``.
+        """
+        if isinstance(texts, str):
+            return self.answers([texts], [pairs] if isinstance(pairs, str) else None)[0]
+        return self.answers(texts, None if pairs is None else list(pairs)) if texts else []
+
+    @abstractmethod
+    def answers(self, texts: Sequence[str], pairs: Sequence[str] | None) -> list[A]:
+        """One for each text, of which there is at least one."""
 
     def num_tokens(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> list[int]:
         """Tokens of each text, or pair of texts, before it is cut."""
