@@ -22,8 +22,6 @@ from mason.settings import DataSettings
 from mason.sources import cache_folder
 from mason.tasks.classification import (
     HEAD,
-    OUTPUT,
-    PASS,
     ClassificationObjective,
     Examples,
     predict_logits,
@@ -38,6 +36,7 @@ from mason.workflows.model import FACTS_FILE
 from mason.workflows.needs import Held
 from mason.workflows.opening import Chosen, Opened, open_model
 from mason.workflows.preparing import Prepared, columns_of, texts_of
+from mason.workflows.tasks.fresh import fit_if_fresh
 from mason.workflows.tasks.task import Block, Task
 
 
@@ -134,14 +133,7 @@ class Classification(Task[Classifier, Examples]):
 
     def before_training(self, model: Classifier, train: Examples, recipe: Recipe) -> None:
         """Fit a fresh head to the features as they are."""
-        if recipe.probe_rows and OUTPUT in model.fresh:
-            probe(
-                model.network,
-                train,
-                rows=recipe.probe_rows,
-                seed=recipe.seed,
-                tokens_per_pass=min(PASS, recipe.tokens_per_pass),
-            )
+        fit_if_fresh(probe, model, train, recipe)
 
     def used_tokens(self, train: Examples) -> Iterable[int]:
         """Those of the texts: the table is read, and is no output matrix."""

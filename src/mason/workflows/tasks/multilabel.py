@@ -21,7 +21,7 @@ from mason.evaluation.multilabel import judge_sets, set_baselines
 from mason.language import say
 from mason.metrics.multilabel import best_threshold
 from mason.settings import DataSettings
-from mason.tasks.classification import HEAD, OUTPUT, PASS, predict_logits, read_costliest
+from mason.tasks.classification import HEAD, OUTPUT, predict_logits, read_costliest
 from mason.tasks.multilabel import Examples, MultiLabelObjective, probe
 from mason.training.loop import Scores
 from mason.training.recipe import Recipe
@@ -29,6 +29,7 @@ from mason.workflows.labeller import Labelled, Labeller
 from mason.workflows.needs import Held
 from mason.workflows.opening import Chosen, facts_error, open_model
 from mason.workflows.preparing import Prepared, TokenCounts, texts_of
+from mason.workflows.tasks.fresh import fit_if_fresh
 from mason.workflows.tasks.task import Block, Task
 
 _NONE = "∅"
@@ -161,14 +162,7 @@ class MultiLabel(Task[Labeller, Examples]):
 
     def before_training(self, model: Labeller, train: Examples, recipe: Recipe) -> None:
         """Fit a fresh output to the features as they are."""
-        if recipe.probe_rows and OUTPUT in model.fresh:
-            probe(
-                model.network,
-                train,
-                rows=recipe.probe_rows,
-                seed=recipe.seed,
-                tokens_per_pass=min(PASS, recipe.tokens_per_pass),
-            )
+        fit_if_fresh(probe, model, train, recipe)
 
     def used_tokens(self, train: Examples) -> Iterable[int]:
         """Those of the texts: the table is read, and is no output matrix."""

@@ -17,7 +17,7 @@ from mason.errors import CheckpointError, DataError
 from mason.evaluation.baselines import number_baselines
 from mason.metrics.regression import regression_scores
 from mason.settings import DataSettings
-from mason.tasks.classification import PASS, read_costliest
+from mason.tasks.classification import read_costliest
 from mason.tasks.regression import (
     HEAD,
     OUTPUT,
@@ -32,6 +32,7 @@ from mason.workflows.needs import Held
 from mason.workflows.opening import Chosen, facts_error, open_model
 from mason.workflows.preparing import Prepared, TokenCounts, columns_of, texts_of
 from mason.workflows.regressor import Regressor
+from mason.workflows.tasks.fresh import fit_if_fresh
 from mason.workflows.tasks.task import Block, Task
 
 _WORST = 20
@@ -114,14 +115,7 @@ class Regression(Task[Regressor, Examples]):
 
     def before_training(self, model: Regressor, train: Examples, recipe: Recipe) -> None:
         """Fit a fresh output to the features as they are."""
-        if recipe.probe_rows and OUTPUT in model.fresh:
-            fit_output(
-                model.network,
-                train,
-                rows=recipe.probe_rows,
-                seed=recipe.seed,
-                tokens_per_pass=min(PASS, recipe.tokens_per_pass),
-            )
+        fit_if_fresh(fit_output, model, train, recipe)
 
     def used_tokens(self, train: Examples) -> Iterable[int]:
         """Those of the texts: the table is read, and is no output matrix."""
