@@ -105,6 +105,8 @@ def test_what_never_fits_names_changes_the_cheapest_first(
 
 
 def test_where_texts_are_long_cutting_them_helps(monkeypatch: pytest.MonkeyPatch) -> None:
+    # What the process holds varies from plan to plan by as much as the text is worth here.
+    monkeypatch.setattr(jobs, "resident_bytes", lambda: 300 << 20)
     # In bf16 this network's text is so light that weights and optimiser alone make the peak.
     options = {"training.batch_size": 1, "model.max_tokens": 2048, "training.precision": "fp32"}
     lean = mason.plan("gpt3-125m", **options, **{"training.recompute": True})
