@@ -29,7 +29,7 @@ VOCABULARY, CLASSES, PASSAGE = 16_384, 5, 128
 GROWTH = (1, 4, 16)
 BATCH = 32
 """Texts that the Trainer reads at once."""
-FLAT = 1.25
+FLAT = 1.1
 """Most that the peak may be at 16N, over that at N."""
 Tokens = list[list[int]]
 

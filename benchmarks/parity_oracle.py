@@ -31,7 +31,7 @@ LIMITS = {
     "outputs": 1e-5,
     "mask": 1e-5,
     "caches": 1e-5,
-    "batch": 2e-6,  # few rows alone are summed by a kernel in another order than many
+    "batch": 1e-6,
     "return": 1e-6,
 }
 """The largest distance of each comparison."""

@@ -1,5 +1,6 @@
 """The compiled kernels beside the plain paths, for every instruction set of this processor."""
 
+import threading
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -38,7 +39,7 @@ NEAR = {torch.float32: 2e-6, torch.bfloat16: 1e-2}
 @pytest.fixture(autouse=True, params=VARIANTS)
 def _variant(request: pytest.FixtureRequest) -> Iterator[None]:
     torch.manual_seed(3)
-    with native.using(request.param), torch.inference_mode():
+    with native.using(request.param), native.decoding(), torch.inference_mode():
         yield
 
 
@@ -155,6 +156,22 @@ def test_training_never_meets_them() -> None:
             assert not native.few(y)
         with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
             assert not native.few(y)
+
+
+def test_texts_that_are_only_read_never_meet_them() -> None:
+    """A class must not differ with the texts beside it: the kernels add in another order."""
+    x, linear = torch.randn(2, 67), Linear(67, 53)
+    assert native.multiplies(x, linear.weight)
+    found = []
+
+    def elsewhere() -> None:
+        with torch.inference_mode():
+            found.append((native.few(x), torch.equal(linear(x), F.linear(x, *linear.parameters()))))
+
+    thread = threading.Thread(target=elsewhere)  # where nobody decodes
+    thread.start()
+    thread.join()
+    assert found == [(False, True)]
 
 
 def test_the_switch_leaves_them_out(monkeypatch: pytest.MonkeyPatch) -> None:

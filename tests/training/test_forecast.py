@@ -101,12 +101,13 @@ def test_what_is_frozen_has_neither_gradient_nor_state() -> None:
 def test_smaller_passes_need_less_and_longer_texts_more() -> None:
     model = build("decoder")
     data = of_lengths(*[23] * 32)
-    whole = forecast(model, data, Recipe(batch_size=32, epochs=1))
-    cut = forecast(model, data, Recipe(batch_size=32, epochs=1, tokens_per_pass=60))
-    short = forecast(model, of_lengths(*[11] * 32), Recipe(batch_size=32, epochs=1))
+    # In bf16 a pass also keeps the weights' own copies, whatever it reads.
+    plain = Recipe(batch_size=32, epochs=1, precision="fp32")
+    whole = forecast(model, data, plain)
+    cut = forecast(model, data, replace(plain, tokens_per_pass=60))
+    short = forecast(model, of_lengths(*[11] * 32), plain)
     assert cut.memory["activations"] < whole.memory["activations"] / 4
-    # Half, but for the rows that products in bf16 are rounded up to.
-    assert short.memory["activations"] < whole.memory["activations"] / 1.9
+    assert short.memory["activations"] < whole.memory["activations"] / 2
     assert whole.num_tokens == 23 * 32
     assert whole.tokens_read == 23 * 32
 

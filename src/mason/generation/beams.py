@@ -104,7 +104,7 @@ def search(
     everyone = [Candidates(i, given) for i, given in zip(order, first, strict=True)]
     live, rows = everyone, prefill(decoding, first, sampling.prefill_chunk)
     while True:
-        parents = _grow(live, model.heads["language"](rows).float(), sampling, stops)
+        parents = _grow(live, decoding.logits(rows), sampling, stops)
         live = [candidates for candidates in live if not candidates.done]
         if not live:
             break

@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from mason.errors import DataError
-from mason.layers import Cache, PagedCache, Pages
+from mason.layers import Cache, PagedCache, Pages, native
 from mason.models.packed import Packed
 from mason.models.spec import ModelSpec
 from mason.models.transformer import Transformer, device_of
@@ -66,14 +66,21 @@ class Decoding:
             sequences: Those that ``new`` belongs to; None: all.
         """
         self.cache.active = sequences
-        if self.source is None:
-            hidden: Tensor = self.model(new, cache=self.cache, at=at)
-            return hidden
-        # Given once: from then on the cross-attention cache holds its keys and values.
-        encoded, self._encoded = self._encoded, None
-        return self.model.decode(
-            new, encoded, self.source, cache=self.cache, cross_cache=self.cross_cache, at=at
-        )
+        with native.decoding():
+            if self.source is None:
+                hidden: Tensor = self.model(new, cache=self.cache, at=at)
+                return hidden
+            # Given once: from then on the cross-attention cache holds its keys and values.
+            encoded, self._encoded = self._encoded, None
+            return self.model.decode(
+                new, encoded, self.source, cache=self.cache, cross_cache=self.cross_cache, at=at
+            )
+
+    def logits(self, hidden: Float[Tensor, "R D"]) -> Float[Tensor, "R V"]:
+        """What may follow, in fp32, for some of the rows that were read."""
+        with native.decoding():
+            logits: Tensor = self.model.heads["language"](hidden)
+        return logits.float()
 
     def keep(self, sequences: Sequence[int]) -> None:
         """Go on with these sequences, numbered from 0 in the order given; one may come twice."""

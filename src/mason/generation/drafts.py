@@ -85,7 +85,7 @@ class DraftModel:
             rows = self.decoding.read(packed, at=packed.layout.last)
             for read, piece in zip(self.read, pieces, strict=True):
                 read.extend(piece)
-            tokens = self.model.heads["language"](rows).argmax(-1).tolist()
+            tokens = self.decoding.logits(rows).argmax(-1).tolist()
             for draft, token in zip(drafts, tokens, strict=True):
                 draft.append(token)
             pieces = [[token] for token in tokens]

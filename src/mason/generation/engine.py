@@ -139,7 +139,7 @@ def _decode(
         for number, i in enumerate(copies)
     ]
     while True:
-        _accept(lines, model.heads["language"](rows).float(), sampling)
+        _accept(lines, decoding.logits(rows), sampling)
         yield lines
         lines = _go_on(lines, decoding, drafter)
         if not lines:

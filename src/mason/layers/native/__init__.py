@@ -1,6 +1,7 @@
 """Compiled kernels for a decoding step; each is tested against the plain path it replaces."""
 
 from mason.layers.native.attention import attend as attend
+from mason.layers.native.library import decoding as decoding
 from mason.layers.native.library import library as library
 from mason.layers.native.library import serves as serves
 from mason.layers.native.library import using as using

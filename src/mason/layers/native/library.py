@@ -8,6 +8,7 @@ version of Python; its threads are those of PyTorch's own pool, as many as
 
 import ctypes
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.machinery import EXTENSION_SUFFIXES
@@ -113,10 +114,33 @@ def using(variant: str | None) -> Iterator[None]:
             before.choose(name)
 
 
+class _Here(threading.local):
+    decoding = False
+
+
+_here = _Here()
+
+
+@contextmanager
+def decoding() -> Iterator[None]:
+    """Let the kernels serve in this thread.
+
+    They add in another order than PyTorch's products of many rows. A text that is classified
+    must not differ with the texts beside it, so that only decoding, which asks for the same few
+    rows over and over, is worth that.
+    """
+    before, _here.decoding = _here.decoding, True
+    try:
+        yield
+    finally:
+        _here.decoding = before
+
+
 def serves(x: Tensor) -> bool:
-    """Whether kernels may read ``x``: plain numbers on the processor, and nothing is recorded."""
+    """Whether kernels may read ``x``: decoding, plain numbers on the processor, no gradient."""
     return (
-        _used is not None
+        _here.decoding
+        and _used is not None
         and not torch.is_grad_enabled()
         and type(x) is Tensor
         and x.is_cpu
