@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from mason.cli.inputs import lines
-from mason.errors import RunError, SettingsError
+from mason.cli.outputs import whole_file
+from mason.errors import SettingsError
 from mason.language import say
 
 if TYPE_CHECKING:
@@ -75,18 +76,8 @@ def _as_json(found: Iterable[tuple[str, "np.ndarray"]]) -> Iterator[str]:
 def _write(found: Iterable[tuple[str, "np.ndarray"]], file: Path) -> None:
     import numpy as np
 
-    draft = file.with_name(f".{file.name}.writing")
-    try:
-        with draft.open("wb") as stream:
-            if file.suffix == ".npy":
-                np.save(stream, np.array([vector for _, vector in found], np.float32))
-            else:
-                stream.writelines(f"{line}\n".encode() for line in _as_json(found))
-        draft.replace(file)
-    except OSError as error:
-        draft.unlink(missing_ok=True)
-        raise RunError(
-            "{path} cannot be written ({reason}); choose another place.",
-            path=file,
-            reason=error.strerror or error,
-        ) from error
+    with whole_file(file) as stream:
+        if file.suffix == ".npy":
+            np.save(stream, np.array([vector for _, vector in found], np.float32))
+        else:
+            stream.writelines(f"{line}\n".encode() for line in _as_json(found))

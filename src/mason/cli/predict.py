@@ -11,7 +11,8 @@ from cyclopts import Parameter
 
 from mason.cli import options
 from mason.cli.inputs import lines, typed
-from mason.errors import RunError, SettingsError
+from mason.cli.outputs import whole_file
+from mason.errors import SettingsError
 from mason.language import say
 
 if TYPE_CHECKING:
@@ -112,15 +113,5 @@ def _write(answered: Answered, file: Path) -> None:
         row |= {"labels": "; ".join(row["labels"])} if "labels" in row else {}
     names = [name for name in (rows[0] if rows else ["text"]) if name != "probabilities"]
     frame = pl.DataFrame({name: [row[name] for row in rows] for name in names})
-    draft = file.with_name(f".{file.name}.writing")
-    try:
-        with draft.open("wb") as stream:
-            frame.write_csv(stream)
-        draft.replace(file)
-    except OSError as error:
-        draft.unlink(missing_ok=True)
-        raise RunError(
-            "{path} cannot be written ({reason}); choose another place.",
-            path=file,
-            reason=error.strerror or error,
-        ) from error
+    with whole_file(file) as stream:
+        frame.write_csv(stream)

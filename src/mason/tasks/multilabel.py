@@ -1,40 +1,29 @@
 """Multi-label classification: any number of labels for each text."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Self
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mason.models.packed import Packed
-from mason.models.transformer import Transformer, device_of
-from mason.tasks.classification import PASS, class_logits, output_features, solve_output
-from mason.tasks.classification import Examples as Texts
+from mason.models.transformer import Transformer
+from mason.tasks.classification import PASS, output_features, solve_output
+from mason.tasks.texts import OfTexts, TextObjective
 
 
 @dataclass(frozen=True)
-class Examples:
+class Examples(OfTexts):
     """Texts as tokens, and the numbers of the labels that each has where they are known."""
 
-    texts: Texts
     num_labels: int
     targets: Sequence[Sequence[int]] | None = None
-
-    def __len__(self) -> int:
-        return len(self.texts)
-
-    @property
-    def lengths(self) -> list[int]:
-        """Tokens of each text."""
-        return self.texts.lengths
 
     @property
     def columns(self) -> list[Sequence[Sequence[int]]]:
         """Every number of every example, a column at a time."""
-        return [*self.texts.columns, *([] if self.targets is None else [self.targets])]
+        return [*super().columns, *([] if self.targets is None else [self.targets])]
 
     @property
     def table(self) -> np.ndarray:
@@ -45,30 +34,16 @@ class Examples:
             table[row, list(labels)] = 1.0
         return table
 
-    def cut(self, most: int) -> Self:
-        """The same with at most ``most`` tokens a text."""
-        return replace(self, texts=self.texts.cut(most))
 
-    def pack(self, run: Sequence[int], device: torch.device | str = "cpu") -> Packed:
-        """The examples of these numbers as one flat batch."""
-        return self.texts.pack(run, device)
-
-
-class MultiLabelObjective:
+class MultiLabelObjective(TextObjective):
     """Binary cross-entropy of each label, its mean over the labels of a text."""
 
     def __init__(self, examples: Examples) -> None:
-        self.examples, self.lengths = examples, examples.lengths
+        super().__init__(examples)
         self.targets = torch.from_numpy(examples.table)
 
-    def count(self, batch: Any) -> int:
-        """One target an example."""
-        return len(batch)
-
-    def loss(self, model: Any, run: Sequence[int]) -> Tensor:
-        """The summed loss, in fp32."""
-        logits = class_logits(model, self.examples.pack(run, device_of(model))).float()
-        targets = self.targets[list(run)].to(logits.device)
+    def summed(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Of each text the mean over its labels."""
         return F.binary_cross_entropy_with_logits(logits, targets, reduction="none").mean(1).sum()
 
 

@@ -1,24 +1,21 @@
 """Regression: one number for each text, such as a number of stars."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Self
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from mason.models.packed import Packed
-from mason.models.transformer import Transformer, device_of
+from mason.models.transformer import Transformer
 from mason.tasks.classification import (
     PASS,
-    class_logits,
     output_features,
     output_of,
     predict_logits,
 )
-from mason.tasks.classification import Examples as Texts
+from mason.tasks.texts import OfTexts, TextObjective
 
 HEAD = "classification"
 """As in transformers: a classifier with one output and no softmax."""
@@ -26,53 +23,30 @@ OUTPUT = f"heads.{HEAD}.output.weight"
 
 
 @dataclass(frozen=True)
-class Examples:
+class Examples(OfTexts):
     """Texts as tokens, and the number that belongs to each where it is known."""
 
-    texts: Texts
     targets: Sequence[float] | None = None
-
-    def __len__(self) -> int:
-        return len(self.texts)
-
-    @property
-    def lengths(self) -> list[int]:
-        """Tokens of each text."""
-        return self.texts.lengths
 
     @property
     def columns(self) -> list[Sequence[Sequence[int]]]:
         """Every number of every example, a column at a time; targets as the bits they are."""
         bits = np.asarray(self.targets or (), np.float64).view(np.int64)
-        return [*self.texts.columns, bits[:, None].tolist()]
-
-    def cut(self, most: int) -> Self:
-        """The same with at most ``most`` tokens a text."""
-        return replace(self, texts=self.texts.cut(most))
-
-    def pack(self, run: Sequence[int], device: torch.device | str = "cpu") -> Packed:
-        """The examples of these numbers as one flat batch."""
-        return self.texts.pack(run, device)
+        return [*super().columns, bits[:, None].tolist()]
 
 
-class RegressionObjective:
+class RegressionObjective(TextObjective):
     """Squared error over the variance of the targets, so that 1 is what their mean scores."""
 
     def __init__(self, examples: Examples) -> None:
         assert examples.targets is not None, "training needs targets"
-        self.examples, self.lengths = examples, examples.lengths
+        super().__init__(examples)
         self.targets = torch.tensor(list(examples.targets), dtype=torch.float32)
         self.variance = max(float(self.targets.var(correction=0)), 1e-12)
 
-    def count(self, batch: Any) -> int:
-        """One target an example."""
-        return len(batch)
-
-    def loss(self, model: Any, run: Sequence[int]) -> Tensor:
-        """The summed squared error, in fp32, over the variance."""
-        found = class_logits(model, self.examples.pack(run, device_of(model))).float()[:, 0]
-        wanted = self.targets[list(run)].to(found.device)
-        return (found - wanted).square().sum() / self.variance
+    def summed(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """The squared error over the variance."""
+        return (logits[:, 0] - targets).square().sum() / self.variance
 
 
 def predict_values(model: Transformer, examples: Examples) -> npt.NDArray[np.float64]:

@@ -36,7 +36,7 @@ from mason.workflows.model import FACTS_FILE
 from mason.workflows.needs import Held
 from mason.workflows.opening import Chosen, Opened, open_model
 from mason.workflows.preparing import Prepared, columns_of, texts_of
-from mason.workflows.tasks.fresh import fit_if_fresh
+from mason.workflows.tasks.readers import fit_if_fresh
 from mason.workflows.tasks.task import Block, Task
 
 

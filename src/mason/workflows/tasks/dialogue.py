@@ -10,10 +10,8 @@ from itertools import compress
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
-from mason.data import doctor
-from mason.data.columns import Columns, check_present
-from mason.data.conversations import CONVERSATION, TURNS, flat_conversations
-from mason.data.findings import Finding
+from mason.data.columns import Columns
+from mason.data.conversations import flat_conversations
 from mason.data.tables import Table
 from mason.errors import SettingsError
 from mason.evaluation.dialogue import judge_dialogue
@@ -29,16 +27,17 @@ from mason.training.recipe import Recipe
 from mason.workflows.chat_templates import settle_template
 from mason.workflows.needs import Held
 from mason.workflows.opening import Chosen, facts_error, open_model
-from mason.workflows.preparing import Prepared, TokenCounts, texts_of
+from mason.workflows.preparing import Prepared, texts_of
 from mason.workflows.starting import Beginning, begin_writer
 from mason.workflows.talker import Before, Sighted, Talker, spread
-from mason.workflows.tasks.task import Block, Marked, Task
+from mason.workflows.tasks.talks import TalkTask
+from mason.workflows.tasks.task import Block, Marked
 from mason.workflows.tasks.text_to_text import OF_WRITERS, writing_recipe
 
 W = TypeVar("W", bound=Talker)
 
 
-class DialogueTask(Task[Talker, Conversations]):
+class DialogueTask(TalkTask[Talker, Conversations]):
     """The assistant's turns of conversations."""
 
     name = "dialogue"
@@ -48,26 +47,6 @@ class DialogueTask(Task[Talker, Conversations]):
         """Whatever the form of the conversations, as one."""
         given = {"text": settings.text, "target": settings.target}
         return {name: flat_conversations(table, **given) for name, table in tables.items()}
-
-    def columns(
-        self, tables: Mapping[str, Table], settings: DataSettings, *, complete: bool = True
-    ) -> Columns:
-        """What a person reads of a conversation, and its turns."""
-        first = next(iter(tables.values()))
-        if settings.group is not None:
-            check_present(settings.group, first)
-        return Columns(CONVERSATION, group=settings.group, answer=TURNS, layout=first.layout)
-
-    def examine(
-        self,
-        tables: Mapping[str, Table],
-        columns: Columns,
-        *,
-        token_counts: TokenCounts | None = None,
-        max_tokens: int | None = None,
-    ) -> list[Finding]:
-        """What is wrong with the texts; how long they are, the template decides."""
-        return doctor.examine(tables, columns)
 
     def reads(self, columns: Columns) -> str:
         """In which form they were found."""

@@ -1,10 +1,8 @@
 """Multi-label classification: any number of labels for each text, none included."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, replace
-from functools import partial
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -21,21 +19,20 @@ from mason.evaluation.multilabel import judge_sets, set_baselines
 from mason.language import say
 from mason.metrics.multilabel import best_threshold
 from mason.settings import DataSettings
-from mason.tasks.classification import HEAD, OUTPUT, predict_logits, read_costliest
+from mason.tasks.classification import HEAD, OUTPUT, predict_logits
 from mason.tasks.multilabel import Examples, MultiLabelObjective, probe
 from mason.training.loop import Scores
 from mason.training.recipe import Recipe
 from mason.workflows.labeller import Labelled, Labeller
-from mason.workflows.needs import Held
 from mason.workflows.opening import Chosen, facts_error, open_model
 from mason.workflows.preparing import Prepared, TokenCounts, texts_of
-from mason.workflows.tasks.fresh import fit_if_fresh
+from mason.workflows.tasks.readers import ReaderTask, fit_if_fresh, reads_pairs, sides
 from mason.workflows.tasks.task import Block, Task
 
 _NONE = "∅"
 
 
-class MultiLabel(Task[Labeller, Examples]):
+class MultiLabel(ReaderTask[Labeller, Examples]):
     """Any number of labels for each text."""
 
     name = "multilabel"
@@ -91,11 +88,10 @@ class MultiLabel(Task[Labeller, Examples]):
                 source=chosen.source,
             )
         facts = {} if chosen.labels is not None else opened.facts()
-        threshold, pairs = facts.get("threshold", 0.5), facts.get("pairs")
+        threshold = facts.get("threshold", 0.5)
         if type(threshold) not in (int, float) or not math.isfinite(threshold):
             raise facts_error(opened.folder)
-        if not isinstance(pairs, bool | None):
-            raise facts_error(opened.folder)
+        pairs = reads_pairs(opened, told=chosen.labels is None)
         return opened.become(Labeller, threshold=float(threshold), pairs=pairs)
 
     def start(self, path: Path, chosen: Chosen, prepared: Prepared) -> Labeller:
@@ -123,31 +119,17 @@ class MultiLabel(Task[Labeller, Examples]):
             )
         return prepared
 
-    def adopt(self, model: Labeller, prepared: Prepared) -> None:
-        """Remember whether it reads pairs."""
-        model.pairs = prepared.columns.pair is not None
-
     def examples(self, model: Labeller, table: Table, columns: Columns) -> Examples:
         """Tokens and the numbers of the labels."""
         numbers = {label: i for i, label in enumerate(model.labels)}
         targets = [
             sorted(numbers[label] for label in labels) for labels in label_sets(table, columns)
         ]
-        return Examples(model.encode(*_sides(table, columns)), len(model.labels), targets)
-
-    def num_tokens(
-        self, model: Labeller, table: Table, columns: Columns, examples: Examples
-    ) -> list[int]:
-        """Tokens of each text before it is cut."""
-        return model.num_tokens(*_sides(table, columns))
+        return Examples(model.encode(*sides(table, columns)), len(model.labels), targets)
 
     def objective(self, train: Examples, recipe: Recipe) -> MultiLabelObjective:
         """Binary cross-entropy of each label."""
         return MultiLabelObjective(train)
-
-    def held(self, held: Examples) -> Held:
-        """Every text once."""
-        return Held(sum(held.lengths), partial(read_costliest, examples=held.texts))
 
     def validate(self, model: Labeller, held: Examples) -> Scores:
         """Loss, and macro F1 at 0.5."""
@@ -163,10 +145,6 @@ class MultiLabel(Task[Labeller, Examples]):
     def before_training(self, model: Labeller, train: Examples, recipe: Recipe) -> None:
         """Fit a fresh output to the features as they are."""
         fit_if_fresh(probe, model, train, recipe)
-
-    def used_tokens(self, train: Examples) -> Iterable[int]:
-        """Those of the texts: the table is read, and is no output matrix."""
-        return chain(*train.texts.tokens)
 
     def chance_loss(self, model: Labeller, train: Examples) -> float:
         """Of each label drawn as often as it stands."""
@@ -219,15 +197,9 @@ class MultiLabel(Task[Labeller, Examples]):
 
     def answer(self, model: Labeller, table: Table, columns: Columns) -> list[Labelled]:
         """The labels of each row."""
-        return model.predict(*_sides(table, columns))
+        return model.predict(*sides(table, columns))
 
     def describe(self, model: Labeller, columns: Columns) -> Block:
         """Columns and labels."""
         label = columns.answer or ", ".join(columns.answers)
         return {"text": columns.text, "label": label, "labels": list(model.labels)}
-
-
-def _sides(table: Table, columns: Columns) -> tuple[list[str], list[str] | None]:
-    """The texts, and the second ones where the rows are pairs."""
-    seconds = texts_of(table, columns.pair) if columns.pair else None
-    return texts_of(table, columns.text), seconds

@@ -8,10 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
-from mason.data import doctor
-from mason.data.columns import Columns, check_present
-from mason.data.conversations import CONVERSATION, TURNS
-from mason.data.findings import Finding
+from mason.data.columns import Columns
+from mason.data.conversations import TURNS
 from mason.data.preferences import ANSWERS, flat_preferences
 from mason.data.tables import Table
 from mason.evaluation.language import held_scores, held_tokens, read_costliest
@@ -26,10 +24,11 @@ from mason.workflows.advised import Advice, Advised
 from mason.workflows.chat_templates import settle_template
 from mason.workflows.needs import Held
 from mason.workflows.opening import Chosen, facts_error, facts_of
-from mason.workflows.preparing import Prepared, TokenCounts
+from mason.workflows.preparing import Prepared
 from mason.workflows.talker import spread
 from mason.workflows.tasks.dialogue import open_talker
-from mason.workflows.tasks.task import Block, Marked, Task
+from mason.workflows.tasks.talks import TalkTask
+from mason.workflows.tasks.task import Block, Marked
 from mason.workflows.tasks.text_to_text import OF_WRITERS, writing_recipe
 
 _MOST_EPOCHS = 3.0
@@ -37,10 +36,11 @@ _RATE_SHARE = 0.1
 """Of the learning rate of other fine-tuning: a preference is a nudge."""
 
 
-class PreferenceTask(Task[Advised, Advice]):
+class PreferenceTask(TalkTask[Advised, Advice]):
     """Which of two answers is better."""
 
     name = "preference"
+    answers = ANSWERS
     unused = (
         *(name for name in OF_WRITERS if name != "data.pair"),
         *("model.shape", "model.tokenizer", "model.vocab_size", "training.loss_on"),
@@ -50,32 +50,6 @@ class PreferenceTask(Task[Advised, Advice]):
         """Whatever the form of the pairs, as two conversations."""
         named = {"prompt": settings.text, "chosen": settings.target, "rejected": settings.pair}
         return {name: flat_preferences(table, **named) for name, table in tables.items()}
-
-    def columns(
-        self, tables: Mapping[str, Table], settings: DataSettings, *, complete: bool = True
-    ) -> Columns:
-        """What is asked, both answers, and the turns."""
-        first = next(iter(tables.values()))
-        if settings.group is not None:
-            check_present(settings.group, first)
-        return Columns(
-            CONVERSATION,
-            group=settings.group,
-            target=ANSWERS,
-            answer=TURNS,
-            layout=first.layout,
-        )
-
-    def examine(
-        self,
-        tables: Mapping[str, Table],
-        columns: Columns,
-        *,
-        token_counts: TokenCounts | None = None,
-        max_tokens: int | None = None,
-    ) -> list[Finding]:
-        """What is wrong with the texts; how long they are, the template decides."""
-        return doctor.examine(tables, columns)
 
     def reads(self, columns: Columns) -> str:
         """Which columns they are."""

@@ -1,10 +1,8 @@
 """Regression: one number for each text, such as a number of stars."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, replace
-from functools import partial
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +15,6 @@ from mason.errors import CheckpointError, DataError
 from mason.evaluation.baselines import number_baselines
 from mason.metrics.regression import regression_scores
 from mason.settings import DataSettings
-from mason.tasks.classification import read_costliest
 from mason.tasks.regression import (
     HEAD,
     OUTPUT,
@@ -28,17 +25,16 @@ from mason.tasks.regression import (
 )
 from mason.training.loop import Scores
 from mason.training.recipe import Recipe
-from mason.workflows.needs import Held
-from mason.workflows.opening import Chosen, facts_error, open_model
+from mason.workflows.opening import Chosen, open_model
 from mason.workflows.preparing import Prepared, TokenCounts, columns_of, texts_of
 from mason.workflows.regressor import Regressor
-from mason.workflows.tasks.fresh import fit_if_fresh
-from mason.workflows.tasks.task import Block, Task
+from mason.workflows.tasks.readers import ReaderTask, fit_if_fresh, reads_pairs, sides
+from mason.workflows.tasks.task import Block
 
 _WORST = 20
 
 
-class Regression(Task[Regressor, Examples]):
+class Regression(ReaderTask[Regressor, Examples]):
     """One number for each text."""
 
     name = "regression"
@@ -75,38 +71,21 @@ class Regression(Task[Regressor, Examples]):
                 "--task regression.",
                 source=chosen.source,
             )
-        pairs = None if chosen.labels else opened.facts().get("pairs")
-        if not isinstance(pairs, bool | None):
-            raise facts_error(opened.folder)
-        return opened.become(Regressor, pairs=pairs)
+        return opened.become(Regressor, pairs=reads_pairs(opened, told=not chosen.labels))
 
     def start(self, path: Path, chosen: Chosen, prepared: Prepared) -> Regressor:
         """The model with one output, called by the column's name."""
         assert prepared.columns.answer is not None, "training data have numbers"
         return self.load(path, replace(chosen, labels=(prepared.columns.answer,)))
 
-    def adopt(self, model: Regressor, prepared: Prepared) -> None:
-        """Remember whether it reads pairs."""
-        model.pairs = prepared.columns.pair is not None
-
     def examples(self, model: Regressor, table: Table, columns: Columns) -> Examples:
         """Tokens and numbers."""
         targets = None if columns.answer is None else numbers_of(table, columns.answer)
-        return Examples(model.encode(*_sides(table, columns)), targets)
-
-    def num_tokens(
-        self, model: Regressor, table: Table, columns: Columns, examples: Examples
-    ) -> list[int]:
-        """Tokens of each text before it is cut."""
-        return model.num_tokens(*_sides(table, columns))
+        return Examples(model.encode(*sides(table, columns)), targets)
 
     def objective(self, train: Examples, recipe: Recipe) -> RegressionObjective:
         """Squared error over the variance."""
         return RegressionObjective(train)
-
-    def held(self, held: Examples) -> Held:
-        """Every text once."""
-        return Held(sum(held.lengths), partial(read_costliest, examples=held.texts))
 
     def validate(self, model: Regressor, held: Examples) -> Scores:
         """Squared error over the variance: the share of it that is not explained."""
@@ -116,10 +95,6 @@ class Regression(Task[Regressor, Examples]):
     def before_training(self, model: Regressor, train: Examples, recipe: Recipe) -> None:
         """Fit a fresh output to the features as they are."""
         fit_if_fresh(fit_output, model, train, recipe)
-
-    def used_tokens(self, train: Examples) -> Iterable[int]:
-        """Those of the texts: the table is read, and is no output matrix."""
-        return chain(*train.texts.tokens)
 
     def chance_loss(self, model: Regressor, train: Examples) -> float:
         """Of the mean, whatever the text."""
@@ -161,17 +136,11 @@ class Regression(Task[Regressor, Examples]):
 
     def answer(self, model: Regressor, table: Table, columns: Columns) -> list[float]:
         """A number a row."""
-        return model.predict(*_sides(table, columns))
+        return model.predict(*sides(table, columns))
 
     def describe(self, model: Regressor, columns: Columns) -> Block:
         """Columns."""
         return {"text": columns.text, "label": columns.answer}
-
-
-def _sides(table: Table, columns: Columns) -> tuple[list[str], list[str] | None]:
-    """The texts, and the second ones where the rows are pairs."""
-    seconds = texts_of(table, columns.pair) if columns.pair else None
-    return texts_of(table, columns.text), seconds
 
 
 def numbers_of(table: Table, column: str) -> list[float]:

@@ -1,0 +1,50 @@
+"""What tasks share that learn from conversations."""
+
+from collections.abc import Mapping
+from typing import ClassVar, TypeVar
+
+from mason.data import doctor
+from mason.data.columns import Columns, check_present
+from mason.data.conversations import CONVERSATION, TURNS
+from mason.data.findings import Finding
+from mason.data.tables import Table
+from mason.settings import DataSettings
+from mason.workflows.preparing import TokenCounts
+from mason.workflows.talker import Talker
+from mason.workflows.tasks.task import Examples, Task
+
+T = TypeVar("T", bound=Talker)
+E = TypeVar("E", bound=Examples)
+
+
+class TalkTask(Task[T, E]):
+    """Tables that ``arrange`` has brought into one form; how they are read, a template decides."""
+
+    answers: ClassVar[str | None] = None
+    """The column of what may be answered, where that is more than the turns."""
+
+    def columns(
+        self, tables: Mapping[str, Table], settings: DataSettings, *, complete: bool = True
+    ) -> Columns:
+        """What a person reads of a conversation, and its turns."""
+        first = next(iter(tables.values()))
+        if settings.group is not None:
+            check_present(settings.group, first)
+        return Columns(
+            CONVERSATION,
+            group=settings.group,
+            target=self.answers,
+            answer=TURNS,
+            layout=first.layout,
+        )
+
+    def examine(
+        self,
+        tables: Mapping[str, Table],
+        columns: Columns,
+        *,
+        token_counts: TokenCounts | None = None,
+        max_tokens: int | None = None,
+    ) -> list[Finding]:
+        """What is wrong with the texts; how long they are, the template decides."""
+        return doctor.examine(tables, columns)
