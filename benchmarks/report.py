@@ -8,6 +8,7 @@ A benchmark makes ``Row``s and ends with ``publish(name, rows)``. Its last line 
 import json
 import os
 import platform
+import shlex
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -149,13 +150,23 @@ def publish(
 def _save(name: str, tables: Sequence[Table], notes: str) -> Path:
     today = f"{datetime.now(UTC):%Y-%m-%d}"
     facts = "\n".join(f"- {key}: {value}" for key, value in {**machine(), **versions()}.items())
-    parts = [f"# {name}, {today}\n", f"`python -m benchmarks.{name}`\n", notes]
+    parts = [f"# {name}, {today}\n", f"`{_command()}`\n", notes]
     parts += [table.markdown() for table in tables]
     RESULTS.mkdir(parents=True, exist_ok=True)
     page = RESULTS / f"{name}-{today}.md"
     text = "\n".join(part for part in (*parts, f"## Machine and versions\n\n{facts}\n") if part)
     page.write_text(text, encoding="utf-8")
     return page
+
+
+def _command() -> str:
+    """How the page is made again; what names a place or a remark of this run is left out."""
+    told = [argument for argument in sys.argv[1:] if argument != "--save"]
+    for own in ("--note", "--work"):
+        if own in told:
+            at = told.index(own)
+            del told[at : at + 2]
+    return shlex.join(["python", "-m", f"benchmarks.{Path(sys.argv[0]).stem}", *told])
 
 
 def shown(value: float) -> str:
