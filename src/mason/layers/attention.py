@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from mason.layers import native
+from mason.layers import flat, native
 from mason.layers.caches import LayerCache
 from mason.layers.dropout import drop
 from mason.layers.linear import FusedLinear, Linear
@@ -160,12 +160,24 @@ class Attention(nn.Module):
         plan: AttentionPlan,
         biases: Sequence[Tensor | None],
     ) -> Float[Tensor, "T h d"]:
+        if self._flat(query, value, plan, biases):
+            assert isinstance(biases, Reach)
+            return flat.attend(query, key, value, plan, biases.sight, scale=self.scale)
         laid = plan.query_slots.lay(query), plan.key_slots.lay(key), plan.key_slots.lay(value)
         mixed = []
         for bias, *group in zip(biases, *laid, strict=True):
             q, k, v = (x.transpose(1, 2) for x in group)
             mixed.append(self.weigh(q, k, v, bias).transpose(1, 2))
         return plan.query_slots.pick_up(mixed)
+
+    def _flat(
+        self, query: Tensor, value: Tensor, plan: AttentionPlan, reach: Sequence[Tensor | None]
+    ) -> bool:
+        """Whether one kernel takes all sequences: it drops nothing, and adds nothing to scores."""
+        if not isinstance(reach, Reach) or reach.bias is not None or self.softcap is not None:
+            return False
+        dropping = self.training and self.dropout > 0
+        return not dropping and flat.serves(query, value, plan)
 
     def weigh(
         self,
