@@ -1,8 +1,7 @@
 """Parts of speech on Brown and questions to manual pages, beside transformers' Trainer.
 
 Both sides get the same words and windows of the same tokenizer, and the same minutes. The
-Trainer has its defaults (batches of 8, 5e-5, linear decay) and as many steps as a probe says
-will fit; a callback stops it if they do not.
+Trainer has its defaults (batches of 8, 5e-5, linear decay, which follows the clock).
 """
 
 import tempfile
@@ -31,7 +30,6 @@ from mason.text import load_tokenizer
 
 MODEL = "all-MiniLM-L6-v2"
 MAX_TOKENS = 384
-_PROBE_STEPS = 12
 
 
 class Job(NamedTuple):
@@ -84,44 +82,46 @@ def _fit_ours(model: Any, objective: Any, job: Job, *, batch_size: int | None = 
 def _fit_trainer(
     model: Any, rows: list[dict[str, Any]], collate: Any, job: Job, *, batch: int = 8
 ) -> int:
-    """The Trainer for the job's minutes; the steps taken."""
+    """The Trainer for the job's minutes; the steps taken.
+
+    Its defaults, with the linear decay over the minutes instead of over a number of steps that
+    somebody would have to guess.
+    """
     from transformers import Trainer, TrainerCallback, TrainingArguments, set_seed
 
-    class Clock(TrainerCallback):
-        def __init__(self, seconds: float) -> None:
-            self.seconds, self.start = seconds, time.monotonic()
+    start = time.monotonic()
 
+    def gone() -> float:
+        """Share of the time that is over."""
+        return min(1.0, (time.monotonic() - start) / (60 * job.minutes))
+
+    class Clock(TrainerCallback):
         def on_step_end(self, args: Any, state: Any, control: Any, **more: Any) -> Any:
-            control.should_training_stop |= time.monotonic() - self.start > self.seconds
+            control.should_training_stop |= gone() >= 1
             return control
 
-    def trained(steps: int, seconds: float) -> tuple[int, float]:
-        arguments = TrainingArguments(
-            output_dir=tempfile.mkdtemp(),
-            max_steps=steps,
-            per_device_train_batch_size=batch,
-            use_cpu=True,
-            report_to="none",
-            save_strategy="no",
-            disable_tqdm=True,
-        )
-        peer = Trainer(
-            model=model,
-            args=arguments,
-            train_dataset=rows,  # type: ignore[arg-type]
-            data_collator=collate,
-            callbacks=[Clock(seconds)],
-        )
-        start = time.monotonic()
-        peer.train()
-        return int(peer.state.global_step), time.monotonic() - start
-
     set_seed(1)
-    fresh = {name: value.clone() for name, value in model.state_dict().items()}
-    _, seconds = trained(_PROBE_STEPS, 60 * job.minutes)
-    model.load_state_dict(fresh)
-    steps = max(1, int(60 * job.minutes / seconds * _PROBE_STEPS))
-    return trained(steps, 60 * job.minutes)[0]
+    arguments = TrainingArguments(
+        output_dir=tempfile.mkdtemp(),
+        max_steps=10**6,
+        per_device_train_batch_size=batch,
+        use_cpu=True,
+        report_to="none",
+        save_strategy="no",
+        disable_tqdm=True,
+    )
+    optimizer = torch.optim.AdamW(model.parameters(), lr=arguments.learning_rate, weight_decay=0.0)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda _: max(1e-3, 1 - gone()))
+    peer = Trainer(
+        model=model,
+        args=arguments,
+        train_dataset=rows,  # type: ignore[arg-type]
+        data_collator=collate,
+        callbacks=[Clock()],
+        optimizers=(optimizer, schedule),
+    )
+    peer.train()
+    return int(peer.state.global_step)
 
 
 def _network(model: Any, folder: str) -> Transformer:

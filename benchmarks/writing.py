@@ -2,8 +2,8 @@
 
 Both sides tune SmolLM2-135M-Instruct for the same minutes on the same tokens, the loss on the
 target's tokens alone, and the same code writes greedily what they have learned. Ours: batches of
-8, a peak rate of 1e-4. The Trainer has its defaults (batches of 8, 5e-5, linear decay) and as many
-steps as a probe says will fit; the Seq2SeqTrainer differs from it for encoders alone. Intervals
+8, a peak rate of 1e-4. The Trainer has its defaults (batches of 8, 5e-5, linear decay, which
+follows the clock); the Seq2SeqTrainer differs from it for encoders alone. Intervals
 are bootstraps over rows, differences paired.
 """
 
