@@ -6,8 +6,10 @@ from mason.errors import DataError
 from mason.metrics import (
     compare,
     fold_difference,
+    holm,
     mcnemar,
     paired_bootstrap,
+    permutation_test,
     rows_needed,
     smallest_detectable_difference,
 )
@@ -78,3 +80,50 @@ def test_too_little_to_compare_is_a_sentence():
         fold_difference([0.8], [0.9])
     with pytest.raises(DataError, match="no rows to compare"):
         compare([], [])
+
+
+def test_mid_p_counts_what_was_seen_by_half():
+    assert mcnemar(*pair(90, 1, 7, 2), mid_p=True) == pytest.approx(2 * (1 / 2 * 8 + 1) / 2**8)
+    assert mcnemar(*pair(5, 3, 3, 5), mid_p=True) == pytest.approx(1 - 20 / 2**6 / 2)
+    assert mcnemar(*pair(5, 0, 0, 5), mid_p=True) == 1.0
+
+
+def test_permutations_as_scipy_draws_them():
+    generator = np.random.default_rng(3)
+    a = generator.normal(size=60)
+    b = a + generator.normal(0.2, 0.8, size=60)
+
+    def mean(x, y, axis):
+        return (y - x).mean(axis=axis)
+
+    theirs = stats.permutation_test(
+        (a, b), mean, permutation_type="samples", n_resamples=20_000, vectorized=True, rng=1
+    )
+    assert permutation_test(a, b, num_draws=20_000) == pytest.approx(theirs.pvalue, abs=0.01)
+    assert permutation_test(a, a) == 1.0
+    with pytest.raises(DataError, match="no rows to compare"):
+        permutation_test([], [])
+
+
+def test_holm_by_hand():
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.6, 0.7]) == [1.0, 1.0] and holm([]) == []
+
+
+def test_five_in_a_hundred_find_what_is_not_there():
+    """Two equal models, 2,000 times: each test errs as often as it says."""
+    generator, rows = np.random.default_rng(7), 500
+    found = dict.fromkeys(("exact", "mid_p", "bootstrap", "permutation"), 0)
+    for i in range(2000):
+        apart = generator.random(rows) < 0.1
+        a, either = generator.random(rows) < 0.9, generator.random(rows) < 0.5
+        a, b = np.where(apart, either, a), np.where(apart, ~either, a)
+        drawn = paired_bootstrap(a, b, seed=i, num_resamples=500)
+        noise = generator.normal(size=(2, 50))
+        found["exact"] += mcnemar(a, b) < 0.05
+        found["mid_p"] += mcnemar(a, b, mid_p=True) < 0.05
+        found["bootstrap"] += not drawn.low <= 0 <= drawn.high
+        found["permutation"] += permutation_test(*noise, seed=i, num_draws=999) < 0.05
+    assert found.pop("exact") <= 100
+    for name, errors in found.items():
+        assert 80 <= errors <= 120, (name, errors)

@@ -3,6 +3,7 @@
 from mason.workflows.answerer import Answerer
 from mason.workflows.checking import check
 from mason.workflows.classifier import Classifier, Prediction
+from mason.workflows.comparing import Contest, Standing, compare
 from mason.workflows.embedder import Embedder
 from mason.workflows.evaluating import evaluate
 from mason.workflows.fine_tuning import Run, train
@@ -26,6 +27,7 @@ __all__ = [
     "Checked",
     "Classifier",
     "Constraint",
+    "Contest",
     "Embedder",
     "Generated",
     "Labelled",
@@ -38,11 +40,13 @@ __all__ = [
     "Run",
     "Sample",
     "Sampling",
+    "Standing",
     "Tagged",
     "Tagger",
     "Talker",
     "Writer",
     "check",
+    "compare",
     "evaluate",
     "extend_vocabulary",
     "load",

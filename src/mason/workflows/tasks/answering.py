@@ -42,7 +42,7 @@ from mason.workflows.answerer import Answerer
 from mason.workflows.needs import Held
 from mason.workflows.opening import Chosen, facts_error, open_model
 from mason.workflows.preparing import Prepared, TokenCounts
-from mason.workflows.tasks.task import Block, Task
+from mason.workflows.tasks.task import Block, RowScores, Task
 
 
 class Answering(Task[Answerer, Examples]):
@@ -196,6 +196,13 @@ class Answering(Task[Answerer, Examples]):
         """An answer a row."""
         questions = _questions(table, columns)
         return model.predict([q.question for q in questions], [q.context for q in questions])
+
+    def each(self, model: Answerer, table: Table, columns: Columns) -> RowScores:
+        """F1 of each answer."""
+        questions = _questions(table, columns)
+        given = [decide(found, model.threshold) for found in model.find(questions)]
+        scores = judge_answers(questions, given).scores.f1
+        return RowScores("f1", scores, range(len(table)))
 
     def describe(self, model: Answerer, columns: Columns) -> Block:
         """Columns."""

@@ -37,7 +37,7 @@ from mason.workflows.needs import Held
 from mason.workflows.opening import Chosen, Opened, open_model
 from mason.workflows.preparing import Prepared, columns_of, texts_of
 from mason.workflows.tasks.readers import fit_if_fresh
-from mason.workflows.tasks.task import Block, Task
+from mason.workflows.tasks.task import Block, RowScores, Task
 
 
 class Classification(Task[Classifier, Examples]):
@@ -172,6 +172,13 @@ class Classification(Task[Classifier, Examples]):
         """A label a row."""
         seconds = texts_of(table, columns.pair) if columns.pair else None
         return model.predict(texts_of(table, columns.text), seconds)
+
+    def each(self, model: Classifier, table: Table, columns: Columns) -> RowScores:
+        """1 for each right label."""
+        assert columns.label is not None, "what is compared has labels"
+        said = [answer.label for answer in self.answer(model, table, columns)]
+        right = [a == str(b) for a, b in zip(said, table.texts(columns.label), strict=True)]
+        return RowScores("accuracy", [float(value) for value in right], range(len(table)))
 
     def describe(self, model: Classifier, columns: Columns) -> Block:
         """Columns and labels."""

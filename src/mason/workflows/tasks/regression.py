@@ -29,7 +29,7 @@ from mason.workflows.opening import Chosen, open_model
 from mason.workflows.preparing import Prepared, TokenCounts, columns_of, texts_of
 from mason.workflows.regressor import Regressor
 from mason.workflows.tasks.readers import ReaderTask, fit_if_fresh, reads_pairs, sides
-from mason.workflows.tasks.task import Block
+from mason.workflows.tasks.task import Block, RowScores
 
 _WORST = 20
 
@@ -137,6 +137,13 @@ class Regression(ReaderTask[Regressor, Examples]):
     def answer(self, model: Regressor, table: Table, columns: Columns) -> list[float]:
         """A number a row."""
         return model.predict(*sides(table, columns))
+
+    def each(self, model: Regressor, table: Table, columns: Columns) -> RowScores:
+        """Minus the distance of each number from the right one."""
+        assert columns.answer is not None, "what is compared has numbers"
+        said = np.asarray(self.answer(model, table, columns))
+        apart = np.abs(said - np.asarray(numbers_of(table, columns.answer)))
+        return RowScores("-mae", (-apart).tolist(), range(len(table)))
 
     def describe(self, model: Regressor, columns: Columns) -> Block:
         """Columns."""

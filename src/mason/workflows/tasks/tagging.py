@@ -37,7 +37,7 @@ from mason.workflows.needs import Held
 from mason.workflows.opening import Chosen, facts_error, open_model
 from mason.workflows.preparing import Prepared, TokenCounts
 from mason.workflows.tagger import Tagger
-from mason.workflows.tasks.task import Block, Task
+from mason.workflows.tasks.task import Block, RowScores, Task
 
 
 class Tagging(Task[Tagger, Examples]):
@@ -188,6 +188,15 @@ class Tagging(Task[Tagger, Examples]):
     ) -> list[list[tuple[str, float]]]:
         """The tags of each row."""
         return model.tag([s.words for s in sentences_of(table, columns)])
+
+    def each(self, model: Tagger, table: Table, columns: Columns) -> RowScores:
+        """The share of words of each row with the right tag."""
+        words, right = _parted(sentences_of(table, columns))
+        shares = [
+            sum(tag == wanted for (tag, _), wanted in zip(said, tags, strict=True)) / len(tags)
+            for said, tags in zip(model.tag(words), right, strict=True)
+        ]
+        return RowScores("tag_accuracy", shares, range(len(table)))
 
     def describe(self, model: Tagger, columns: Columns) -> Block:
         """Columns and tags."""

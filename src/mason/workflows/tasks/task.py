@@ -10,6 +10,7 @@ from mason.data import doctor
 from mason.data.columns import Columns
 from mason.data.findings import Finding
 from mason.data.tables import Table
+from mason.errors import SettingsError
 from mason.models.transformer import Transformer, num_parameters
 from mason.settings import (
     DIALOGUE_ONLY,
@@ -62,6 +63,21 @@ class Marked:
     ids: Sequence[int]
     learned: Sequence[bool]
     closed: bool
+
+
+@dataclass(frozen=True)
+class RowScores:
+    """What every row of a table is worth, the higher the better.
+
+    Attributes:
+        name: Of the score.
+        values: Of each row.
+        rows: Which rows of the table they are of.
+    """
+
+    name: str
+    values: Sequence[float]
+    rows: Sequence[int]
 
 
 M = TypeVar("M", bound=Model)
@@ -216,6 +232,17 @@ class Task(ABC, Generic[M, E]):
     @abstractmethod
     def answer(self, model: M, table: Table, columns: Columns) -> Sequence[object]:
         """The model's answers to a table's rows, as a user gets them."""
+
+    def each(self, model: M, table: Table, columns: Columns) -> RowScores:
+        """A score of every row, by which two models are compared.
+
+        Raises:
+            SettingsError: The task has none.
+        """
+        raise SettingsError(
+            "Models for {task} cannot be compared row by row; measure each with mason evaluate.",
+            task=self.name,
+        )
 
     @abstractmethod
     def describe(self, model: M, columns: Columns) -> Block:

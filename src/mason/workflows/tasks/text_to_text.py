@@ -38,7 +38,7 @@ from mason.workflows.opening import Chosen, facts_error, open_model
 from mason.workflows.preparing import Prepared, texts_of
 from mason.workflows.rewriter import Completer, Rewriter, Summariser, Translator
 from mason.workflows.starting import Beginning, begin_writer
-from mason.workflows.tasks.task import Block, Marked, Task
+from mason.workflows.tasks.task import Block, Marked, RowScores, Task
 
 _MOST_ROWS = 1000
 """Rows that are written at the end: writing costs far more than reading."""
@@ -165,8 +165,7 @@ class TextTask(Task[Rewriter, Exchanges]):
         """Scores of what it writes, the worst of it, and simpler ways to write."""
         table, columns = prepared.tables[split], prepared.columns
         assert columns.target is not None, "what is measured has targets"
-        chosen = sorted(order(len(table), seed=0, epoch=0)[:_MOST_ROWS].tolist())
-        some = table.take(chosen)
+        some = table.take(_chosen(table))
         sources, wanted = texts_of(some, columns.text), texts_of(some, columns.target)
         told = judge_texts(
             sources,
@@ -196,9 +195,23 @@ class TextTask(Task[Rewriter, Exchanges]):
         """A text a row."""
         return model.predict(texts_of(table, columns.text))
 
+    def each(self, model: Rewriter, table: Table, columns: Columns) -> RowScores:
+        """How near each written text is to the one wanted."""
+        assert columns.target is not None, "what is compared has targets"
+        chosen = _chosen(table)
+        some = table.take(chosen)
+        written, wanted = self.answer(model, some, columns), texts_of(some, columns.target)
+        measured = self.measures(some, columns)(written, wanted)
+        return RowScores(next(iter(measured.overall)), measured.each.tolist(), chosen)
+
     def describe(self, model: Rewriter, columns: Columns) -> Block:
         """The columns."""
         return {"text": columns.text, "label": columns.target}
+
+
+def _chosen(table: Table) -> list[int]:
+    """The rows that are written, the same every time: all, or some of very many."""
+    return sorted(order(len(table), seed=0, epoch=0)[:_MOST_ROWS].tolist())
 
 
 def writing_recipe(settings: Settings, network: Transformer, num_examples: int) -> Recipe:
