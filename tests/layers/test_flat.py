@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.nn.attention import varlen
 
 from mason.layers import Attention, AttentionPlan, AttentionSpec, Layout, Sight, flat
 from mason.layers.attention import reference_attention
@@ -61,7 +62,7 @@ def _both(
         return _stand_in(*args, **named)  # type: ignore[arg-type]
 
     monkeypatch.setattr(flat, "serves", lambda *_: True)
-    monkeypatch.setattr(flat, "varlen_attn", kernel)
+    monkeypatch.setattr(varlen, "varlen_attn", kernel)
     one = attention(x, plan, plan.biases(sight, None, x.dtype))
     assert len(calls) == (spec.softcap is None)
     return groups, one

@@ -6,7 +6,6 @@ Nothing is laid out in groups there: the kernel takes the offsets of the layouts
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn.attention.varlen import varlen_attn
 
 from mason.layers.layout import Layout, Stored
 from mason.layers.plan import AttentionPlan, Sight
@@ -48,8 +47,10 @@ def attend(
         sight: Which keys a query sees.
         scale: Of the scores.
     """
+    from torch.nn.attention import varlen  # imports much, and only here is it of use
+
     near = -1 if sight.window is None else sight.window - 1
-    mixed = varlen_attn(
+    mixed = varlen.varlen_attn(
         query,
         key.to(query.dtype),
         value.to(query.dtype),
