@@ -66,6 +66,20 @@ def build_app() -> App:
         name="trim",
         help=say("take out of a model the tokens that a text never uses"),
     )
+    catalog = App(
+        name="catalog",
+        help=say("list, run and compare what there is to learn"),
+        help_format="plaintext",
+    )
+    for name, function, help_text in (
+        ("list", "list_", say("list the entries with the best figures measured here")),
+        ("show", "show", say("show an entry with its paper, recipe and figures")),
+        ("run", "run", say("run an entry again, and say how far off it is")),
+        ("add", "add", say("read the archive of Papers with Code")),
+        ("export", "export", say("write the leaderboards as a page")),
+    ):
+        catalog.command(f"mason.cli.catalog:{function}", name=name, help=help_text)
+    app.command(catalog)
     app.command(data)
     app.command(tokenizer)
     return app

@@ -51,7 +51,19 @@ def speaking(code: str) -> Iterator[None]:
 
 def _page(results: Results, parts: list[tuple[str, Part]]) -> str:
     (_, first), *rest = parts
-    code = "zh-Hans" if results.language == "zh" else "en"
+    return document(first, rest, kicker=_kicker(results), footer=_footer(results))
+
+
+def document(first: Part, rest: list[tuple[str, Part]], *, kicker: str, footer: str) -> str:
+    """A page that needs nothing else, in the language in use.
+
+    Args:
+        first: Title and head of the page.
+        rest: Its sections by name.
+        kicker: Above the title; HTML, like the footer.
+        footer: Below all.
+    """
+    code = "zh-Hans" if language.current() == "zh" else "en"
     links = "".join(f'<a href="#{name}">{escape(part.title)}</a>' for name, part in rest)
     sections = "".join(_section(name, part) for name, part in rest)
     return (
@@ -61,10 +73,10 @@ def _page(results: Results, parts: list[tuple[str, Part]]) -> str:
         '<meta http-equiv="Content-Security-Policy" '
         "content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
         f"<title>{attribute(first.title)}</title>\n<style>\n{_style()}</style>\n</head>\n<body>\n"
-        f'<header><p class="kicker">{_kicker(results)}</p><h1>{_unbroken(first.title)}</h1>'
+        f'<header><p class="kicker">{kicker}</p><h1>{_unbroken(first.title)}</h1>'
         f"{first.body}</header>\n"
         f'<nav aria-label="{attribute(say("Contents"))}">{links}</nav>\n'
-        f"<main>\n{sections}</main>\n<footer><p>{_footer(results)}</p></footer>\n</body>\n</html>\n"
+        f"<main>\n{sections}</main>\n<footer><p>{footer}</p></footer>\n</body>\n</html>\n"
     )
 
 

@@ -42,6 +42,7 @@ from mason.workflows.model import Model
 from mason.workflows.needs import look_first
 from mason.workflows.opening import Chosen
 from mason.workflows.preparing import Prepared, counter_of, prepare
+from mason.workflows.recording import record
 from mason.workflows.starting import Beginning
 from mason.workflows.tasks import Examples, find_task
 
@@ -138,10 +139,12 @@ class Session:
             torch.set_num_threads(self.settings.training.threads)
         folder = self.settings.output.folder
         if folder is None:
-            return self._train(None)
-        with RunFolder(Path(folder)) as place:
-            made = self._train(place)
-        return replace(made, folder=Path(folder))
+            made = self._train(None)
+        else:
+            with RunFolder(Path(folder)) as place:
+                made = replace(self._train(place), folder=Path(folder))
+        record(made.results, self.settings.data.train, self.notice)
+        return made
 
     def _check_given(self) -> None:
         if num_processes() > 1:

@@ -52,6 +52,7 @@ from mason.workflows.keeping import Kept, keep_run, model_fingerprint, watching
 from mason.workflows.needs import look_first
 from mason.workflows.objectives import OBJECTIVES, Goal, marks_of, special_of
 from mason.workflows.pretraining_results import learned_by, results_of
+from mason.workflows.recording import record
 from mason.workflows.tokenizing import learn_once
 from mason.workflows.whole_words import hide_words
 
@@ -207,6 +208,7 @@ class PretrainingSession:
             results["pretraining"]["shape"] = self.dial.chosen
             results["cost"]["seconds"] = {**self.seconds, "total": sum(self.seconds.values())}
             self._write(network, family, tokenizer, results, place)
+            record(results, self.settings.data.train, self.notice)
             return results
 
         return Pretrained(network, tokenizer, store, self.world.first(finish), place.folder)
