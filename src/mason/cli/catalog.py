@@ -20,7 +20,7 @@ Dump = Annotated[str, Parameter(help=say("evaluation-tables.json, plain or as .g
 Pages = Annotated[str, Parameter(help=say("The folder to write the page into."))]
 
 
-def list_(*, task: Task = None) -> int:
+def entries(*, task: Task = None) -> int:
     """List the entries with the best figures that were measured here."""
     from rich.table import Table
 

@@ -3,6 +3,7 @@
 import io
 import os
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import TextIO
 
@@ -31,7 +32,6 @@ def build_app() -> App:
     )
     app["--help"].help = say("Show this page.")
     app["--version"].help = say("Show the version.")
-    data = App(name="data", help=say("check a table before training"), help_format="plaintext")
     for name, help_text in _commands():
         app.command(f"mason.cli.{name}:{name}", name=name, help=help_text, sort_key=name)
     for name, help_text in (
@@ -39,50 +39,44 @@ def build_app() -> App:
         ("summarise", say("summarise a text, a file, or standard input")),
     ):
         app.command(f"mason.cli.translate:{name}", name=name, help=help_text, sort_key=name)
-    data.command("mason.cli.data:check", name="check", help=say("find what is wrong with a table"))
-    data.command(
-        "mason.cli.data:show",
-        name="show",
-        help=say("print a row token by token, with what is learned of it"),
-    )
-    tokenizer = App(
-        name="tokenizer",
-        help=say("learn a tokenizer, measure one, change a model's"),
-        help_format="plaintext",
-    )
-    tokenizer.command(
-        "mason.cli.tokenizer:train", name="train", help=say("learn a vocabulary from text")
-    )
-    tokenizer.command(
-        "mason.cli.tokenizer:report", name="report", help=say("say how well tokenizers fit a text")
-    )
-    tokenizer.command(
-        "mason.cli.tokenizer:extend",
-        name="extend",
-        help=say("give a model tokens for words of your own"),
-    )
-    tokenizer.command(
-        "mason.cli.tokenizer:trim",
-        name="trim",
-        help=say("take out of a model the tokens that a text never uses"),
-    )
-    catalog = App(
-        name="catalog",
-        help=say("list, run and compare what there is to learn"),
-        help_format="plaintext",
-    )
-    for name, function, help_text in (
-        ("list", "list_", say("list the entries with the best figures measured here")),
-        ("show", "show", say("show an entry with its paper, recipe and figures")),
-        ("run", "run", say("run an entry again, and say how far off it is")),
-        ("add", "add", say("read the archive of Papers with Code")),
-        ("export", "export", say("write the leaderboards as a page")),
-    ):
-        catalog.command(f"mason.cli.catalog:{function}", name=name, help=help_text)
-    app.command(catalog)
-    app.command(data)
-    app.command(tokenizer)
+    for group in _groups():
+        app.command(group)
     return app
+
+
+def _groups() -> Iterator[App]:
+    """Commands that have commands."""
+    yield _group(
+        "data",
+        say("check a table before training"),
+        ("check", say("find what is wrong with a table")),
+        ("show", say("print a row token by token, with what is learned of it")),
+    )
+    yield _group(
+        "tokenizer",
+        say("learn a tokenizer, measure one, change a model's"),
+        ("train", say("learn a vocabulary from text")),
+        ("report", say("say how well tokenizers fit a text")),
+        ("extend", say("give a model tokens for words of your own")),
+        ("trim", say("take out of a model the tokens that a text never uses")),
+    )
+    yield _group(
+        "catalog",
+        say("list, run and compare what there is to learn"),
+        ("entries", say("list the entries with the best figures measured here")),
+        ("show", say("show an entry with its paper, recipe and figures")),
+        ("run", say("run an entry again, and say how far off it is")),
+        ("add", say("read the archive of Papers with Code")),
+        ("export", say("write the leaderboards as a page")),
+    )
+
+
+def _group(name: str, told: str, *commands: tuple[str, str]) -> App:
+    group = App(name=name, help=told, help_format="plaintext")
+    for command, help_text in commands:
+        shown = "list" if command == "entries" else command  # a function must not be called list
+        group.command(f"mason.cli.{name}:{command}", name=shown, help=help_text)
+    return group
 
 
 def _commands() -> tuple[tuple[str, str], ...]:

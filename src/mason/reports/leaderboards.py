@@ -65,9 +65,8 @@ def _anchor(name: str, place: int) -> str:
 
 def _part(one: Table) -> Part:
     explained = one.about or say("Runs on these data that are no entry of the catalogue.")
-    body = _measured(one.measured) if one.measured else paragraph(say("Not yet measured here."))
-    if one.command:
-        body += f"<pre>{escape(one.command)}</pre>"
+    body = f"<pre>{escape(one.command)}</pre>" if one.command else ""
+    body += _measured(one.measured) if one.measured else paragraph(say("Not yet measured here."))
     if one.published:
         body += _published(one.published)
     sources = [text for text in (one.paper, one.citation) if text]
@@ -87,10 +86,10 @@ def _measured(lines: Sequence[Line]) -> str:
             f"{escape(_named(line.metric))} {decimal(line.value, 4)}",
             _interval(line),
             count(line.rows) if line.rows else "–",
-            say("small") if line.small else say("whole"),
-            escape(duration(line.seconds)),
+            _whole(say("small") if line.small else say("whole")),
+            _whole(duration(line.seconds)),
             escape(line.machine),
-            escape(line.created[:10]),
+            _whole(line.created[:10]),
         )
         for line in lines
     ]
@@ -104,7 +103,7 @@ def _published(lines: Sequence[Line]) -> str:
     rows = [
         (
             escape(line.model),
-            f"{escape(line.metric)} {decimal(line.value, 4)}",
+            f"{decimal(line.value, 4)} ({escape(line.metric)})",
             escape(line.source),
             escape(line.note),
         )
@@ -116,7 +115,12 @@ def _published(lines: Sequence[Line]) -> str:
 def _interval(line: Line) -> str:
     if line.low is None or line.high is None or line.low == line.high:
         return "–"
-    return f"{decimal(line.low, 4)}–{decimal(line.high, 4)}"
+    return _whole(f"{decimal(line.low, 4)}–{decimal(line.high, 4)}")
+
+
+def _whole(text: str) -> str:
+    """Text that is not broken between lines."""
+    return f'<span class="nowrap">{escape(text)}</span>'
 
 
 def _named(metric: str) -> str:
