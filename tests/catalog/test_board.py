@@ -15,7 +15,7 @@ from mason.errors import DataError, SourceError
 
 FOUND = Measured(
     "2026-11-29T07:00:00+00:00", "trec", True, "classification", "catalog:trec", "test", 538,
-    "all-MiniLM-L6-v2", "accuracy", 0.93, 0.91, 0.95, 61.5, 10**9, "a machine", "mason train", "0.1",
+    "all-MiniLM-L6-v2", "accuracy", 0.93, 0.91, 0.95, 61.5, 10**9, "a machine", "mason train", "1",
 )  # fmt: skip
 
 DUMP = [
