@@ -9,9 +9,9 @@ from benchmarks.parity_oracle import Pair
 from mason.errors import MasonError
 from mason.generation import Batch, Sampling, generate
 from mason.generation.batching import Answer, begin
+from mason.sources import find_model
 from mason.text import Tokenizer
 from mason.text.loading import load_tokenizer
-from mason.sources import find_model
 from tests.generation.conftest import DECODERS, PROMPTS
 
 PairOf = Callable[[str], Pair]
@@ -42,9 +42,7 @@ def run_on(batch: Batch, waiting: list[Answer], every: int) -> None:
 
 
 @pytest.mark.parametrize("name", DECODERS)
-def test_answers_are_those_each_has_alone(
-    pair_of: PairOf, tokenizer: Tokenizer, name: str
-) -> None:
+def test_answers_are_those_each_has_alone(pair_of: PairOf, tokenizer: Tokenizer, name: str) -> None:
     model = pair_of(name).ours
     if model.encoder is not None:
         pytest.skip("a batch that runs on is for lone decoders")
@@ -87,5 +85,3 @@ def test_beams_do_not_fit(pair_of: PairOf, tokenizer: Tokenizer) -> None:
     beams = Sampling(3, num_beams=2)
     with pytest.raises(MasonError, match="neither beams nor drafts"):
         begin(model, [5], beams, tokenizer=tokenizer, stops=())
-
-
