@@ -2,14 +2,9 @@
 
 import asyncio
 import json
-import os
-import re
-import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from http.client import HTTPConnection
 from typing import Any
@@ -17,6 +12,8 @@ from typing import Any
 import pytest
 import torch
 
+from benchmarks.server_process import Process
+from benchmarks.server_process import start as start_process
 from mason.models.transformer import Transformer
 from mason.serving import Gate, Limits, Served, Writing
 from mason.serving.app import App
@@ -117,59 +114,14 @@ def server(small: Served) -> Iterator[Asking]:
         yield found
 
 
-class Process:
-    """``mason serve`` as a user starts it; it listens once this is made."""
-
-    def __init__(self, *arguments: str, **environment: str) -> None:
-        command = [sys.executable, "-m", "mason", "serve", *arguments, "--port", "0"]
-        self.running = subprocess.Popen(
-            command, stderr=subprocess.PIPE, text=True, env={**os.environ, **environment}
-        )
-        self.log: list[str] = []
-        first = self._line()
-        found = re.search(r"http://\S+:(\d+)", first)
-        assert found is not None, first + (
-            self.running.stderr.read() if self.running.stderr else ""
-        )
-        self.port = int(found[1])
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    @property
-    def asking(self) -> Asking:
-        return Asking(self.port)
-
-    def memory(self) -> int:
-        """Bytes in memory."""
-        with open(f"/proc/{self.running.pid}/statm") as file:
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-    def stop(self) -> int:
-        """Ask politely; the exit code."""
-        with suppress(ProcessLookupError):
-            self.running.send_signal(signal.SIGTERM)
-        code = self.running.wait(60)
-        self._reader.join(10)
-        return code
-
-    def _line(self) -> str:
-        assert self.running.stderr is not None
-        return self.running.stderr.readline()
-
-    def _read(self) -> None:
-        while line := self._line():
-            self.log.append(line)
-
-
 @pytest.fixture(scope="session")
 def process() -> Iterator[Callable[..., Process]]:
     made: list[Process] = []
 
     def start(*arguments: str, **environment: str) -> Process:
-        made.append(Process(*arguments, **environment))
+        made.append(start_process(*arguments, **environment))
         return made[-1]
 
     yield start
     for one in made:
-        if one.running.poll() is None:
-            one.stop()
+        one.stop()

@@ -1,7 +1,7 @@
 """``mason serve`` as a process, asked by OpenAI's own client."""
 
 import json
-import threading
+import signal
 import time
 from collections.abc import Callable
 
@@ -11,11 +11,10 @@ import pytest
 from pydantic import BaseModel
 
 import mason
+from benchmarks.server_process import Process
 from mason.errors import MasonError
 from mason.workflows import Embedder, Writer
 from mason.workflows.serving import open_served
-
-from .conftest import Process
 
 MODEL = "SmolLM2-135M-Instruct"
 KEY = "of-sixteen-letters-or-more"
@@ -86,21 +85,18 @@ def test_texts_models_and_mistakes(writing: Process) -> None:
 
 
 def test_a_polite_kill_lets_answers_end(writing: Process) -> None:
-    found: list[openai.types.Completion] = []
-
-    def ask() -> None:
-        asked = {"model": MODEL, "prompt": "Once", "max_tokens": 40, "temperature": 0}
-        found.append(client(writing).completions.create(**asked))  # type: ignore[call-overload]
-
-    thread = threading.Thread(target=ask)
-    before = len(writing.log)
-    thread.start()
-    time.sleep(0.5)
-    assert len(writing.log) == before, "it is still being written"
-    assert writing.stop() == 0
-    thread.join(30)
-    assert found[0].usage is not None and found[0].usage.completion_tokens > 1
-    assert writing.log[-1] == "Stopped.\n"
+    asked = client(writing).completions
+    stream = asked.create(model=MODEL, prompt="Once", max_tokens=30, temperature=0, stream=True)
+    pieces = [next(stream).choices[0].text]
+    writing.running.send_signal(signal.SIGTERM)
+    time.sleep(0.2)
+    with pytest.raises(openai.APIError):
+        asked.create(model=MODEL, prompt="Twice", max_tokens=1)
+    pieces += [chunk.choices[0].text for chunk in stream]
+    assert writing.stop() == 0 and writing.log[-1] == "Stopped.\n"
+    writer = mason.load(MODEL, task="generation")
+    assert isinstance(writer, Writer)
+    assert "".join(pieces) == writer.generate("Once", mason.Sampling(30)).text
 
 
 def test_embeddings(process: Callable[..., Process]) -> None:

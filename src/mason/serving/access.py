@@ -42,7 +42,7 @@ class Access:
         read, written = usage.get("prompt_tokens", 0), usage.get("completion_tokens", 0)
         self._metrics.tokens.labels("read").inc(read)
         self._metrics.tokens.labels("written").inc(written)
-        method = head.method if head is not None and route != "-" else "-"
+        method = head.method[:10] if head is not None and route != "-" else "-"
         self._write(f"{method} {route} {status} {1e3 * seconds:.0f} ms {read}+{written} tokens")
 
     def left(self) -> None:

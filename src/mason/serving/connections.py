@@ -218,4 +218,6 @@ def _slow() -> Refusal:
 
 
 def _broken(error: h11.RemoteProtocolError) -> Refusal:
-    return Refusal(error.error_status_hint, DataError("This is not HTTP: {reason}.", reason=error))
+    # Its 501 for an unknown transfer encoding would read as a failure of ours.
+    status = error.error_status_hint if error.error_status_hint < 500 else 400
+    return Refusal(status, DataError("This is not HTTP: {reason}.", reason=error))
