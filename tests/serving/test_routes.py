@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from mason.errors import DataError
 from mason.generation import Sampling, generate
@@ -167,6 +168,9 @@ def test_metrics_count(server: Asking) -> None:
     for name in ("mason_requests_total", "mason_tokens_total", "mason_running", "mason_step"):
         assert name in text
     assert 'route="/v1/completions",status="200"' in text
+    found = {one.name: one for one in text_string_to_metric_families(text)}
+    counts = [s.value for s in found["mason_step_answers"].samples if s.name.endswith("_bucket")]
+    assert counts == sorted(counts) and counts[-1] > 0
 
 
 def test_when_the_queue_is_full_more_is_refused_with_a_time(small: Served) -> None:

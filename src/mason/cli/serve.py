@@ -67,13 +67,9 @@ def serve(
                 high=most,
             )
     key = api_key if api_key is not None else os.environ.get(KEY_VARIABLE)
-    try:
-        from mason.serving import Gate, Limits
-        from mason.serving import serve as answer
-    except ModuleNotFoundError:
-        raise SettingsError(
-            'mason serve needs h11 and prometheus-client: pip install "mason-lm[serve]".'
-        ) from None
+    from mason.serving import Gate, Limits
+    from mason.serving import serve as answer
+
     Gate.of(host, port, key=key, names=allow_host)  # refused before the model is read
     from mason.workflows.serving import open_served
 

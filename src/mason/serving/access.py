@@ -37,18 +37,18 @@ class Access:
         """
         seconds = time.monotonic() - self._start
         self._told = True
-        self._metrics.requests.labels(route, str(status)).inc()
-        self._metrics.seconds.labels(route).observe(seconds)
+        self._metrics.requests.add(route, str(status))
+        self._metrics.seconds.observe(seconds)
         read, written = usage.get("prompt_tokens", 0), usage.get("completion_tokens", 0)
-        self._metrics.tokens.labels("read").inc(read)
-        self._metrics.tokens.labels("written").inc(written)
+        self._metrics.tokens.add("read", by=read)
+        self._metrics.tokens.add("written", by=written)
         method = head.method[:10] if head is not None and route != "-" else "-"
         self._write(f"{method} {route} {status} {1e3 * seconds:.0f} ms {read}+{written} tokens")
 
     def left(self) -> None:
         """The client did not wait for its answer."""
         if not self._told:
-            self._metrics.requests.labels("-", "left").inc()
+            self._metrics.requests.add("-", "left")
             self._write(f"- - left {1e3 * (time.monotonic() - self._start):.0f} ms")
 
     def _write(self, line: str) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import time
 
+from mason.runtime import resident_bytes
 from mason.serving.desk import Desk
 from mason.serving.gate import Gate
 from mason.serving.limits import Limits
@@ -42,6 +43,7 @@ class App:
             Route("GET", "/openapi.json", self._described, says="This description."),
         ]
         self.routes = {route.path: route for route in (*own.routes(), *about)}
+        self.metrics.gauge("mason_resident_bytes", "Memory held.", resident_bytes)
         self.metrics.gauge("mason_running", "Being done.", lambda: self.worker.num_running)
         self.metrics.gauge("mason_waiting", "Waiting for a place.", lambda: self.worker.num_waiting)
 
