@@ -114,7 +114,7 @@ WRONG: dict[str, tuple[Any, int, str]] = {
     "no prompt": ({"model": NAME}, 400, "prompt"),
     "an empty prompt": ({**PLAIN, "prompt": ""}, 400, "empty"),
     "text for a number": ({**PLAIN, "max_tokens": "5"}, 400, "max_tokens"),
-    "true for a number": ({**PLAIN, "n": True}, 400, "n:"),
+    "true for a number": ({**PLAIN, "n": True}, 400, "field n "),
     "no tokens": ({**PLAIN, "max_tokens": 0}, 400, "max_tokens"),
     "too many tokens": ({**PLAIN, "max_tokens": 9999}, 400, "4096"),
     "too many answers": ({**PLAIN, "n": 8, "prompt": ["a"] * 3, "temperature": 1}, 400, "16"),

@@ -68,6 +68,10 @@ def _unfit(error: ValidationError, kind: type[BaseModel]) -> Refusal:
         )
         return bad_request(reason, place)
     return bad_request(
-        DataError("{field}: {reason}.", field=place or "body", reason=first["msg"].rstrip(".")),
+        DataError(
+            "The field {field} is wrong: {reason}.",
+            field=place or "body",
+            reason=first["msg"].rstrip("."),
+        ),
         place or None,
     )
