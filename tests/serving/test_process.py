@@ -93,7 +93,8 @@ def test_a_polite_kill_lets_answers_end(writing: Process) -> None:
     with pytest.raises(openai.APIError):
         asked.create(model=MODEL, prompt="Twice", max_tokens=1)
     pieces += [chunk.choices[0].text for chunk in stream]
-    assert writing.stop() == 0 and writing.log[-1] == "Stopped.\n"
+    assert writing.running.wait(60) == writing.stop() == 0
+    assert writing.log[-1] == "Stopped.\n"
     writer = mason.load(MODEL, task="generation")
     assert isinstance(writer, Writer)
     assert "".join(pieces) == writer.generate("Once", mason.Sampling(30)).text
