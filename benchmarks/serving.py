@@ -142,7 +142,7 @@ def peer(weights: str) -> Iterator[tuple[Process, str]]:
         save_model(checkpoint.model, checkpoint.family, Path(folder))
         load_tokenizer(path).save(Path(folder))
         dtype = "float32" if weights == "fp32" else "bfloat16"
-        command = [Path(sys.executable).with_name("transformers"), "serve", "--force-model", folder]
+        command = [Path(sys.executable).with_name("transformers"), "serve", folder]
         command += ["--device", "cpu", "--dtype", dtype, "--port", str(port)]
         with Process([*command, "--continuous-batching"], port, HF_HUB_OFFLINE="1") as server:
             yield server, folder
