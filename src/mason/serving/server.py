@@ -51,7 +51,8 @@ class Server:
         self._open[task] = connection
         self._clients[client] += 1
         try:
-            await connection.run()
+            with suppress(asyncio.CancelledError):  # of ``drain``; the task ends here anyway
+                await connection.run()
         finally:
             del self._open[task]
             self._clients[client] -= 1

@@ -55,7 +55,7 @@ def open_served(
     if isinstance(model, Writer) and weights is not None:
         model.hold(weights)
     model.network.eval()
-    return Served(called, _served(model))
+    return Served(called, as_served(model))
 
 
 def _called(source: str) -> str:
@@ -84,7 +84,12 @@ def _writes(folder: Path) -> bool:
     return any(isinstance(kind, str) and _WRITES.search(kind) is not None for kind in kinds)
 
 
-def _served(model: Model) -> Writing | Reading:
+def as_served(model: Model) -> Writing | Reading:
+    """What the server needs of a model.
+
+    Raises:
+        SettingsError: It has no route for it.
+    """
     match model:
         case Writer() if model.network.encoder is None:
             return Writing(model.network, model.tokenizer, model.end_tokens, model.encode_prompt)
