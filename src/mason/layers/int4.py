@@ -22,10 +22,13 @@ _OUTERMOST = 0.9677083
 @cache
 def codes() -> Float[Tensor, "16"]:
     """The 16 values of a weight in its group's unit: quantiles of a normal, from -1 to 1."""
-    above = torch.special.ndtri(torch.linspace(_OUTERMOST, 0.5, 9, dtype=torch.float64)[:-1])
-    below = torch.special.ndtri(torch.linspace(_OUTERMOST, 0.5, 8, dtype=torch.float64)[:-1])
-    found = torch.cat([-below, above, torch.zeros(1, dtype=torch.float64)]).sort().values
-    return (found / found.abs().max()).float()
+    with torch.device("cpu"):
+        above, below = (
+            torch.special.ndtri(torch.linspace(_OUTERMOST, 0.5, n, dtype=torch.float64)[:-1])
+            for n in (9, 8)
+        )
+        found = torch.cat([-below, above, above.new_zeros(1)]).sort().values
+        return (found / found.abs().max()).float()
 
 
 def rounded_to_int4(
