@@ -2,7 +2,7 @@
 low-rank change beside it that does learn."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,7 @@ Slices = Sequence[slice]
 """Output rows that a change is about, one after another."""
 
 
+@runtime_checkable
 class Held(Protocol):
     """A linear map, however its weight is held."""
 

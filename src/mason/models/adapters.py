@@ -19,7 +19,7 @@ from mason.models.transformer import Transformer
 Bits = Literal[4, 8, 16, 32]
 """How many a frozen weight is held in."""
 LINEAR = (nn.Linear, Int8Linear, Int4Linear)
-DEFAULT_TARGETS = {"ia3": ("key", "value", "feed_forward.output"), "bottleneck": ("output",)}
+_USUAL = {"ia3": ("key", "value", "feed_forward.output"), "bottleneck": ("output",)}
 """Where a kind goes if nobody says; the others go everywhere."""
 
 
@@ -79,13 +79,13 @@ def places_of(network: Transformer, family: Family) -> list[Place]:
     return found
 
 
-def chosen_places(places: Sequence[Place], targets: Sequence[str] | None) -> list[Place]:
-    """The places that are meant; None: all.
+def chosen_places(places: Sequence[Place], targets: Sequence[str]) -> list[Place]:
+    """The places that are meant.
 
     Raises:
         SettingsError: A target means none.
     """
-    for target in targets or ():
+    for target in targets:
         if not any(place.matches(target) for place in places):
             known = {place.part or place.module.rpartition(".")[2] for place in places}
             known |= {place.theirs.rpartition(".")[2] for place in places}
@@ -95,9 +95,21 @@ def chosen_places(places: Sequence[Place], targets: Sequence[str] | None) -> lis
                 target=target,
                 known=", ".join(sorted(known)),
             )
+    return [place for place in places if any(place.matches(target) for target in targets)]
+
+
+def usual_places(places: Sequence[Place], kind: str) -> list[Place]:
+    """Where an adapter of this kind goes if nobody says, as in its paper."""
+    targets = _USUAL.get(kind)
     if targets is None:
         return [*places]
-    return [place for place in places if any(place.matches(target) for target in targets)]
+    fused = kind == "ia3"  # where a family has no names for key and value alone
+    return [
+        place
+        for place in places
+        if any(place.matches(target) for target in targets)
+        or (fused and place.part is None and place.module.endswith("query_key_value"))
+    ]
 
 
 def attach(

@@ -39,13 +39,13 @@ class AdapterFolder:
     """What an adapter's folder says.
 
     Attributes:
-        base: The model it belongs to, by path or name.
+        base: The model it belongs to, by path or name; None: it does not say.
         revision: Of that model on its hub.
         spec: What the adapter is made of.
         tensors: Its tensors, by PEFT's names without the prefix that all have.
     """
 
-    base: str
+    base: str | None
     revision: str | None
     spec: AdapterSpec
     tensors: Mapping[str, Tensor]
@@ -86,14 +86,9 @@ def read_adapter(folder: Path) -> AdapterFolder:
         )
     weights = open_weights(folder / WEIGHTS)
     tensors = {name.removeprefix(PREFIX): weights.tensor(name) for name in weights}
-    base, revision = config.get("base_model_name_or_path"), config.get("revision")
-    if not isinstance(base, str) or not base:
-        raise CheckpointError(
-            "{file} does not say which model it belongs to; put its name or folder into "
-            "base_model_name_or_path.",
-            file=folder / CONFIG,
-        )
-    return AdapterFolder(base, revision, spec, tensors, folder)
+    return AdapterFolder(
+        config.get("base_model_name_or_path"), config.get("revision"), spec, tensors, folder
+    )
 
 
 def _check_known(config: Mapping[str, Any], file: Path) -> None:
@@ -146,10 +141,9 @@ def load_adapter(
         theirs, leaf = _cut(key)
         if theirs not in places:
             raise CheckpointError(
-                "{file}: {name} has no place in the model {base}; the adapter is of another model.",
+                "{file}: {name} has no place in this model; the adapter is of another one.",
                 file=given.path / WEIGHTS,
                 name=key,
-                base=given.base,
             )
         changed.setdefault(places[theirs], {})[leaf] = tensor
     attach(network, given.spec, [p for p in places_of(network, family) if p in changed], name)

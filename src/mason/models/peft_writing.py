@@ -21,6 +21,11 @@ _TASKS = {
 }
 
 
+_WITH_HEAD = ("SEQ_CLS", "TOKEN_CLS", "QUESTION_ANS")
+_HEADS = ("classifier", "score", "qa_outputs")
+"""Modules that PEFT looks for in the file of an adapter for these tasks, whoever trained them."""
+
+
 def write_adapter(
     network: Transformer,
     family: Family,
@@ -53,16 +58,17 @@ def write_adapter(
         for place, adapter in found
         for leaf, view in views_of(adapter, place).items()
     }
-    saved, learned = dict[str, None](), set(beside)
+    saved, learned, task = dict[str, None](), set(beside), _task(network)
     for theirs, (ours, view) in own_tensors(network, family).items():
-        if ours in learned:
+        if ours in learned or (task in _WITH_HEAD and ours.startswith("heads.")):
             tensors[PREFIX + theirs] = view
-            saved[theirs.rpartition(".")[0]] = None
+            first, module = theirs.partition(".")[0], theirs.rpartition(".")[0]
+            saved[first if first in _HEADS else module] = None
     config = {
         "base_model_name_or_path": base,
         "revision": revision,
         "inference_mode": True,
-        "task_type": _task(network),
+        "task_type": task,
         "modules_to_save": [*saved] or None,
         **_targets(network, family, found),
         **_spec(found[0][1]),
@@ -100,14 +106,14 @@ def _spec(adapter: Adapter) -> dict[str, Any]:
 def _targets(
     network: Transformer, family: Family, found: Sequence[tuple[Place, Adapter]]
 ) -> dict[str, Any]:
-    chosen = [place.theirs for place, _ in found]
+    known, (first, _) = _names(network, family), found[0]
     inner = [p.theirs for p, a in found if isinstance(a, Ia3) and a.of_input]
-    first, prefix = found[0][0], family.prefix_for(network.spec)
-    verb = family.verb(f"{first.module}.weight", prefix)
-    said: dict[str, Any] = {"target_modules": _shortest(chosen, _names(network, family))}
-    said["fan_in_fan_out"] = isinstance(verb, Transpose)
+    others = [p.theirs for p, _ in found if p.theirs not in inner]
+    verb = family.verb(f"{first.module}.weight", family.prefix_for(network.spec))
+    said: dict[str, Any] = {"fan_in_fan_out": isinstance(verb, Transpose)}
     if inner:
-        said["feedforward_modules"] = _shortest(inner, chosen)
+        said["feedforward_modules"] = _shortest(inner, known)
+    said["target_modules"] = [*_shortest(others, known), *said.get("feedforward_modules", ())]
     return said
 
 

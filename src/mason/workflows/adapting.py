@@ -10,7 +10,6 @@ from mason.errors import SettingsError
 from mason.language import say
 from mason.layers import AdapterSpec
 from mason.models.adapters import (
-    DEFAULT_TARGETS,
     Bits,
     adapter_names,
     attach,
@@ -18,6 +17,7 @@ from mason.models.adapters import (
     freeze,
     hold_base,
     places_of,
+    usual_places,
 )
 from mason.models.transformer import Transformer
 from mason.runtime import pick_precision
@@ -76,9 +76,11 @@ def _begin(model: Model, chosen: AdapterSettings, bits: Bits, revision: str | No
         chosen.dropout or 0.0,
         bool(chosen.rank_stabilised),
     )
-    asked = chosen.targets or DEFAULT_TARGETS.get(kind)
-    targets = [asked] if isinstance(asked, str) else asked
-    places = chosen_places(places_of(network, model.family), targets)
+    asked, places = chosen.targets, places_of(network, model.family)
+    if asked is None:
+        places = usual_places(places, kind)
+    else:
+        places = chosen_places(places, [asked] if isinstance(asked, str) else asked)
     hold_base(network, bits)
     attach(network, spec, places)
     model.base = Base(model.source, revision, bits)

@@ -11,6 +11,7 @@ from mason.models.checkpoints import Checkpoint, load_model
 from mason.models.families import Family
 from mason.models.files import MANIFEST, is_ours, verify_manifest
 from mason.models.files.strict_json import read_json
+from mason.models.peft import CONFIG as ADAPTER_CONFIG
 from mason.models.peft import is_adapter, load_adapter, read_adapter
 from mason.models.spec import ModelSpec
 from mason.models.transformer import Transformer, set_dropout
@@ -136,6 +137,12 @@ def open_adapter(
     labels = chosen.labels or (contract.labels if contract else None) or None
     if labels is None and given.num_labels is not None:
         labels = tuple(f"LABEL_{i}" for i in range(given.num_labels))
+    if not isinstance(given.base, str) or not given.base:
+        raise CheckpointError(
+            "{file} does not say which model it belongs to; put its name or folder into "
+            "base_model_name_or_path.",
+            file=path / ADAPTER_CONFIG,
+        )
     place = find_model(given.base, revision=given.revision)
     found = load_model(place, heads=tuple(heads), labels=labels, values=chosen.values)
     told = facts_of(path).get("adapter", {}).get("base_bits", 32)
