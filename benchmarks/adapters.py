@@ -109,7 +109,7 @@ def ours(job: Job) -> Iterator[float]:
         weight_decay=0.0,
         warmup_share=0.0,
         schedule="constant",
-        tokens_per_pass=2048,
+        tokens_per_pass=1024,
         precision="fp32" if bits == 32 else "bf16",
     )
 

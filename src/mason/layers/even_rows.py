@@ -36,7 +36,7 @@ class _EvenProduct(torch.autograd.Function):
         ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, dtype: torch.dtype
     ) -> Any:
         rows, cast = even(x, dtype), weight.to(dtype)
-        ctx.save_for_backward(rows, cast)
+        ctx.save_for_backward(rows if ctx.needs_input_grad[1] else None, cast)
         ctx.kinds = x.dtype, weight.dtype, None if bias is None else bias.dtype
         shift = None if bias is None else bias.to(dtype)
         return nn.functional.linear(rows, cast, shift)[: len(x)]

@@ -39,7 +39,7 @@ class Linear(nn.Linear):
 
     def _is_frozen(self, x: Tensor) -> bool:
         """Whether others learn through this map, or its weight is held smaller than the rows."""
-        if self.weight.requires_grad:
+        if self.weight.requires_grad or (self.bias is not None and self.bias.requires_grad):
             return False
         return x.requires_grad or self.weight.dtype.itemsize < x.dtype.itemsize
 
