@@ -76,11 +76,11 @@ def learned(ids: Sequence[int]) -> list[int]:
 
 def ours(job: Job) -> Iterator[float]:
     """Mason's step; the loss of each."""
+    from mason.layers import AdapterSpec
     from mason.models.adapters import attach, chosen_places, freeze, hold_base, narrowed, places_of
     from mason.models.checkpoints import load_model
     from mason.models.peft import load_adapter, read_adapter
     from mason.models.transformer import set_recompute
-    from mason.layers import AdapterSpec
     from mason.runtime import keep_freed_memory
     from mason.tasks.dialogue import Conversations, Dialogue
     from mason.training.batches import Cursor
@@ -133,7 +133,7 @@ def ours(job: Job) -> Iterator[float]:
 
 
 def peft_side(job: Job) -> Iterator[float]:
-    """peft's LoRA in a plain loop, padded to the longest text of each batch."""
+    """Peft's LoRA in a plain loop, padded to the longest text of each batch."""
     import peft
     from transformers import AutoModelForCausalLM
 
@@ -210,8 +210,12 @@ def speed_rows(job: Job, threads: int) -> list[Row]:
         rows += [
             Row(f"tokens/s beside {peer}", speeds[0], speeds[1]),
             Row(f"times as fast as {peer}, median of pairs", statistics.median(pairs), None, goals),
-            Row(f"peak memory beside {peer}, GB", memory["ours"] / 1e9, memory[peer] / 1e9,
-                Goal("≤", 0.3, "ratio")),
+            Row(
+                f"peak memory beside {peer}, GB",
+                memory["ours"] / 1e9,
+                memory[peer] / 1e9,
+                Goal("≤", 0.3, "ratio"),
+            ),
             Row(f"largest gap of losses to {peer}", _gap(took["ours"], took[peer])),
         ]
     return rows
@@ -263,8 +267,9 @@ def _begin(place: Path, steps: int, batch: int, longest: int) -> Job:
     torch.manual_seed(1)
     places = chosen_places(places_of(found.model, found.family), TARGETS)
     attach(found.model, AdapterSpec("lora", RANK), places)
-    write_adapter(found.model, found.family, adapter, name="default", base=str(base),
-                  revision=None, beside=())
+    write_adapter(
+        found.model, found.family, adapter, name="default", base=str(base), revision=None, beside=()
+    )
     vocabulary = found.model.spec.vocab_size
     return Job(base, adapter, texts(1 + steps, batch, longest, vocabulary))
 

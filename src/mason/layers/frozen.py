@@ -1,5 +1,7 @@
-"""Products with a weight that does not learn: the way back needs no activation, and may need a
-low-rank change beside it that does learn."""
+"""Products with a weight that does not learn, and perhaps a low-rank change that does.
+
+The way back needs no activation for the weight itself.
+"""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
@@ -77,9 +79,7 @@ class _Plan(NamedTuple):
 
 class _FrozenProduct(torch.autograd.Function):
     @staticmethod
-    def forward(
-        ctx: Any, x: Tensor, down: Tensor | None, up: Tensor | None, plan: _Plan
-    ) -> Tensor:
+    def forward(ctx: Any, x: Tensor, down: Tensor | None, up: Tensor | None, plan: _Plan) -> Tensor:
         ctx.plan, ctx.shape, ctx.kind = plan, x.shape, x.dtype
         with torch.autocast(x.device.type, enabled=False):
             rows = plan.rows(x)

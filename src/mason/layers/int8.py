@@ -26,7 +26,7 @@ def rounded_to_int8(weight: Float[Tensor, "O I"]) -> tuple[Int8[Tensor, "O I"], 
 
 
 class Int8Linear(Parts, nn.Module):
-    """Stands for a linear map with its weight in 8 bits; it does not learn, gradients go through it.
+    """Stands for a linear map with its weight in 8 bits; it does not learn, others may.
 
     Args:
         weight: Whole numbers [O, I].

@@ -44,7 +44,7 @@ class RMSNorm(nn.Module):
 
 
 class _RootMeanSquare(torch.autograd.Function):
-    """The same numbers as ``RMSNorm``'s plain lines; half the passes over memory on the way back."""
+    """``RMSNorm``'s plain lines; half the passes over memory on the way back."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, epsilon: float, offset: float) -> Tensor:

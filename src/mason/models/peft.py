@@ -225,9 +225,7 @@ def _fill(view: Tensor, tensor: Tensor, name: str, folder: Path) -> None:
         view.copy_(tensor)
 
 
-def adapters_of(
-    network: Transformer, family: Family, name: str
-) -> list[tuple[Place, Adapter]]:
+def adapters_of(network: Transformer, family: Family, name: str) -> list[tuple[Place, Adapter]]:
     """Every place that an adapter of this name changes, and what changes it there."""
     maps, found = dict(adapted_maps(network)), []
     for place in places_of(network, family):
@@ -239,7 +237,8 @@ def adapters_of(
 
 def own_tensors(network: Transformer, family: Family) -> dict[str, tuple[str, Tensor]]:
     """The network's own parameters by the family's names: ours, and a view to write into."""
-    prefix, found = family.prefix_for(network.spec), {}
+    prefix = family.prefix_for(network.spec)
+    found: dict[str, tuple[str, Tensor]] = {}
     for name, parameter in network.named_parameters():
         widths = widths_of(network, name)
         plain = name.replace(".base.", ".")

@@ -95,12 +95,18 @@ def _bits(settings: Settings, device: torch.device) -> Bits:
 
 def _freeze_parts(model: Model, settings: Settings) -> str | None:
     """As ``training.freeze`` says; what starts from random weights always learns."""
-    frozen, layers, network = settings.training.freeze, settings.training.freeze_layers, model.network
+    frozen, layers, network = (
+        settings.training.freeze,
+        settings.training.freeze_layers,
+        model.network,
+    )
     if frozen is None and layers is None:
         return None
     for name, parameter in network.named_parameters():
-        learns = name.startswith("heads.") or name in model.fresh or not _is_frozen(
-            name, frozen, layers or 0
+        learns = (
+            name.startswith("heads.")
+            or name in model.fresh
+            or not _is_frozen(name, frozen, layers or 0)
         )
         parameter.requires_grad_(learns)
     return _told(network)

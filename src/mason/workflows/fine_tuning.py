@@ -269,7 +269,7 @@ class Session:
             recompute=self.settings.training.recompute,
             budget=seconds_of(self.settings.training.budget),
         )
-        with narrowed(model.network, model.base and model.base.bits):
+        with narrowed(model.network, model.base_bits):
             needs = look_first(job, self.notice)
         if needs is None:
             return recipe
@@ -296,7 +296,7 @@ class Session:
         used = self.task.used_tokens(examples["train"]) if alone else None
         with (
             training_used_rows(model.network, used),
-            narrowed(model.network, model.base and model.base.bits),
+            narrowed(model.network, model.base_bits),
             watching(kept, self.watch) as watch,
         ):
             return fit(

@@ -73,9 +73,9 @@ def merge_adapter(
     far = _distance(_outputs(model.network, texts), before)
     if not far <= tolerance:
         raise CheckpointError(
-            "Merged and unmerged outputs differ by {far:.2g} of the largest, more than {limit:.2g}; "
-            "nothing was written. Keep the adapter beside its model{hint}, or allow more with "
-            "--tolerance.",
+            "Merged and unmerged outputs differ by {far:.2g} of the largest, more than "
+            "{limit:.2g}; nothing was written. Keep the adapter beside its model{hint}, or allow "
+            "more with --tolerance.",
             far=far,
             limit=tolerance,
             hint=say(", leave --half out") if half else "",

@@ -71,6 +71,11 @@ class Model(ABC):
     base: Base | None = None
 
     @property
+    def base_bits(self) -> Bits | None:
+        """In how many bits frozen maps are held; None: nothing is frozen so."""
+        return None if self.base is None else self.base.bits
+
+    @property
     def adapters(self) -> tuple[str, ...]:
         """Names of its adapters; see ``adapter``."""
         return adapter_names(self.network)

@@ -125,9 +125,7 @@ def open_model(path: Path, chosen: Chosen, *, heads: Sequence[str]) -> Opened:
     )
 
 
-def open_adapter(
-    path: Path, chosen: Chosen, heads: Sequence[str]
-) -> tuple[Checkpoint, Base]:
+def open_adapter(path: Path, chosen: Chosen, heads: Sequence[str]) -> tuple[Checkpoint, Base]:
     """The model an adapter belongs to, with the adapter on it.
 
     Raises:

@@ -128,9 +128,7 @@ def _job(settings: Settings, notice: Say) -> tuple[Job, Bits | None]:
     ), None
 
 
-def _as_trained(
-    settings: Settings, task: Task[Any, Any], notice: Say
-) -> tuple[Job, Bits | None]:
+def _as_trained(settings: Settings, task: Task[Any, Any], notice: Say) -> tuple[Job, Bits | None]:
     """The run as it will be, up to its first step, of a network without values."""
     refuse_unused(settings, task.unused, "mason plan")
     if settings.data.train is None:
@@ -165,7 +163,7 @@ def _as_trained(
         device,
         recompute=settings.training.recompute,
         budget=seconds_of(settings.training.budget),
-    ), model.base and model.base.bits
+    ), model.base_bits
 
 
 def _freezes(settings: Settings) -> bool:

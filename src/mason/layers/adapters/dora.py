@@ -38,7 +38,7 @@ class Dora(Lora):
         """As in the paper's 4.3, no gradient goes through the length."""
         with torch.no_grad(), torch.autocast(self.down.device.type, enabled=False):
             whole = rows_of(held, self.rows, self.down) + self.delta()
-            lengths = whole.norm(dim=1)
+            lengths: Tensor = whole.norm(dim=1)
         return self.magnitude / lengths
 
     def merged(
