@@ -7,7 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from mason.layers.adapters.adapted import Adapter, AdapterSpec, spread
+from mason.errors import SettingsError
+from mason.layers.adapters.adapted import Adapter, AdapterSpec
 from mason.layers.dropout import Dropout
 from mason.layers.registry import adapters
 
@@ -20,6 +21,11 @@ class Bottleneck(Adapter):
 
     def __init__(self, spec: AdapterSpec, held: Any, rows: Sequence[slice]) -> None:
         super().__init__(spec, held, rows)
+        if self.num_rows != held.out_features:
+            raise SettingsError(
+                "A bottleneck follows a whole linear map, not a slice of one; choose "
+                "adapter.targets such as output."
+            )
         self.down = nn.Parameter(torch.empty(spec.rank, self.num_rows))
         self.down_bias = nn.Parameter(torch.zeros(spec.rank))
         self.up = nn.Parameter(torch.zeros(self.num_rows, spec.rank))
@@ -30,9 +36,6 @@ class Bottleneck(Adapter):
     def forward(self, x: Float[Tensor, "*b I"], held: Any) -> Float[Tensor, "*b O"]:
         """What the map gives, and what the small block makes of it."""
         out: Tensor = held(x)
-        read = torch.cat([out[..., part] for part in self.rows], dim=-1)
-        inner = nn.functional.linear(self.dropout(read.to(self.down.dtype)), self.down)
+        inner = nn.functional.linear(self.dropout(out.to(self.down.dtype)), self.down)
         added = nn.functional.linear(nn.functional.gelu(inner + self.down_bias), self.up)
-        widths = [part.stop - part.start for part in self.rows]
-        pieces = torch.split(added, widths, dim=-1)
-        return out + spread(pieces, self.rows, out).to(out.dtype)
+        return out + added.to(out.dtype)
