@@ -10,6 +10,7 @@ from mason.workflows.fine_tuning import Run, train
 from mason.workflows.labeller import Labelled, Labeller
 from mason.workflows.loading import load
 from mason.workflows.marking import Sample, show_row
+from mason.workflows.merging import Merged, merge_adapter
 from mason.workflows.model import Model
 from mason.workflows.planning import plan
 from mason.workflows.pretraining import Pretrained, pretrain
@@ -32,6 +33,7 @@ __all__ = [
     "Generated",
     "Labelled",
     "Labeller",
+    "Merged",
     "Model",
     "Prediction",
     "Pretrained",
@@ -51,6 +53,7 @@ __all__ = [
     "extend_vocabulary",
     "load",
     "make_tokenizer",
+    "merge_adapter",
     "plan",
     "pretrain",
     "read_words",
