@@ -5,6 +5,7 @@ from mason.workflows.checking import check
 from mason.workflows.classifier import Classifier, Prediction
 from mason.workflows.embedder import Embedder
 from mason.workflows.evaluating import evaluate
+from mason.workflows.exporting import export
 from mason.workflows.fine_tuning import Run, train
 from mason.workflows.labeller import Labelled, Labeller
 from mason.workflows.loading import load
@@ -44,6 +45,7 @@ __all__ = [
     "Writer",
     "check",
     "evaluate",
+    "export",
     "extend_vocabulary",
     "load",
     "make_tokenizer",

@@ -3,13 +3,16 @@
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from mason.models.checkpoints import save_model
 from mason.models.families import Family
 from mason.models.files import write_json
 from mason.models.transformer import Transformer
 from mason.text import InputContract, Tokenizer, save_contract
+
+if TYPE_CHECKING:
+    from mason.export.writing import Exported
 
 FACTS_FILE = "mason.json"
 
@@ -53,6 +56,12 @@ class Model(ABC):
     def facts(self) -> dict[str, Any]:
         """What training learned beside the weights."""
         return {}
+
+    def export(self, target: str | Path, **options: Any) -> "Exported":
+        """Write it in a format that other programs run; see ``mason.export``."""
+        from mason.workflows.exporting import export  # it knows every kind of model
+
+        return export(self, target, **options)
 
     def write(self, folder: Path) -> None:
         """Write weights, config, tokenizer and contract into an existing folder."""
