@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mason.errors import SettingsError
 from mason.export.onnx import write_onnx
+from mason.export.page import write_page
 from mason.export.proof import Artefact
 from mason.export.subject import Subject
 
@@ -61,10 +62,14 @@ given = {{
 names = [i.name for i in session.get_inputs()]
 outputs = session.run(None, {{name: given[name] for name in names}})"""
 
+_PAGE = """# open index.html in a browser, from the folder or from any web server
+python -m http.server"""
+
 FORMATS = {
     f.name: f
     for f in (
         Format("onnx", "ONNX", ("fp32", "int8"), write_onnx, ".onnx", ("python", _ONNX)),
+        Format("page", "a page", ("int8",), write_page, None, ("sh", _PAGE)),
     )
 }
 

@@ -39,11 +39,11 @@ def write_onnx(subject: Subject, folder: Path, stem: str, precision: str) -> Art
     file = folder / f"{stem}.onnx"
     if precision == "int8":
         wide = folder / f".{stem}-fp32.onnx"
-        _trace(network, subject, wide)
+        trace(network, subject, wide)
         _quantise(wide, file)
         wide.unlink()
     else:
-        _trace(network, subject, file)
+        trace(network, subject, file)
     tolerance = ROUNDED if precision == "int8" else EXACT
     return Artefact("onnxruntime", session_of(file, network), file.stat().st_size, tolerance)
 
@@ -71,7 +71,8 @@ def example_of(network: PaddedNetwork) -> tuple[torch.Tensor, ...]:
     return tuple([torch.ones_like(mask), mask, torch.zeros_like(mask)][: len(network.inputs)])
 
 
-def _trace(network: PaddedNetwork, subject: Subject, file: Path) -> None:
+def trace(network: PaddedNetwork, subject: Subject, file: Path) -> None:
+    """Write a network in fp32; batch and length are free."""
     batch = torch.export.Dim("batch", min=1, max=LONGEST)
     most = subject.network.spec.max_tokens or LONGEST
     length = torch.export.Dim("length", min=1, max=most)
@@ -112,13 +113,21 @@ def _quantise(wide: Path, file: Path) -> None:
         )
 
 
-def session_of(file: Path, network: PaddedNetwork) -> Run:
-    """How to run a file on texts: padded to the longest of them."""
+def session_of(file: Path, network: PaddedNetwork, *, fold: bool = False) -> Run:
+    """How to run a file on texts: padded to the longest of them.
+
+    Args:
+        file: ONNX.
+        network: What it was traced from.
+        fold: Whether weights of 8 bits become fp32 once, when the file is opened.
+    """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     options.log_severity_level = 3
+    if fold:
+        options.add_session_config_entry("session.disable_quant_qdq", "1")
     session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
 
     def run(inputs: Inputs) -> Outputs:

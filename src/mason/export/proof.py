@@ -51,12 +51,16 @@ class Artefact:
         run: Runs it on a padded batch.
         num_bytes: Of its files that hold the model.
         tolerance: What it may differ by.
+        finish: Writes what was measured into it.
+        close: Ends what ran it.
     """
 
     runtime: str
     run: Run
     num_bytes: int
     tolerance: Tolerance
+    finish: Callable[["Proof"], None] = lambda proof: None
+    close: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """An export as a folder: the file, the tokenizer, the proof in its card; or nothing."""
 
 import dataclasses
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,9 +58,12 @@ def write_export(
     folder, stem = (target.with_suffix(""), target.stem) if named else (target, "model")
     made_from = {"model": subject.name, "format": format.name, "precision": precision}
     with writing_folder(folder, kind="export", made_from=made_from) as draft:
-        subject.write_tokenizer(draft)
+        if format.suffix is not None:  # a folder of its own has what it needs in it
+            subject.write_tokenizer(draft)
         artefact = format.write(subject, draft, stem, precision)
-        proof = prove(subject, artefact, inputs, allowed=allowed)
+        with closing(artefact):
+            proof = prove(subject, artefact, inputs, allowed=allowed)
+        artefact.finish(proof)
         name = f"{stem}{format.suffix}" if format.suffix else ""
         exported = Exported(folder / name, format.name, precision, proof)
         write_card(draft / "README.md", subject, format, exported)
