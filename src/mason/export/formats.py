@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mason.errors import SettingsError
+from mason.export.gguf import write_gguf
 from mason.export.onnx import write_onnx
 from mason.export.page import write_page
 from mason.export.proof import Artefact
@@ -22,6 +23,7 @@ class Format:
         write: Writes it into a folder under a name without suffix, in a precision.
         suffix: Of the file that is written; None: a folder without one file to name.
         usage: How to run it, as code of a language.
+        task: What a model is loaded for, where that is not what it was trained for.
     """
 
     name: str
@@ -30,6 +32,7 @@ class Format:
     write: Callable[[Subject, Path, str, str], Artefact]
     suffix: str | None
     usage: tuple[str, str]
+    task: str | None = None
 
     def precision(self, asked: str | None) -> str:
         """The precision that is asked for, or the usual one.
@@ -62,6 +65,9 @@ given = {{
 names = [i.name for i in session.get_inputs()]
 outputs = session.run(None, {{name: given[name] for name in names}})"""
 
+_GGUF = """llama-cli -m {file}
+# or
+ollama create my-model -f Modelfile && ollama run my-model"""
 _PAGE = """# open index.html in a browser, from the folder or from any web server
 python -m http.server"""
 
@@ -69,6 +75,15 @@ FORMATS = {
     f.name: f
     for f in (
         Format("onnx", "ONNX", ("fp32", "int8"), write_onnx, ".onnx", ("python", _ONNX)),
+        Format(
+            "gguf",
+            "GGUF",
+            ("f16", "q8_0", "q4_0"),
+            write_gguf,
+            ".gguf",
+            ("sh", _GGUF),
+            task="generation",
+        ),
         Format("page", "a page", ("int8",), write_page, None, ("sh", _PAGE)),
     )
 }

@@ -79,6 +79,11 @@ class Subject:
         """What its weights take."""
         return sum(p.numel() * p.element_size() for p in self.network.parameters())
 
+    @property
+    def writes(self) -> bool:
+        """Whether it goes on from a text: its answer is then the next token."""
+        return self.head == "language"
+
     @torch.inference_mode()
     def run(self, inputs: Inputs) -> Outputs:
         """What the model itself gives."""
@@ -86,8 +91,9 @@ class Subject:
         if self.head is None:
             assert self.reading is not None, "vectors are read in some way"
             return list(embed(self.network, packed, self.reading).cpu().numpy())
-        rows = self.network.logits(self.head, packed).float().cpu()
-        pools = self.network.spec.heads[self.head].pool is not None
+        at = packed.layout.last if self.writes else None
+        rows = self.network.logits(self.head, packed, at=at).float().cpu()
+        pools = self.writes or self.network.spec.heads[self.head].pool is not None
         parts = list(rows) if pools else list(rows.split(packed.lengths))
         return [part.numpy() for part in parts]
 

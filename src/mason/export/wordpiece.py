@@ -4,7 +4,7 @@ Which characters are marks, punctuation and control characters is asked of the l
 and each browser know other versions of Unicode.
 """
 
-import sys
+import unicodedata
 from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
@@ -13,6 +13,14 @@ from tokenizers import normalizers, pre_tokenizers
 
 from mason.errors import SettingsError
 from mason.text import Tokenizer
+_PARTING = "\ua000"
+"""A letter that no other is made of."""
+
+_PROBED = (*range(0xD800), *range(0xE000, 0x20000), *range(0xE0000, 0xE1000))
+"""Code points where something else than letters and nothing is; half pairs are no characters."""
+_PRIVATE = [0xF0000, 0xFFFFD, 0x100000, 0x10FFFD]
+"""Ranges for private use, which are dropped as a whole."""
+
 
 def wordpiece_of(tokenizer: Tokenizer, most: int) -> dict[str, Any]:
     """What the page's tokenizer must know.
@@ -64,18 +72,20 @@ def _classes() -> dict[str, list[int]]:
         )
         return how.normalize_str
 
-    points = [*range(0xD800), *range(0xE000, sys.maxunicode + 1)]
+    points = [p for p in _PROBED if unicodedata.category(chr(p))[0] not in "LNZ"]
     dropped = (_dropped(points, normal(clean=clean, strip=not clean)) for clean in (True, False))
-    text = "a".join(map(chr, points))
-    words = pre_tokenizers.BertPreTokenizer().pre_tokenize_str(text)
-    alone = {ord(word) for word, _ in words if len(word) == 1 and word != "a"}
+    words = pre_tokenizers.BertPreTokenizer().pre_tokenize_str(_PARTING.join(map(chr, points)))
+    alone = {ord(word) for word, _ in words if len(word) == 1 and word != _PARTING}
     names = ("control", "marks", "punctuation")
-    return {n: _ranges(sorted(s)) for n, s in zip(names, (*dropped, alone), strict=True)}
+    found = {n: _ranges(sorted(s)) for n, s in zip(names, (*dropped, alone), strict=True)}
+    found["control"] += _PRIVATE
+    return found
 
 
 def _dropped(points: list[int], normal: Callable[[str], str]) -> Iterator[int]:
     """Those that a normaliser takes out; the letter between them keeps them apart."""
-    kept = normal("a".join("b" if p == ord("a") else chr(p) for p in points)).split("a")
+    apart = _PARTING.join("a" if p == ord(_PARTING) else chr(p) for p in points)
+    kept = normal(apart).split(_PARTING)
     assert len(kept) == len(points), "a character became the letter that parts them"
     return (p for p, left in zip(points, kept, strict=True) if not left)
 

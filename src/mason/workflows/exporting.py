@@ -52,7 +52,7 @@ def export(
     place = Path(target)
     chosen = find_format(place, format)
     weights = chosen.precision(precision)
-    ready = model if isinstance(model, Model) else load(model)
+    ready = model if isinstance(model, Model) else load(model, task=chosen.task)
     subject = subject_of(ready)
     inputs = _inputs(ready, subject, data, options)
     return write_export(
