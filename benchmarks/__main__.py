@@ -15,6 +15,7 @@ NAMES = (
     "generation",
     "constrained",
     "evaluation",
+    "export",
 )
 
 

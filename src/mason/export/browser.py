@@ -106,8 +106,12 @@ class Browser:
 
     def open(self, page: Path) -> None:
         """Go to a file and wait until it is loaded."""
+        self.go(page.resolve().as_uri())
+
+    def go(self, address: str) -> None:
+        """Go to an address and wait until it is loaded."""
         self.events.clear()
-        self.call("Page.navigate", url=page.resolve().as_uri())
+        self.call("Page.navigate", url=address)
         end = time.monotonic() + SECONDS
         while all(event["method"] != "Page.loadEventFired" for event in self.events):
             self.events.append(self._next(end))

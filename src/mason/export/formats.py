@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mason.errors import SettingsError
+from mason.export.executorch import write_executorch
 from mason.export.gguf import write_gguf
 from mason.export.onnx import write_onnx
 from mason.export.page import write_page
@@ -68,6 +69,15 @@ outputs = session.run(None, {{name: given[name] for name in names}})"""
 _GGUF = """llama-cli -m {file}
 # or
 ollama create my-model -f Modelfile && ollama run my-model"""
+_EXECUTORCH = """import torch
+from executorch.runtime import Runtime
+from tokenizers import Tokenizer
+
+text = Tokenizer.from_file("tokenizer.json").encode("…")
+given = [text.ids, text.attention_mask, text.type_ids]
+method = Runtime.get().load_program("{file}").load_method("forward")
+inputs = [torch.tensor([part]) for part in given][: method.metadata.num_inputs()]
+outputs = method.execute(inputs)"""
 _PAGE = """# open index.html in a browser, from the folder or from any web server
 python -m http.server"""
 
@@ -84,6 +94,14 @@ FORMATS = {
             ("sh", _GGUF),
             task="generation",
         ),
+        Format(
+            "executorch",
+            "ExecuTorch",
+            ("fp32",),
+            write_executorch,
+            ".pte",
+            ("python", _EXECUTORCH),
+        ),
         Format("page", "a page", ("int8",), write_page, None, ("sh", _PAGE)),
     )
 }
@@ -97,9 +115,7 @@ def find_format(target: Path, name: str | None) -> Format:
     """
     known = ", ".join(FORMATS)
     if name is not None and name not in FORMATS:
-        raise SettingsError(
-            "--format is {name!r}; choose one of {known}.", name=name, known=known
-        )
+        raise SettingsError("--format is {name!r}; choose one of {known}.", name=name, known=known)
     if name is not None:
         return FORMATS[name]
     for found in FORMATS.values():

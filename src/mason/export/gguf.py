@@ -10,7 +10,7 @@ import numpy.typing as npt
 from torch import Tensor
 
 from mason.errors import SettingsError
-from mason.export.proof import COARSE, EXACT, ROUNDED, Artefact
+from mason.export.proof import Artefact, Tolerance
 from mason.export.subject import Subject, generated
 from mason.models.checkpoints import export_tensors, load_model
 from mason.models.families import FAMILIES, to_gguf
@@ -19,7 +19,14 @@ from mason.text.gguf_vocabulary import to_gguf as vocabulary_to_gguf
 
 _FAMILY = FAMILIES["llama"]
 _FILE_TYPES = {"f16": 1, "q8_0": 7, "q4_0": 2}
-_TOLERANCES = {"f16": EXACT, "q8_0": ROUNDED, "q4_0": COARSE}
+_TOLERANCES = {
+    "f16": Tolerance(share=2e-3, agreement=0.95),
+    "q8_0": Tolerance(share=0.1, agreement=0.85),
+    "q4_0": Tolerance(share=0.5, agreement=0.4),
+}
+"""Of logits of the next token, among many thousands of which two are often nearly as likely."""
+_ODD = "It's 12,345.67 — naïve, 你好！\n\n  def f():\n\treturn"
+"""A text with all that ways to cut words differ in."""
 _WIDE = ("token_embd.weight", "output.weight")
 """Matrices that keep 8 bits where the others have 4: each token goes through them at both ends."""
 
@@ -115,7 +122,7 @@ def _check_tokenizer(subject: Subject, file: Path) -> None:
     Raises:
         SettingsError: They cut a text differently.
     """
-    texts = generated(subject.tokenizer, 100) + ["It's 12,345.67 — naïve, 你好！\n\n  def f():\n\treturn"]
+    texts = [*generated(subject.tokenizer, 100), _ODD]
     if load_tokenizer(file).encode_ids(texts) != subject.tokenizer.encode_ids(texts):
         raise SettingsError(
             "The tokenizer cannot be said in GGUF: read back, it cuts texts differently."

@@ -1,12 +1,10 @@
 """A model as one graph over padded batches: what runtimes that know no packing can run.
 
-The layers are those of the packed road. What differs is said by two small objects: a layout
-whose rows are the slots of [B, L], and a plan in which no row moves.
+The layers are those of the packed road. What differs is said by a layout whose rows are the slots
+of [B, L], and a plan in which no row moves.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -15,55 +13,61 @@ from torch import Tensor, nn
 
 from mason.errors import SettingsError
 from mason.language import say
-from mason.layers import Sight
+from mason.layers import AttentionPlan, Layout
 from mason.layers.plan import HIDDEN
+from mason.layers.slots import Slots
 from mason.models.heads import Head
 from mason.models.transformer import Transformer
 from mason.tasks.embedding import Reading
 
 
-@dataclass(frozen=True)
-class Slots:
-    """The slots of a batch [B, L] as flat rows; it stands for a layout and for its slots.
+class PaddedLayout(Layout):
+    """B texts of L slots each as flat rows: what is derived of lists of lengths is not asked for.
 
-    Attributes:
+    Args:
         batch: B.
         length: L.
     """
 
-    batch: int
-    length: int
+    def __init__(self, batch: int, length: int) -> None:
+        self.batch, self.length, self.device = batch, length, torch.device("cpu")
+        self.past, self.lengths = [0], [length]  # of the longest: what tables must reach
 
     @property
-    def past(self) -> list[int]:
-        """Nothing came before."""
-        return [0]
-
-    @property
-    def lengths(self) -> list[int]:
-        """The longest a text can be."""
-        return [self.length]
-
-    @property
-    def positions(self) -> Int[Tensor, "T"]:
+    def positions(self) -> Int[Tensor, "T"]:  # type: ignore[override] # none is kept
         """Position of each row in its text."""
         return torch.arange(self.length).expand(self.batch, -1).reshape(-1)
 
+
+class PaddedSlots(Slots):
+    """Rows that are slots already.
+
+    Args:
+        layout: The rows.
+    """
+
+    def __init__(self, layout: PaddedLayout) -> None:
+        self.shape = layout.batch, layout.length
+
     def lay(self, rows: Float[Tensor, "T h d"]) -> list[Float[Tensor, "B L h d"]]:
-        """Rows in their slots."""
-        return [rows.unflatten(0, (self.batch, self.length))]
+        """The rows as one group."""
+        return [rows.unflatten(0, self.shape)]
 
     def pick_up(self, groups: Sequence[Float[Tensor, "B L h d"]]) -> Float[Tensor, "T h d"]:
-        """Slots as rows."""
+        """The group as rows."""
         return groups[0].flatten(0, 1)
 
 
-@dataclass(frozen=True)
-class Plan:
-    """Attention in which all texts are one group, and its rows are where they were."""
+class PaddedPlan(AttentionPlan):
+    """All texts are one group, and its rows are where they were.
 
-    query_slots: Slots
-    key_slots: Slots
+    Args:
+        layout: The rows.
+    """
+
+    def __init__(self, layout: PaddedLayout) -> None:
+        self.queries = self.keys = layout
+        self.query_slots = self.key_slots = PaddedSlots(layout)
 
 
 class PaddedNetwork(nn.Module):
@@ -121,25 +125,31 @@ class PaddedNetwork(nn.Module):
         batch, length = input_ids.shape
         seen = attention_mask.bool()
         types = None if token_type_ids is None else token_type_ids.flatten()
-        rows = self._rows(input_ids.flatten(), Slots(batch, length), seen, types)
+        rows = self._rows(input_ids.flatten(), PaddedLayout(batch, length), seen, types)
         hidden = rows.unflatten(0, (batch, length))
         if self.head is None:
             assert self.reading is not None, "vectors are read in some way"
             vectors = _pooled(hidden.float(), seen, self.reading.pooling)
             return F.normalize(vectors, dim=-1) if self.reading.normalise else vectors
         pool = self.head.spec.pool
-        out: Tensor = self.head(hidden if pool is None else _pooled(hidden, seen, pool))
-        return out
+        if pool is not None:
+            out: Tensor = self.head(_pooled(hidden, seen, pool))
+            return out
+        return self.head(rows).unflatten(0, (batch, length))  # type: ignore[no-any-return]
 
     def _rows(
-        self, tokens: Tensor, slots: Slots, seen: Bool[Tensor, "B L"], types: Tensor | None
+        self,
+        tokens: Int[Tensor, "T"],
+        layout: PaddedLayout,
+        seen: Bool[Tensor, "B L"],
+        types: Int[Tensor, "T"] | None,
     ) -> Float[Tensor, "T D"]:
         """Hidden states: the stack's own walk through its layers."""
-        stack, layout = self.stack, _as_layout(slots)
+        stack = self.stack
         x = stack.embedding(tokens, layout, types)
-        biases = {kind: [self._bias(kind, slots, seen, x.dtype)] for kind in set(stack.kinds)}
+        biases = {kind: [self._bias(kind, layout, seen, x.dtype)] for kind in set(stack.kinds)}
         angles = {kind: rotary(layout) for kind, rotary in stack.rotary.items()}
-        plan, nothing = Plan(slots, slots), {"plan": None}
+        plan, nothing = PaddedPlan(layout), {"plan": None}
         for i, kind in enumerate(stack.kinds):
             layer = stack.layers[0 if stack.spec.shared else i]
             attend = {"plan": plan, "biases": biases[kind], "angles": angles.get(kind)}
@@ -148,22 +158,16 @@ class PaddedNetwork(nn.Module):
         return out
 
     def _bias(
-        self, kind: str, slots: Slots, seen: Bool[Tensor, "B L"], dtype: torch.dtype
-    ) -> Float[Tensor, "B h L L"]:
+        self, kind: str, layout: PaddedLayout, seen: Bool[Tensor, "B L"], dtype: torch.dtype
+    ) -> Float[Tensor, "#B #h #L L"]:
         """What is added to scores: nothing where a key is seen, and what its distance adds."""
-        stack, at = self.stack, torch.arange(slots.length)
+        stack, at = self.stack, torch.arange(layout.length)
         distances = (at - at[:, None])[None]
         visible = seen[:, None, :]
-        sight = Sight(window=stack.spec.window if kind == "local" else None)
-        if sight.window is not None:
-            visible = visible & (distances.abs() < sight.window)
+        if kind == "local":
+            visible = visible & (distances.abs() < stack.spec.window)
         bias = torch.zeros((), dtype=dtype).masked_fill(~visible, HIDDEN)[:, None]
         return bias if stack.relative is None else bias + stack.relative(distances).to(dtype)
-
-
-def _as_layout(slots: Slots) -> Any:
-    """What embeddings and rotary angles ask of a layout, slots answer as well."""
-    return slots
 
 
 def _pooled(

@@ -166,4 +166,3 @@ def _write_parcel(folder: Path, name: str, packed: bytes) -> None:
     for byte, escaped in _ESCAPES:
         packed = packed.replace(byte, escaped)
     (folder / f"{name}.js").write_bytes(f'deliver("{name}","'.encode() + packed + b'");\n')
-

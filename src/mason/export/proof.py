@@ -38,8 +38,6 @@ EXACT = Tolerance(share=1e-3, agreement=0.98)
 """For fp32: only the order of sums differs. Answers may differ where two are as likely."""
 ROUNDED = Tolerance(share=0.15, agreement=0.95)
 """For weights of 8 bits."""
-COARSE = Tolerance(share=0.5, agreement=0.75)
-"""For weights of 4 bits, nearest to the old ones and not learned."""
 
 
 @dataclass(frozen=True)

@@ -99,7 +99,9 @@ def _with(model: "object", matrices: Matrices, levels: int) -> bytes:
     for name, (array, axis) in matrices.items():
         numbers, scales = _rounded(array, axis, levels)
         parts = f"{name}_numbers", f"{name}_scales"
-        kept += [numpy_helper.from_array(x, n) for x, n in zip((numbers, scales), parts, strict=True)]
+        kept += [
+            numpy_helper.from_array(x, n) for x, n in zip((numbers, scales), parts, strict=True)
+        ]
         nodes.append(helper.make_node("DequantizeLinear", parts, [name], axis=axis))
     nodes += small.graph.node
     del small.graph.initializer[:], small.graph.node[:], small.graph.value_info[:]

@@ -98,7 +98,7 @@ class Subject:
         return [part.numpy() for part in parts]
 
 
-def generated(tokenizer: Tokenizer, count: int, *, seed: int = 0, most: int = 40) -> list[str]:
+def generated(tokenizer: Tokenizer, count: int, *, seed: int = 0, most: int = 20) -> list[str]:
     """Texts of random words of the vocabulary, from one word to many."""
     random = np.random.default_rng(seed)
     special = set(tokenizer.special_names)

@@ -13,6 +13,7 @@ from tokenizers import normalizers, pre_tokenizers
 
 from mason.errors import SettingsError
 from mason.text import Tokenizer
+
 _PARTING = "\ua000"
 """A letter that no other is made of."""
 

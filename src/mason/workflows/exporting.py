@@ -55,9 +55,7 @@ def export(
     ready = model if isinstance(model, Model) else load(model, task=chosen.task)
     subject = subject_of(ready)
     inputs = _inputs(ready, subject, data, options)
-    return write_export(
-        subject, place, chosen, inputs, precision=weights, allowed=tolerance
-    )
+    return write_export(subject, place, chosen, inputs, precision=weights, allowed=tolerance)
 
 
 def subject_of(model: Model) -> Subject:
@@ -103,9 +101,7 @@ def _inputs(
         texts, seconds if subject.pairs else None, max_tokens=subject.max_tokens
     )
     types = [e.type_ids for e in encoded] if subject.pairs else None
-    return Inputs(
-        [e.ids for e in encoded], types, origin or say("texts it was trained on")
-    )
+    return Inputs([e.ids for e in encoded], types, origin or say("texts it was trained on"))
 
 
 def _trained_on(model: Model) -> tuple[Sequence[str], Sequence[str] | None] | None:

@@ -18,7 +18,7 @@ _KINDS = {torch.float32: 0, torch.bfloat16: 1, torch.int8: 2}
 
 def few(x: Tensor) -> bool:
     """Whether ``x`` [..., D] is for the kernels: a few rows that they can read."""
-    return x.numel() <= FEW * x.shape[-1] and serves(x)
+    return serves(x) and x.numel() <= FEW * x.shape[-1]  # in this order: tracers guard sizes
 
 
 def multiplies(x: Tensor, weight: Tensor) -> bool:

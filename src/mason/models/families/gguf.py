@@ -90,7 +90,9 @@ def to_gguf(
             if (wild := match(theirs, name)) is None:
                 continue
             ours = pattern.replace("{i}", wild.get("i", ""))
-            found[ours] = _interleaved(tensor, config[HEADS[pattern]]) if pattern in HEADS else tensor
+            found[ours] = (
+                _interleaved(tensor, config[HEADS[pattern]]) if pattern in HEADS else tensor
+            )
     return told, found
 
 
