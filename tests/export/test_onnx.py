@@ -36,23 +36,21 @@ def answers(file: Path, texts: list[str]) -> np.ndarray:
 def test_others_run_it_and_get_our_logits(classifier: Model, tmp_path: Path) -> None:
     done = classifier.export(tmp_path / "shop.onnx")
     assert done.path == tmp_path / "shop" / "shop.onnx" and done.proof.holds
-    assert done.proof.num_inputs == 64 and "random words" in done.proof.origin
+    assert done.proof.num_inputs == 48 and done.proof.origin == "texts it was trained on"
     wanted = classifier.logits(TEXTS)
     assert np.abs(answers(done.path, TEXTS) - wanted).max() <= 1e-4
     for text, row in zip(TEXTS, wanted, strict=True):
         assert np.abs(answers(done.path, [text])[0] - row).max() <= 1e-4
     card = (done.path.parent / "README.md").read_text(encoding="utf-8")
-    assert "| answers alike (asked for: 98%) |  | 100.0% |" in card and "bad, good" in card
+    assert "| answers alike (asked for: 98%) |  | 100.0% |" in card and "Labels: bad, good." in card
 
 
 def test_texts_of_a_table_prove_it_and_the_figures_are_told(
-    classifier: Model, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    model, table = tmp_path / "model", tmp_path / "texts.csv"
-    model.mkdir()
-    classifier.write(model)
-    table.write_text("text,label\n" + "the radio works well,good\na waste,bad\n" * 40)
-    words = ["export", str(model), str(tmp_path / "out"), "--format", "onnx"]
+    table = tmp_path / "texts.csv"
+    table.write_text("text,label\n" + "The radio works well,good\nA waste of money,bad\n" * 40)
+    words = ["export", str(trained), str(tmp_path / "out"), "--format", "onnx"]
     assert command([*words, "--precision", "int8", "--data", str(table)]) == 0
     printed = capsys.readouterr().out
     assert "64 texts, from texts.csv" in printed and "onnxruntime" in printed

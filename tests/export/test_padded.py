@@ -26,7 +26,8 @@ FAMILIES: dict[str, dict[str, Any]] = {
     "distilbert": {"dim": 26, "n_layers": 3, "n_heads": 2, "hidden_dim": 37, "vocab_size": 61},
     "electra": SIZES | {"embedding_size": 14},
     "albert": SIZES | {"embedding_size": 14},
-    "modernbert": SIZES | {"local_attention": 6, "global_attn_every_n_layers": 2},
+    "modernbert": SIZES
+    | {"hidden_size": 28, "local_attention": 6, "global_attn_every_n_layers": 2},
 }
 TEXTS = [[5, 17, 23, 7, 41, 9, 11, 13], [11], [13, 19, 60]]
 

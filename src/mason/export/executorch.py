@@ -43,22 +43,23 @@ def _lowered(network: PaddedNetwork, most: int) -> bytes:
             from executorch.backends.xnnpack.partition.xnnpack_partitioner import (
                 XnnpackPartitioner,
             )
-            from executorch.exir import ExecutorchBackendConfig, to_edge_transform_and_lower
+            from executorch.exir import EdgeCompileConfig, to_edge_transform_and_lower
         except ImportError as error:
             raise SettingsError(
                 'Writing for ExecuTorch needs {name}: pip install "mason-lm[phone]".',
                 name=error.name,
             ) from error
         length = torch.export.Dim("length", min=_LEAST, max=most)
-        # Memory is planned for what is traced, so that is the longest.
-        ids = torch.ones(1, most, dtype=torch.long)
+        ids = torch.ones(1, most - 1, dtype=torch.long)
         given = tuple([ids, torch.ones_like(ids), torch.zeros_like(ids)][: len(network.inputs)])
         shapes = tuple({1: length} for _ in given)
         program = torch.export.export(network, given, dynamic_shapes=shapes)
-        lowered = to_edge_transform_and_lower(program, partitioner=[XnnpackPartitioner()])
-        # Views of rows whose number is free are not understood as views: they are copied.
-        config = ExecutorchBackendConfig(remove_view_copy=False)
-        buffer: bytes = lowered.to_executorch(config).buffer
+        # The check asks a free length for its number, and then it is free no more.
+        config = EdgeCompileConfig(_check_ir_validity=False)
+        lowered = to_edge_transform_and_lower(
+            program, partitioner=[XnnpackPartitioner()], compile_config=config
+        )
+        buffer: bytes = lowered.to_executorch().buffer
         return buffer
 
 
