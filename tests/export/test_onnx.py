@@ -36,7 +36,7 @@ def answers(file: Path, texts: list[str]) -> np.ndarray:
 def test_others_run_it_and_get_our_logits(classifier: Model, tmp_path: Path) -> None:
     done = classifier.export(tmp_path / "shop.onnx")
     assert done.path == tmp_path / "shop" / "shop.onnx" and done.proof.holds
-    assert done.proof.num_inputs == 48 and done.proof.origin == "texts it was trained on"
+    assert done.proof.num_inputs == 60 and done.proof.origin == "texts it was trained on"
     wanted = classifier.logits(TEXTS)
     assert np.abs(answers(done.path, TEXTS) - wanted).max() <= 1e-4
     for text, row in zip(TEXTS, wanted, strict=True):
@@ -91,3 +91,8 @@ def test_what_is_asked_for_in_vain(
 ) -> None:
     with pytest.raises(SettingsError, match=sentence):
         classifier.export(tmp_path / target, **options)
+
+
+def test_a_head_that_never_learned_is_refused(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="has no trained head for classification"):
+        mason.export(folder, tmp_path / "shop.onnx")

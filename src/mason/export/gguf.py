@@ -132,8 +132,6 @@ def _check_tokenizer(subject: Subject, file: Path) -> None:
 def _modelfile(subject: Subject, name: str) -> str:
     """How Ollama makes a model of the file; the chat template is in the file itself."""
     lines = [f"FROM ./{name}"]
-    if subject.network.spec.max_tokens:
-        lines.append(f"PARAMETER num_ctx {subject.network.spec.max_tokens}")
     end = subject.tokenizer.special.eos
     if end is not None:
         lines.append(f'PARAMETER stop "{subject.tokenizer.pieces([end])[0]}"')

@@ -6,6 +6,7 @@ is computed as before, so that a text gives the same beside other texts and in e
 
 import gzip
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -51,10 +52,10 @@ Matrices = dict[str, tuple[npt.NDArray[np.float32], int]]
 """Weights by name, and the axis along which each row has a scale of its own."""
 
 
-def _matrices(model: "object") -> Matrices:
+def _matrices(model: Any) -> Matrices:
     from onnx import numpy_helper
 
-    graph = model.graph  # type: ignore[attr-defined]
+    graph = model.graph
     axes = {}
     for node in graph.node:
         for place, name in enumerate(node.input):
@@ -88,7 +89,7 @@ def _estimate(matrices: Matrices, levels: int) -> float:
     return total
 
 
-def _with(model: "object", matrices: Matrices, levels: int) -> bytes:
+def _with(model: Any, matrices: Matrices, levels: int) -> bytes:
     import onnx
     from onnx import helper, numpy_helper
 
@@ -99,12 +100,12 @@ def _with(model: "object", matrices: Matrices, levels: int) -> bytes:
     for name, (array, axis) in matrices.items():
         numbers, scales = _rounded(array, axis, levels)
         parts = f"{name}_numbers", f"{name}_scales"
-        kept += [
-            numpy_helper.from_array(x, n) for x, n in zip((numbers, scales), parts, strict=True)
-        ]
+        kept.append(numpy_helper.from_array(numbers, parts[0]))
+        kept.append(numpy_helper.from_array(scales, parts[1]))
         nodes.append(helper.make_node("DequantizeLinear", parts, [name], axis=axis))
     nodes += small.graph.node
     del small.graph.initializer[:], small.graph.node[:], small.graph.value_info[:]
     small.graph.initializer.extend(kept)
     small.graph.node.extend(nodes)
-    return small.SerializeToString()
+    written: bytes = small.SerializeToString()
+    return written

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from mason.errors import MasonError
+from mason.errors import MasonError, SettingsError
 from mason.export.formats import find_format
 from mason.export.proof import NUM_INPUTS
 from mason.export.subject import Inputs, Subject, generated
@@ -53,6 +53,13 @@ def export(
     chosen = find_format(place, format)
     weights = chosen.precision(precision)
     ready = model if isinstance(model, Model) else load(model, task=chosen.task)
+    if ready is not model and ready.fresh:
+        raise SettingsError(
+            "{model} has no trained head for {task}, so that its answers would be random; train it "
+            "first, and name the folder of the run.",
+            model=model,
+            task=ready.task,
+        )
     subject = subject_of(ready)
     inputs = _inputs(ready, subject, data, options)
     return write_export(subject, place, chosen, inputs, precision=weights, allowed=tolerance)
