@@ -102,7 +102,7 @@ FORMATS = {
             ".pte",
             ("python", _EXECUTORCH),
         ),
-        Format("page", "a page", ("int8",), write_page, None, ("sh", _PAGE)),
+        Format("page", "page", ("int8",), write_page, None, ("sh", _PAGE)),
     )
 }
 

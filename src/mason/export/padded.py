@@ -12,7 +12,6 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from mason.errors import SettingsError
-from mason.language import say
 from mason.layers import AttentionPlan, Layout
 from mason.layers.plan import HIDDEN
 from mason.layers.slots import Slots
@@ -179,7 +178,7 @@ def _pooled(
         kept = seen[..., None].to(hidden.dtype)
         return (hidden * kept).sum(1) / kept.sum(1)
     raise SettingsError(
-        "The model reads the {pool} row of a text, which this format does not do; {known} it does.",
+        "The model reads the {pool} row of a text; this format takes models that read the first, or "
+        "the mean of all.",
         pool=pool,
-        known=say("the first, or their mean,"),
     )

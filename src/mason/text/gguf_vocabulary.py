@@ -141,7 +141,13 @@ def to_gguf(tokenizer: Tokenizer, num_rows: int) -> dict[str, Any]:
         tokens[added["id"]] = added["content"]
         types[added["id"]] = _CONTROL if added["special"] else _USER_DEFINED
     merges = [m if isinstance(m, str) else " ".join(m) for m in rules["model"]["merges"]]
-    told = {"model": "gpt2", "pre": way, "tokens": tokens, "token_type": types, "merges": merges}
+    told: dict[str, Any] = {
+        "model": "gpt2",
+        "pre": way,
+        "tokens": tokens,
+        "token_type": types,
+        "merges": merges,
+    }
     special = tokenizer.special
     ids = {key: getattr(special, role) for role, key in _ROLES.items()}
     told |= {key: id for key, id in ids.items() if id is not None}

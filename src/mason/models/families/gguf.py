@@ -98,7 +98,7 @@ def to_gguf(
 
 def _theta(config: Config) -> float:
     rope = config.get("rope_parameters") or {}
-    return float(rope.get("rope_theta", config.get("rope_theta", 10000.0)))
+    return float(rope.get("rope_theta") or config.get("rope_theta") or 10000.0)
 
 
 def _config(weights: Weights, path: Path) -> Config:
