@@ -26,6 +26,6 @@ def test_texts_of_any_length(classifier: Model, tmp_path: Path) -> None:
 def test_what_is_missing_is_named(
     classifier: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "executorch", None)
+    monkeypatch.setitem(sys.modules, "executorch.exir", None)
     with pytest.raises(SettingsError, match=r'executorch\S*: pip install "mason-lm\[phone\]"'):
         classifier.export(tmp_path / "phone.pte")

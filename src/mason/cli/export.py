@@ -9,7 +9,7 @@ from mason.cli.terminal import console
 from mason.language import say
 
 if TYPE_CHECKING:
-    from mason.workflows.exporting import Exported
+    from mason.export.writing import Exported
 
 Target = Annotated[
     str,

@@ -33,7 +33,7 @@ class PaddedLayout(Layout):
         self.past, self.lengths = [0], [length]  # of the longest: what tables must reach
 
     @property
-    def positions(self) -> Int[Tensor, "T"]:  # type: ignore[override] # none is kept
+    def positions(self) -> Int[Tensor, "T"]:
         """Position of each row in its text."""
         return torch.arange(self.length).expand(self.batch, -1).reshape(-1)
 
@@ -163,8 +163,9 @@ class PaddedNetwork(nn.Module):
         stack, at = self.stack, torch.arange(layout.length)
         distances = (at - at[:, None])[None]
         visible = seen[:, None, :]
-        if kind == "local":
-            visible = visible & (distances.abs() < stack.spec.window)
+        window = stack.spec.window if kind == "local" else None
+        if window is not None:
+            visible = visible & (distances.abs() < window)
         bias = torch.zeros((), dtype=dtype).masked_fill(~visible, HIDDEN)[:, None]
         return bias if stack.relative is None else bias + stack.relative(distances).to(dtype)
 
@@ -178,7 +179,7 @@ def _pooled(
         kept = seen[..., None].to(hidden.dtype)
         return (hidden * kept).sum(1) / kept.sum(1)
     raise SettingsError(
-        "The model reads the {pool} row of a text; this format takes models that read the first, or "
-        "the mean of all.",
+        "The model reads the {pool} row of a text; this format takes models that read the first, "
+        "or the mean of all.",
         pool=pool,
     )
