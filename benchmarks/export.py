@@ -135,13 +135,13 @@ def main() -> None:
             if format == "executorch" and not find_spec("executorch"):
                 continue
             name = f"{format} {precision}"
-            done = mason.export(model, folder / name, format=format, precision=precision)
+            done = model.export(folder / name, format=format, precision=precision)
             lines.append(line(name, done))
             rows += rows_of(name, done)
         writer = mason.load("SmolLM2-135M-Instruct", task="generation")
         for precision in WRITERS[1:2] if options.small else WRITERS:
             name = f"gguf {precision}"
-            done = mason.export(writer, folder / name, format="gguf", precision=precision)
+            done = writer.export(folder / name, format="gguf", precision=precision)
             lines.append(line(name, done))
             rows += rows_of(name, done)
             for reader, delta in others(writer, done).items():

@@ -13,7 +13,7 @@ import mason
 from mason.cli.main import run as command
 from mason.errors import SettingsError
 from mason.export.proof import ParityError
-from mason.workflows import Model
+from mason.workflows import Model, export
 
 TEXTS = ["The radio works well", "it broke at once, a waste of money", "chair"]
 
@@ -95,4 +95,4 @@ def test_what_is_asked_for_in_vain(
 
 def test_a_head_that_never_learned_is_refused(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="has no trained head for classification"):
-        mason.export(folder, tmp_path / "shop.onnx")
+        export(folder, tmp_path / "shop.onnx")

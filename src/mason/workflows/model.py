@@ -58,7 +58,7 @@ class Model(ABC):
         return {}
 
     def export(self, target: str | Path, **options: Any) -> "Exported":
-        """Write it in a format that other programs run; see ``mason.export``."""
+        """Write it in a format that other programs run; see ``mason.workflows.export``."""
         from mason.workflows.exporting import export  # it knows every kind of model
 
         return export(self, target, **options)
