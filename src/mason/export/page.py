@@ -24,6 +24,7 @@ from mason.export.proof import ROUNDED, Artefact, Proof
 from mason.export.shrinking import shrink
 from mason.export.subject import Inputs, Outputs, Subject
 from mason.export.wordpiece import wordpiece_of
+from mason.language import say
 from mason.sources.packages import find_package_file
 
 MOST_BYTES = 20_000_000
@@ -61,9 +62,8 @@ def write_page(subject: Subject, folder: Path, stem: str, precision: str) -> Art
     if subject.task not in _TASKS or subject.pairs:
         raise SettingsError(
             "A page takes models that label one text (classification, multilabel), and this one "
-            "is for {task}{pairs}.",
-            task=subject.task,
-            pairs=" (pairs)" if subject.pairs else "",
+            "is for {task}.",
+            task=say("pairs of texts") if subject.pairs else subject.task,
         )
     need_onnx()
     network = PaddedNetwork(subject.network, subject.head, subject.reading).eval()
