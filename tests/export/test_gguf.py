@@ -51,7 +51,7 @@ def model(folder: Path) -> Model:
     return mason.load(folder, task="generation")
 
 
-@pytest.mark.parametrize(("precision", "most"), [("f16", 1e-3), ("q8_0", 0.05), ("q4_0", 0.5)])
+@pytest.mark.parametrize(("precision", "most"), [("f16", 2e-3), ("q8_0", 0.05), ("q4_0", 0.5)])
 @torch.no_grad()
 def test_transformers_reads_it(model: Model, tmp_path: Path, precision: str, most: float) -> None:
     done = model.export(tmp_path / "small.gguf", precision=precision)
