@@ -22,7 +22,7 @@ def tokenizer() -> Tokenizer:
 
 
 @pytest.fixture(scope="module")
-def folder(tokenizer: Tokenizer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def llama(tokenizer: Tokenizer, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Llama of random weights with SmolLM2's tokenizer and chat template."""
     path = tmp_path_factory.mktemp("llama")
     torch.manual_seed(7)
@@ -47,8 +47,8 @@ def folder(tokenizer: Tokenizer, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 
 @pytest.fixture(scope="module")
-def model(folder: Path) -> Model:
-    return mason.load(folder, task="generation")
+def model(llama: Path) -> Model:
+    return mason.load(llama, task="generation")
 
 
 @pytest.mark.parametrize(("precision", "most"), [("f16", 2e-3), ("q8_0", 0.05), ("q4_0", 0.5)])

@@ -22,7 +22,7 @@ _FILE_TYPES = {"f16": 1, "q8_0": 7, "q4_0": 2}
 _TOLERANCES = {
     "f16": Tolerance(share=2e-3, agreement=0.95),
     "q8_0": Tolerance(share=0.1, agreement=0.85),
-    "q4_0": Tolerance(share=0.5, agreement=0.4),
+    "q4_0": Tolerance(share=0.5, agreement=0.2),
 }
 """Of logits of the next token, among many thousands of which two are often nearly as likely."""
 _ODD = "It's 12,345.67 — naïve, 你好！\n\n  def f():\n\treturn"
