@@ -88,6 +88,7 @@ def _commands() -> tuple[tuple[str, str], ...]:
         ("chat", say("talk to a model, or get one reply")),
         ("serve", say("answer requests over HTTP: OpenAI's routes and a few more")),
         ("merge", say("put an adapter into the weights of its model")),
+        ("export", say("write a model for other programs, with a proof")),
         ("show", say("print a model's blocks with their sizes")),
         ("selfcheck", say("check that this machine computes what it must")),
     )

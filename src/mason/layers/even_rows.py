@@ -15,7 +15,9 @@ _EVEN = 64
 
 def compiled_by_shape(x: Tensor) -> bool:
     """Whether a product of these rows would be compiled for just their number."""
-    return x.is_cpu and x.ndim == 2 and x.shape[0] > _EVEN and torch.is_autocast_enabled("cpu")
+    if not (x.is_cpu and x.ndim == 2 and torch.is_autocast_enabled("cpu")):
+        return False  # sizes are asked last: tracers guard what they were
+    return x.shape[0] > _EVEN
 
 
 def even_product(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

@@ -6,6 +6,7 @@ from mason.workflows.classifier import Classifier, Prediction
 from mason.workflows.comparing import Contest, Standing, compare
 from mason.workflows.embedder import Embedder
 from mason.workflows.evaluating import evaluate
+from mason.workflows.exporting import export
 from mason.workflows.fine_tuning import Run, train
 from mason.workflows.labeller import Labelled, Labeller
 from mason.workflows.loading import load
@@ -50,6 +51,7 @@ __all__ = [
     "check",
     "compare",
     "evaluate",
+    "export",
     "extend_vocabulary",
     "load",
     "make_tokenizer",

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from mason.models.adapters import (
     Bits,
@@ -22,6 +22,9 @@ from mason.models.peft_writing import write_adapter
 from mason.models.transformer import Transformer
 from mason.sources import find_model
 from mason.text import InputContract, Tokenizer, save_contract
+
+if TYPE_CHECKING:
+    from mason.export.writing import Exported
 
 FACTS_FILE = "mason.json"
 
@@ -119,6 +122,12 @@ class Model(ABC):
     def facts(self) -> dict[str, Any]:
         """What training learned beside the weights."""
         return {}
+
+    def export(self, target: str | Path, **options: Any) -> "Exported":
+        """Write it in a format that other programs run; see ``mason.workflows.export``."""
+        from mason.workflows.exporting import export  # it knows every kind of model
+
+        return export(self, target, **options)
 
     def write(self, folder: Path) -> None:
         """Write weights, config, tokenizer and contract into an existing folder."""

@@ -20,7 +20,7 @@ _KINDS = {torch.float32: 0, torch.bfloat16: 1, torch.int8: 2}
 
 def few(x: Tensor) -> bool:
     """Whether ``x`` [..., D] is for the kernels: a few rows that they can read."""
-    return _at_most(FEW, x) and serves(x)
+    return serves(x) and _at_most(FEW, x)  # in this order: tracers guard sizes
 
 
 def _at_most(rows: int, x: Tensor) -> bool:
@@ -30,7 +30,7 @@ def _at_most(rows: int, x: Tensor) -> bool:
 def multiplies(x: Tensor, weight: Tensor) -> bool:
     """Whether ``multiply`` is the fastest way from ``x`` through ``weight``."""
     if weight.dtype is torch.int8:
-        return _at_most(_FEW_INT8, x) and serves(x) and weight.is_contiguous()
+        return serves(x) and _at_most(_FEW_INT8, x) and weight.is_contiguous()
     if not few(x) or weight.dtype not in _KINDS or not weight.is_contiguous():
         return False
     fast = weight.dtype is torch.bfloat16 and cpu_has_bf16()
