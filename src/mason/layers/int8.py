@@ -4,6 +4,7 @@ Symmetric, with one scale an output row (round to nearest, no data needed); the 
 multiplied stay as they are, so that only the weights are rounded.
 """
 
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -14,14 +15,25 @@ from mason.layers import native
 from mason.layers.linear import Parts
 
 _LARGEST = 127
+_SPARE = 7
+"""Bits of a scale that are left zero, so that a scale times a whole number is exact."""
 
 
 def rounded_to_int8(weight: Float[Tensor, "O I"]) -> tuple[Int8[Tensor, "O I"], Float[Tensor, "O"]]:
-    """Each row as whole numbers from -127 to 127, and what one of them is worth."""
+    """Each row as whole numbers from -127 to 127, and what one of them is worth.
+
+    Their product is exact in fp32, and rounding it again gives the same two: what was rounded
+    once may be stored and read as ordinary numbers, and loses nothing more.
+    """
     wide = weight.detach().float()
-    scales = wide.abs().amax(1) / _LARGEST
+    scales = _shortened(wide.abs().amax(1) / _LARGEST)
     rows = wide / scales.clamp(min=torch.finfo(torch.float32).tiny)[:, None]
     return rows.round().to(torch.int8).contiguous(), scales
+
+
+def _shortened(scales: Float[Tensor, "O"]) -> Float[Tensor, "O"]:
+    bits = scales.contiguous().view(torch.int32) + (1 << _SPARE - 1)
+    return (bits & -(1 << _SPARE)).view(torch.float32)
 
 
 class Int8Linear(Parts, nn.Module):
@@ -74,6 +86,34 @@ class Int8Linear(Parts, nn.Module):
         return f"in_features={self.in_features}, out_features={self.out_features}"
 
 
+class ByteLinear(Int8Linear):
+    """An ``Int8Linear`` that rounds what it is given too, each row to 256 steps of its own.
+
+    Sums are of whole numbers: exact, fast on every processor, and the same beside other rows.
+    """
+
+    def forward(self, x: Float[Tensor, "*b I"]) -> Float[Tensor, "*b O"]:
+        """Rows [..., I] to rows [..., O]."""
+        if native.reads_bytes(x):
+            return native.multiply_bytes(x, self.packed)
+        if x.numel() == 0 or not x.is_cpu:
+            return super().forward(x)
+        rows = x.reshape(-1, self.in_features).float()
+        low, high = rows.amin(1, keepdim=True), rows.amax(1, keepdim=True)
+        step, by = (high - low) / 255, torch.where(high > low, 255 / (high - low), 0.0)
+        whole = ((rows - low) * by).round().clamp(0, 255)
+        sums = torch._int_mm((whole - 128).to(torch.int8), self.weight.t())
+        totals = self.weight.sum(1, dtype=torch.int32)
+        y = ((sums + 128 * totals) * step + totals * low) * self.scales
+        y = y if self.bias is None else y + self.bias
+        return y.to(x.dtype).reshape(*x.shape[:-1], self.out_features)
+
+    @cached_property
+    def packed(self) -> native.Packed8:
+        """The weights as the kernels read them."""
+        return native.Packed8.of(self.weight, self.scales, self.bias)
+
+
 class Int8Embedding(nn.Module):
     """Token vectors in 8 bits, perhaps shared with an output matrix; see ``Int8Linear``."""
 
@@ -92,11 +132,16 @@ class Int8Embedding(nn.Module):
         return wide
 
 
-def hold_in_int8(model: nn.Module) -> nn.Module:
+def hold_in_int8(model: nn.Module, *, rows: bool = False) -> nn.Module:
     """Replace, in place, every linear map and embedding of ``tokens``; the rest becomes fp32.
 
     What shared a weight shares it still.
+
+    Args:
+        model: Its weights are rounded.
+        rows: Whether what is multiplied is rounded too (``ByteLinear``), and positions.
     """
+    kind, tables = (ByteLinear, ("tokens", "positions")) if rows else (Int8Linear, ("tokens",))
     model.float()
     done: dict[Tensor, tuple[Tensor, Tensor]] = {}
     for parent in list(model.modules()):
@@ -104,8 +149,8 @@ def hold_in_int8(model: nn.Module) -> nn.Module:
             if isinstance(module, nn.Linear):
                 parts = module.parts if isinstance(module, Parts) else None
                 held = _rounded_once(module.weight, done)
-                parent._modules[name] = Int8Linear(*held, module.bias, parts)
-            elif isinstance(module, nn.Embedding) and name == "tokens":
+                parent._modules[name] = kind(*held, module.bias, parts)
+            elif isinstance(module, nn.Embedding) and name in tables:
                 parent._modules[name] = Int8Embedding(*_rounded_once(module.weight, done))
     return model
 

@@ -1,0 +1,104 @@
+"""A model whose weights and rows are in 8 bits, and its encoder as one call where it can be."""
+
+import torch
+from torch import nn
+
+from mason.layers import (
+    Attention,
+    ByteLinear,
+    FeedForward,
+    Int8Embedding,
+    Int8Linear,
+    LayerNorm,
+    hold_in_int8,
+    native,
+)
+from mason.models.stack import Stack
+from mason.models.transformer import Transformer
+
+
+def hold_in_eight_bits(model: Transformer) -> Transformer:
+    """Round a model in place: linear maps, what they multiply, and token vectors.
+
+    The heads' last maps stay as they are: they are small, and their outputs are the answer.
+    Rounding a second time changes nothing.
+    """
+    kept = {name: getattr(head, "output", None) for name, head in model.heads.items()}
+    hold_in_int8(model, rows=True)
+    for name, output in kept.items():
+        if isinstance(output, nn.Linear) and not model.spec.heads[name].tied:
+            model.heads[name].output = output
+    for stack in (model.encoder, model.decoder):
+        if stack is not None:
+            stack.program = program_of(stack)
+    return model.eval().requires_grad_(False)
+
+
+def in_eight_bits(model: nn.Module) -> bool:
+    """Whether a model was rounded: it answers, and learns no more."""
+    return any(isinstance(module, ByteLinear) for module in model.modules())
+
+
+def widened(model: Transformer) -> Transformer:
+    """A rounded model with its weights as ordinary numbers."""
+    made = Transformer(model.spec)
+    kept = dict(model.named_parameters())
+    with torch.no_grad():
+        for name, parameter in made.named_parameters():
+            if name in kept:
+                parameter.copy_(kept[name])
+                continue
+            room, _, part = name.rpartition(".")
+            held = model.get_submodule(room)
+            whole = part == "weight" and isinstance(held, Int8Linear | Int8Embedding)
+            parameter.copy_(held.weight.float() * held.scales[:, None] if whole else held.bias)
+    return made.eval()
+
+
+def program_of(stack: Stack) -> native.EncoderProgram | None:
+    """The stack as one call; None where the kernels do not know what it does."""
+    spec, attention, inner = stack.spec, stack.spec.attention, stack.spec.feed_forward
+    known = (
+        spec.placement == "post"
+        and not (spec.causal or spec.cross or spec.final_norm or spec.alibi or spec.pattern)
+        and spec.relative is None
+        and attention.rotary is None
+        and attention.softcap is None
+        and attention.query_key_norm is None
+        and attention.num_kv_heads in (None, attention.num_heads)
+        and not inner.gated
+        and inner.activation in native.ACTIVATIONS
+    )
+    if not known:
+        return None
+    blocks = [_block(layer) for layer in stack.layers]
+    if None in blocks:
+        return None
+    first = stack.layers[0].attention.block
+    assert isinstance(first, Attention), "checked for each layer"
+    return native.EncoderProgram(
+        [blocks[0 if spec.shared else i] for i in range(spec.depth)],
+        heads=first.num_heads,
+        head_width=first.head_width,
+        activation=inner.activation,
+        epsilon=spec.norm.epsilon,
+        scale=first.scale,
+    )
+
+
+def _block(layer: nn.Module) -> native.Block8 | None:
+    """A layer's weights; None where a part of it is a user's own."""
+    attention, inner = layer.attention, layer.feed_forward
+    known = type(attention.block) is Attention and type(inner.block) is FeedForward
+    norms = [attention.outside, inner.outside]
+    if not known or not all(type(norm) is LayerNorm for norm in norms):
+        return None
+    maps = (attention.block.query_key_value, attention.block.output)
+    maps += (inner.block.input, inner.block.output)
+    if not all(type(one) is ByteLinear for one in maps):
+        return None
+    rows = []
+    for norm in norms:
+        bias = torch.zeros_like(norm.weight) if norm.bias is None else norm.bias
+        rows += [norm.weight.detach(), bias.detach()]
+    return native.Block8(*(one.packed for one in maps), torch.stack(rows).float())
