@@ -13,18 +13,25 @@ from mason.layers import (
     hold_in_int8,
     native,
 )
+from mason.layers.int8 import FEW_STEPS
 from mason.models.stack import Stack
 from mason.models.transformer import Transformer
 
 
-def hold_in_eight_bits(model: Transformer) -> Transformer:
+def hold_in_eight_bits(model: Transformer, *, bits: int = 8) -> Transformer:
     """Round a model in place: linear maps, what they multiply, and token vectors.
 
     The heads' last maps stay as they are: they are small, and their outputs are the answer.
     Rounding a second time changes nothing.
+
+    Args:
+        model: Of any numbers.
+        bits: 8, or 4: weights then take so few steps that a file needs half the bytes; they
+            are computed with in 8 all the same.
     """
+    largest = {8: 127, 4: FEW_STEPS}[bits]
     kept = {name: getattr(head, "output", None) for name, head in model.heads.items()}
-    hold_in_int8(model, rows=True)
+    hold_in_int8(model, rows=True, largest=largest)
     for name, output in kept.items():
         if isinstance(output, nn.Linear) and not model.spec.heads[name].tied:
             model.heads[name].output = output

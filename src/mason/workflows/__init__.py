@@ -3,6 +3,7 @@
 from mason.workflows.answerer import Answerer
 from mason.workflows.checking import check
 from mason.workflows.classifier import Classifier, Prediction
+from mason.workflows.compressing import compress
 from mason.workflows.embedder import Embedder
 from mason.workflows.evaluating import evaluate
 from mason.workflows.fine_tuning import Run, train
@@ -43,6 +44,7 @@ __all__ = [
     "Talker",
     "Writer",
     "check",
+    "compress",
     "evaluate",
     "extend_vocabulary",
     "load",
