@@ -1,5 +1,7 @@
 """The order of the search, verdicts, and what is learned from a teacher."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -72,7 +74,7 @@ def test_the_search_goes_on_from_what_is_good_alone() -> None:
     assert min(inside, key=lambda t: t.num_bytes).rungs.shape == (5, 384)
     front = pareto(tried)
     assert all(a.num_bytes > b.num_bytes and a.score > b.score
-               for a, b in zip(front, front[1:], strict=False))  # fmt: skip
+               for a, b in pairwise(front))  # fmt: skip
 
 
 def test_the_search_ends_when_it_is_told_or_out_of_time() -> None:

@@ -20,7 +20,9 @@ Size = Annotated[str | None, Parameter(help=say("Stop when it is this small, suc
 Latency = Annotated[
     str | None, Parameter(help=say("Stop when a text takes no longer than this, such as 5ms."))
 ]
-Time = Annotated[str | None, Parameter(help=say("Time for searching, such as 30m; 10m if left out."))]
+Time = Annotated[
+    str | None, Parameter(help=say("Time for searching, such as 30m; 10m if left out."))
+]
 Proof = Annotated[
     Literal["interval", "estimate"],
     Parameter(

@@ -61,7 +61,9 @@ def importance_of(
             for run in runs:
                 objective.loss(model, run).backward()
         neurons = torch.stack([listener.worth for listener in inner])
-        heads = torch.stack([listener.worth.unflatten(0, (groups, -1)).sum(1) for listener in mixed])
+        heads = torch.stack(
+            [listener.worth.unflatten(0, (groups, -1)).sum(1) for listener in mixed]
+        )
     finally:
         for listener in inner + mixed:
             listener.hook.remove()

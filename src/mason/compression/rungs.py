@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 
 from mason.language import say
 
-
 WIDE = 32
 """Bits of numbers that are not rounded."""
 FREE = ((True, WIDE), (False, 8), (False, 4), (True, 4))

@@ -167,9 +167,7 @@ class Int8Embedding(nn.Module):
         return wide
 
 
-def hold_in_int8(
-    model: nn.Module, *, rows: bool = False, largest: int = _LARGEST
-) -> nn.Module:
+def hold_in_int8(model: nn.Module, *, rows: bool = False, largest: int = _LARGEST) -> nn.Module:
     """Replace, in place, every linear map and embedding of ``tokens``; the rest becomes fp32.
 
     What shared a weight shares it still.

@@ -3,6 +3,7 @@
 import torch
 from torch import nn
 
+from mason.errors import CheckpointError
 from mason.layers import (
     Attention,
     ByteLinear,
@@ -44,6 +45,19 @@ def hold_in_eight_bits(model: Transformer, *, bits: int = 8) -> Transformer:
 def in_eight_bits(model: nn.Module) -> bool:
     """Whether a model was rounded: it answers, and learns no more."""
     return any(isinstance(module, ByteLinear) for module in model.modules())
+
+
+def refuse_rounded(model: nn.Module, source: str) -> None:
+    """Refuse to let a rounded model learn.
+
+    Raises:
+        CheckpointError: It is one.
+    """
+    if in_eight_bits(model):
+        raise CheckpointError(
+            "{source} is in 8 bits and learns no more; take the model it was made from.",
+            source=source,
+        )
 
 
 def widened(model: Transformer) -> Transformer:

@@ -12,7 +12,7 @@ from mason import language
 from mason.compression import Budget, Tried, search
 from mason.errors import DataError, RunError, SettingsError
 from mason.language import say
-from mason.models.eight_bits import in_eight_bits
+from mason.models.eight_bits import refuse_rounded
 from mason.models.files import write_json, writing_folder
 from mason.models.files.strict_json import read_json
 from mason.reports import write_card, write_report
@@ -98,6 +98,7 @@ def compress(
         made.source = ready.source
         results = results_of(shrinker, made, chosen, tried, command)
         results["cost"]["seconds"] = {"total": time.monotonic() - begun}
+    _tell_kept(results["compression"], notice)
     if output is None:
         return Run(made, results, None)
     _write(made, results, Path(output))
@@ -164,8 +165,7 @@ def _check(model: Model) -> None:
             "tokenizer trim makes any model smaller.",
             task=model.task,
         )
-    if in_eight_bits(model.network):
-        raise SettingsError("This model is in 8 bits already; compress the one it was made from.")
+    refuse_rounded(model.network, model.source)
     stack = model.network.spec.input_stack
     if model.network.spec.topology == "encoder-decoder" or stack.shared:
         raise SettingsError(
@@ -233,6 +233,20 @@ def _search(shrinker: Shrinker, settings: Settings) -> tuple[Tried, list[Tried]]
             time=inside[0].latency,
         )
     return reached[0], tried
+
+
+def _tell_kept(block: Mapping[str, Any], notice: Say) -> None:
+    kept, before = next(one for one in block["tried"] if one["chosen"]), block["original"]
+    notice(
+        say(
+            "Kept: {what}; {smaller:.1f} times smaller, {faster:.1f} times faster on a text alone. "
+            "Computed by {engine}.",
+            what=kept["what"],
+            smaller=before["num_bytes"] / kept["num_bytes"],
+            faster=before["p50"] / kept["p50"],
+            engine=block["engine"],
+        )
+    )
 
 
 def _write(model: Model, results: dict[str, Any], output: Path) -> None:

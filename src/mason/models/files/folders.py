@@ -47,7 +47,9 @@ def find_weights(folder: Path) -> Path:
         CheckpointError: there is none, or more than one to choose from.
     """
     names = sorted(p.name for p in folder.iterdir())
-    found = [n for n in (SINGLE, INDEX, ROUNDED) if n in names] or [n for n in names if n.endswith(".gguf")]
+    found = [n for n in (SINGLE, INDEX, ROUNDED) if n in names] or [
+        n for n in names if n.endswith(".gguf")
+    ]
     if len(found) == 1:
         return inside(folder, found[0])
     if found:

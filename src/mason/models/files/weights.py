@@ -1,6 +1,6 @@
 """Weights as a read-only mapping of names to tensors that are read when asked for."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
