@@ -6,6 +6,7 @@ the gradient of what it gives times what it gives (Michel et al. 2019, Molchanov
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -54,8 +55,9 @@ def importance_of(
     assert stack is not None, "a model needs a stack"
     attention = stack.spec.attention
     groups = attention.num_kv_heads or attention.num_heads
-    inner = [_Listener(layer.feed_forward.block.output) for layer in stack.layers]
-    mixed = [_Listener(layer.attention.block.output) for layer in stack.layers]
+    layers: list[Any] = list(stack.layers)
+    inner = [_Listener(layer.feed_forward.block.output) for layer in layers]
+    mixed = [_Listener(layer.attention.block.output) for layer in layers]
     try:
         with torch.enable_grad():
             for run in runs:
@@ -74,8 +76,8 @@ def importance_of(
 class _Listener:
     """Adds up |what goes into a map × its gradient|, feature by feature."""
 
-    def __init__(self, module: nn.Module) -> None:
-        self.worth = torch.zeros(module.in_features)  # type: ignore[arg-type]
+    def __init__(self, module: nn.Linear) -> None:
+        self.worth = torch.zeros(module.in_features)
         self.hook = module.register_forward_pre_hook(self._hear)
 
     def _hear(self, module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
@@ -102,7 +104,7 @@ def least_needed_layers(
         count: How many; a layer at least is left.
     """
     spec = model.spec.input_stack
-    left, order = list(range(spec.depth)), []
+    left, order = list(range(spec.depth)), list[int]()
     fixed = 0 if spec.first_norm else 1  # a first layer without its norm cannot be another's
     while len(order) < count and len(left) > fixed + 1:
         losses = {i: loss(without_layers(model, [j for j in left if j != i])) for i in left[fixed:]}

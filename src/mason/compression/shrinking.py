@@ -6,6 +6,7 @@ Each function leaves the model it is given alone and works on the stack that rea
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -103,7 +104,8 @@ def _rebuilt(
         layers: The old number of each new layer; None: as they are.
     """
     side = "encoder" if model.encoder is not None else "decoder"
-    made = Transformer(replace(model.spec, **{side: stack}))
+    changed: dict[str, Any] = {side: stack}
+    made = Transformer(replace(model.spec, **changed))
     old = dict(model.named_parameters())
     with torch.no_grad():
         for name, parameter in made.named_parameters():

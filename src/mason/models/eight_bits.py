@@ -1,5 +1,7 @@
 """A model whose weights and rows are in 8 bits, and its encoder as one call where it can be."""
 
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -70,7 +72,7 @@ def widened(model: Transformer) -> Transformer:
                 parameter.copy_(kept[name])
                 continue
             room, _, part = name.rpartition(".")
-            held = model.get_submodule(room)
+            held: Any = model.get_submodule(room)
             whole = part == "weight" and isinstance(held, Int8Linear | Int8Embedding)
             parameter.copy_(held.weight.float() * held.scales[:, None] if whole else held.bias)
     return made.eval()
@@ -92,11 +94,10 @@ def program_of(stack: Stack) -> native.EncoderProgram | None:
     )
     if not known:
         return None
-    blocks = [_block(layer) for layer in stack.layers]
-    if None in blocks:
+    blocks = [block for block in map(_block, stack.layers) if block is not None]
+    if len(blocks) < len(stack.layers):
         return None
-    first = stack.layers[0].attention.block
-    assert isinstance(first, Attention), "checked for each layer"
+    first: Any = stack.layers[0].attention.block
     return native.EncoderProgram(
         [blocks[0 if spec.shared else i] for i in range(spec.depth)],
         heads=first.num_heads,
@@ -107,19 +108,20 @@ def program_of(stack: Stack) -> native.EncoderProgram | None:
     )
 
 
-def _block(layer: nn.Module) -> native.Block8 | None:
+def _block(layer: Any) -> native.Block8 | None:
     """A layer's weights; None where a part of it is a user's own."""
     attention, inner = layer.attention, layer.feed_forward
     known = type(attention.block) is Attention and type(inner.block) is FeedForward
     norms = [attention.outside, inner.outside]
     if not known or not all(type(norm) is LayerNorm for norm in norms):
         return None
-    maps = (attention.block.query_key_value, attention.block.output)
-    maps += (inner.block.input, inner.block.output)
+    maps = [attention.block.query_key_value, attention.block.output]
+    maps += [inner.block.input, inner.block.output]
     if not all(type(one) is ByteLinear for one in maps):
         return None
     rows = []
     for norm in norms:
         bias = torch.zeros_like(norm.weight) if norm.bias is None else norm.bias
         rows += [norm.weight.detach(), bias.detach()]
-    return native.Block8(*(one.packed for one in maps), torch.stack(rows).float())
+    fused, output, up, down = (one.packed for one in maps)
+    return native.Block8(fused, output, up, down, torch.stack(rows).float())
