@@ -97,7 +97,8 @@ def program_of(stack: Stack) -> native.EncoderProgram | None:
     blocks = [block for block in map(_block, stack.layers) if block is not None]
     if len(blocks) < len(stack.layers):
         return None
-    first: Any = stack.layers[0].attention.block
+    layers: list[Any] = list(stack.layers)
+    first = layers[0].attention.block
     return native.EncoderProgram(
         [blocks[0 if spec.shared else i] for i in range(spec.depth)],
         heads=first.num_heads,

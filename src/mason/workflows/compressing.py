@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from mason import language
-from mason.compression import Budget, Tried, search
+from mason.compression import Budget, Tried, judge_drop, search
 from mason.errors import DataError, RunError, SettingsError
 from mason.language import say
 from mason.models.eight_bits import refuse_rounded
@@ -20,7 +20,7 @@ from mason.runtime import keep_freed_memory, seed_everything
 from mason.settings import Settings, load_settings
 from mason.training.budgets import seconds_of
 from mason.workflows.classifier import Classifier
-from mason.workflows.compression_results import results_of
+from mason.workflows.compression_results import Test, results_of
 from mason.workflows.fine_tuning import Run
 from mason.workflows.loading import load
 from mason.workflows.model import Model
@@ -93,10 +93,9 @@ def compress(
     begun = time.monotonic()
     with tempfile.TemporaryDirectory() as place:
         shrinker = _shrinker(ready, prepared, budget, settings, Path(place), notice)
-        chosen, tried = _search(shrinker, settings)
-        made = load(chosen.made.folder)
-        made.source = ready.source
-        results = results_of(shrinker, made, chosen, tried, command)
+        inside, tried = _search(shrinker, settings)
+        made, chosen, test = _tested(shrinker, inside)
+        results = results_of(shrinker, made, chosen, tried, test, command)
         results["cost"]["seconds"] = {"total": time.monotonic() - begun}
     _tell_kept(results["compression"], notice)
     if output is None:
@@ -199,8 +198,8 @@ def _shrinker(
     return shrinker
 
 
-def _search(shrinker: Shrinker, settings: Settings) -> tuple[Tried, list[Tried]]:
-    """What is kept, and all that was tried.
+def _search(shrinker: Shrinker, settings: Settings) -> tuple[list[Tried], list[Tried]]:
+    """What may be kept, the smallest first, and all that was tried.
 
     Raises:
         RunError: Nothing stays inside the budget, or reaches what was asked for.
@@ -232,7 +231,36 @@ def _search(shrinker: Shrinker, settings: Settings) -> tuple[Tried, list[Tried]]
             size=inside[0].num_bytes / 1e6,
             time=inside[0].latency,
         )
-    return reached[0], tried
+    return reached, tried
+
+
+def _tested(shrinker: Shrinker, inside: list[Tried]) -> tuple[Classifier, Tried, Test]:
+    """The smallest that is inside the budget on the test rows too.
+
+    Raises:
+        RunError: None is.
+    """
+    before = shrinker.correct(shrinker.model, "test")
+    for chosen in inside:
+        made = load(chosen.made.folder)
+        assert isinstance(made, Classifier), "as it was written"
+        made.source = shrinker.model.source
+        after = shrinker.correct(made, "test")
+        verdict = judge_drop(before, after, shrinker.budget)
+        if verdict.hopeful:
+            return made, chosen, Test(before, after, verdict)
+        shrinker.notice(
+            say(
+                "{what}: on the {rows} test texts it {why}, so it is not kept.",
+                what=chosen.rungs.words(shrinker.whole),
+                rows=f"{len(after):,}",
+                why=verdict.sentence,
+            )
+        )
+    raise RunError(
+        "On the test texts every model that was chosen is past the budget, so nothing is written; "
+        "hold out more rows with data.valid-share, so that the choice is surer."
+    )
 
 
 def _tell_kept(block: Mapping[str, Any], notice: Say) -> None:

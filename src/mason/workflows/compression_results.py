@@ -1,13 +1,12 @@
 """What a search for a smaller model leaves in ``results.json``."""
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from mason.compression import Rungs, Tried, Verdict, judge_drop, pareto
+from mason.compression import Rungs, Tried, Verdict, pareto
 from mason.compression.verdict import CONFIDENCE
-from mason.errors import RunError
 from mason.language import say
 from mason.layers import native
 from mason.metrics.comparison import paired_bootstrap
@@ -15,13 +14,26 @@ from mason.models.eight_bits import in_eight_bits
 from mason.runtime import peak_memory_bytes
 from mason.workflows import results as blocks
 from mason.workflows.classifier import Classifier
-from mason.workflows.model import Model
-from mason.workflows.shrinking import Built, Shrinker
+from mason.workflows.shrinking import Built, Correct, Shrinker
 from mason.workflows.tasks.classification import Classification
 
 
+@dataclass(frozen=True)
+class Test:
+    """Which of the test rows the original and the chosen model get right, and what it means."""
+
+    before: Correct
+    after: Correct
+    verdict: Verdict
+
+
 def results_of(
-    shrinker: Shrinker, made: Model, chosen: Tried, tried: list[Tried], command: str | None
+    shrinker: Shrinker,
+    made: Classifier,
+    chosen: Tried,
+    tried: list[Tried],
+    test: Test,
+    command: str | None,
 ) -> dict[str, Any]:
     """What ``results.json`` holds.
 
@@ -30,14 +42,11 @@ def results_of(
         made: The chosen one.
         chosen: The same, as it was measured.
         tried: All of them.
+        test: The chosen one on the test rows.
         command: How to repeat it.
-
-    Raises:
-        RunError: On the test rows the chosen one turns out to be past the budget.
     """
     prepared, task = shrinker.prepared, Classification()
-    assert isinstance(made, Classifier), "as it was written"
-    block = _block(shrinker, made, chosen, tried)
+    block = _block(shrinker, made, chosen, tried, test)
     columns, tables = prepared.columns, prepared.tables
     examples = task.examples(made, tables["test"], columns)
     results = blocks.header("compress", task.describe(made, columns), made, command)
@@ -56,19 +65,8 @@ def results_of(
 
 
 def _block(
-    shrinker: Shrinker, made: Classifier, chosen: Tried, tried: list[Tried]
+    shrinker: Shrinker, made: Classifier, chosen: Tried, tried: list[Tried], test: Test
 ) -> dict[str, Any]:
-    """The block ``compression``; refuses what turns out to be past the budget on the test rows."""
-    before = shrinker.correct(shrinker.model, "test")
-    after = shrinker.correct(made, "test")
-    verdict = judge_drop(before, after, shrinker.budget)
-    if verdict.difference.high < -shrinker.budget.max_drop:
-        raise RunError(
-            "On the {rows} test texts the chosen model {why}, more than chance explains; it is not "
-            "written. Hold out more rows with data.valid-share, so that the choice is surer.",
-            rows=f"{len(after):,}",
-            why=verdict.sentence,
-        )
     without = [shrinker.attempt(rungs) for rungs in chosen.rungs.left_out(shrinker.whole)]
     front, whole = pareto([*tried, *without]), shrinker.whole
     everything = list({one.rungs: one for one in [*tried, *without]}.values())
@@ -85,10 +83,10 @@ def _block(
         ],
         "left_out": [_row(one, whole) for one in without],
         "test": {
-            "rows": len(after),
-            "original": float(before.mean()),
-            "score": float(after.mean()),
-            **_verdict(verdict),
+            "rows": len(test.after),
+            "original": float(test.before.mean()),
+            "score": float(test.after.mean()),
+            **_verdict(test.verdict),
         },
     }
 

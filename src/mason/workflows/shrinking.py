@@ -21,6 +21,7 @@ from mason.compression import (
     without_neurons,
 )
 from mason.compression.rungs import WIDE
+from mason.compression.verdict import Correct
 from mason.language import say
 from mason.models.eight_bits import hold_in_eight_bits
 from mason.models.files import writing_folder
@@ -45,7 +46,6 @@ _ASKED, _PASS = 256, 2048
 """Training examples that decide what is needed least, and tokens read at once for it."""
 _MEASURED = 500
 """Texts at most that are read to measure speed."""
-Correct = np.ndarray
 Say = Callable[[str], None]
 
 
