@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from mason.compression import Rungs, Tried, Verdict, pareto
-from mason.compression.verdict import CONFIDENCE
+from mason.compression.verdict import CONFIDENCE, Correct
 from mason.language import say
 from mason.layers import native
 from mason.metrics.comparison import paired_bootstrap
@@ -14,7 +14,7 @@ from mason.models.eight_bits import in_eight_bits
 from mason.runtime import peak_memory_bytes
 from mason.workflows import results as blocks
 from mason.workflows.classifier import Classifier
-from mason.workflows.shrinking import Built, Correct, Shrinker
+from mason.workflows.shrinking import Built, Shrinker
 from mason.workflows.tasks.classification import Classification
 
 
