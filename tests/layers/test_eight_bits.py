@@ -22,6 +22,7 @@ from mason.layers import (
 from mason.layers.int8 import FEW_STEPS, rounded_to_int8
 from mason.models import ModelSpec, Packed, Transformer
 from mason.models.eight_bits import hold_in_eight_bits, in_eight_bits, widened
+from mason.models.transformer import num_bytes, num_parameters
 
 BUILT = native.library()
 VARIANTS = BUILT.variants if BUILT else []
@@ -145,6 +146,12 @@ def test_what_the_kernels_do_not_know_goes_layer_by_layer() -> None:
         with torch.inference_mode():
             exact, ours = _model(**more)(_texts()), model(_texts())
         assert float((ours - exact).norm() / exact.norm()) < 0.06
+
+
+def test_rounded_parameters_are_still_counted() -> None:
+    whole, model = _model(), hold_in_eight_bits(_model())
+    assert num_parameters(model) == num_parameters(whole)
+    assert num_bytes(model) < 0.3 * num_bytes(whole)
 
 
 def test_widened_weights_are_what_is_computed_with() -> None:

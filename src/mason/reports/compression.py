@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 from mason.language import say
 from mason.reports.charts import Line, axis, scatter_chart
+from mason.reports.compression_block import Compression, Shrunk, ShrunkTest, Span
 from mason.reports.markup import Part, escape, heading, paragraph, table
 from mason.reports.numbers import count, decimal, percent, size
-from mason.reports.schema import Compression, Drop, Results, Shrunk, ShrunkTest
+from mason.reports.schema import Results
 
 
 def compression(results: Results) -> Part | None:
@@ -128,7 +129,7 @@ def _row(one: Shrunk) -> list[str]:
     ]
 
 
-def _range(drop: Drop) -> str:
+def _range(drop: Span) -> str:
     return escape(f"{_points(drop.value)} ({_points(drop.low)} … {_points(drop.high)})")
 
 

@@ -13,6 +13,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from mason.reports.compression_block import Compression
+
 VERSION = 1
 
 
@@ -314,76 +316,6 @@ class Pretraining(_Answers):
     corpus: Corpus
     vocabulary: int
     tokens_seen: int
-
-
-class Drop(_Block):
-    """Accuracy minus the original's."""
-
-    value: float
-    low: float
-    high: float
-
-
-class Shrunk(_Block):
-    """A combination of steps of shrinking, measured; the score is of the rows that choose."""
-
-    what: str
-    layers: int
-    neurons: int
-    trimmed: bool
-    bits: int
-    num_bytes: int
-    peak_memory_bytes: int
-    p50: float
-    p99: float
-    texts_per_second: float
-    score: float
-    difference: Drop
-    p_value: float
-    accepted: bool
-    why: str
-    front: bool = False
-    """Whether no other is both smaller and better."""
-    chosen: bool = False
-
-
-class Whole(_Block):
-    """The model as it was."""
-
-    num_bytes: int
-    peak_memory_bytes: int
-    p50: float
-    p99: float
-    texts_per_second: float
-    score: Interval
-
-
-class ShrunkTest(_Block):
-    """The chosen model beside the original on rows that chose nothing."""
-
-    rows: int
-    original: float
-    score: float
-    difference: Drop
-    p_value: float
-    accepted: bool
-    why: str
-
-
-class Compression(_Block):
-    """The search for a smaller model; times are milliseconds a text."""
-
-    max_drop: float
-    proven: bool
-    confidence: float
-    engine: str
-    rows: int
-    """Those that choose."""
-    original: Whole
-    tried: list[Shrunk]
-    left_out: list[Shrunk]
-    """The chosen combination without one of its steps, for each step."""
-    test: ShrunkTest
 
 
 class Latency(_Block):

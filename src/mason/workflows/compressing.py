@@ -82,14 +82,7 @@ def compress(
     seed_everything(settings.training.seed)
     if settings.training.threads:
         torch.set_num_threads(settings.training.threads)
-    task = find_task(ready.task)
-    prepared = task.restrict(ready, prepare(settings.data, task, seed=settings.training.seed))
-    if not {"valid", "test"} <= prepared.tables.keys():
-        raise DataError(
-            "{file} leaves no rows to choose on, or none to test on; leave data.valid-share and "
-            "data.test-share above 0, or name files for them.",
-            file=prepared.file,
-        )
+    prepared = _prepare(ready, settings)
     begun = time.monotonic()
     with tempfile.TemporaryDirectory() as place:
         shrinker = _shrinker(ready, prepared, budget, settings, Path(place), notice)
@@ -172,6 +165,18 @@ def _check(model: Model) -> None:
             "of its own; this one is an {topology} or shares its layers.",
             topology=model.network.spec.topology,
         )
+
+
+def _prepare(model: Classifier, settings: Settings) -> Prepared:
+    task = find_task(model.task)
+    prepared = task.restrict(model, prepare(settings.data, task, seed=settings.training.seed))
+    if not {"valid", "test"} <= prepared.tables.keys():
+        raise DataError(
+            "{file} leaves no rows to choose on, or none to test on; leave data.valid-share and "
+            "data.test-share above 0, or name files for them.",
+            file=prepared.file,
+        )
+    return prepared
 
 
 def _shrinker(
