@@ -38,7 +38,8 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     rows: list[Row] = []
     tables: list[Table] = []
-    rungs = Rungs(*options.rungs[:2], trimmed=bool(options.rungs[2]), bits=options.rungs[3])
+    layers, neurons, tokens, bits = options.rungs
+    rungs = Rungs(int(layers), int(neurons), tokens, int(bits))
     with tempfile.TemporaryDirectory() as work:
         place = Path(work)
         if options.search:
@@ -63,9 +64,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--only-folds", type=int, default=None, help="how many of them to run")
     parser.add_argument(
         "--rungs",
-        type=lambda text: [int(part) for part in text.split(",")],
-        default=[4, 1152, 0, 4],
-        help="layers,neurons,trimmed,bits where no search is made",
+        type=lambda text: [float(part) for part in text.split(",")],
+        default=[6, 1536, 0.5, 4],
+        help="layers,neurons,tokens,bits where no search is made",
     )
     parser.add_argument("--texts", type=int, default=500, help="read beside the peers; 0: none")
     parser.add_argument("--models", default=",".join(MODELS), help="that the peers read too")
@@ -127,7 +128,7 @@ def _random(ours: Shrinker, theirs: Shrinker, learned: int) -> list[Tried]:
     found: list[Tried] = []
     while len(theirs.trained) - 1 < learned:
         layers, neurons = draw.randint(1, whole.layers), step * draw.randint(1, 4)
-        rungs = Rungs(layers, neurons, draw.random() < 0.5, draw.choice((8, 4)))
+        rungs = Rungs(layers, neurons, draw.choice((1.0, 0.5, 0.0)), draw.choice((8, 4)))
         found.append(theirs.attempt(rungs))
     return found
 

@@ -44,9 +44,9 @@ def test_a_drop_is_held_against_its_interval() -> None:
 def test_steps_go_down_in_layers_and_neurons() -> None:
     assert {c.shape for c in children(WHOLE, WHOLE)} == {(5, 1536), (6, 1152)}
     assert {c.shape for c in children(Rungs(1, 384), WHOLE)} == set()
-    assert Rungs(4, 768, True, 8).words(WHOLE).count("+") == 3
-    left = list(Rungs(4, 1536, True, 4).left_out(WHOLE))
-    assert left == [Rungs(6, 1536, True, 4), Rungs(4, 1536, False, 4), Rungs(4, 1536, True)]
+    assert Rungs(4, 768, 0.0, 8).words(WHOLE).count("+") == 3
+    left = list(Rungs(4, 1536, 0.5, 4).left_out(WHOLE))
+    assert left == [Rungs(6, 1536, 0.5, 4), Rungs(4, 1536, 1.0, 4), Rungs(4, 1536, 0.5)]
 
 
 def _attempt(floor: int) -> tuple[list[Rungs], object]:
@@ -55,7 +55,7 @@ def _attempt(floor: int) -> tuple[list[Rungs], object]:
 
     def attempt(rungs: Rungs, parent: Tried | None) -> Tried:
         asked.append(rungs)
-        good = rungs.layers >= floor and not rungs.trimmed
+        good = rungs.layers >= floor and rungs.tokens == 1
         verdict = judge_drop(_rows(0.95), _rows(0.95 if good else 0.9), Budget(0.01))
         size = rungs.layers * rungs.neurons * rungs.bits
         return Tried(rungs, size, 1.0, 0.95 if good else 0.9, verdict)
@@ -66,10 +66,10 @@ def _attempt(floor: int) -> tuple[list[Rungs], object]:
 def test_the_search_goes_on_from_what_is_good_alone() -> None:
     asked, attempt = _attempt(5)
     tried = search(WHOLE, attempt, seconds=60)  # type: ignore[arg-type]
-    assert [r.shape for r in asked[:4]] == [(6, 1536)] * 4
+    assert [r.shape for r in asked[:5]] == [(6, 1536)] * 5
     shapes = {r.shape for r in asked}
     assert (5, 384) in shapes and (4, 384) in shapes and not any(s[0] < 4 for s in shapes)
-    assert len(asked) == len(set(asked)) and all(r.bits == 4 and not r.trimmed for r in asked[4:])
+    assert len(asked) == len(set(asked)) and all(r.bits == 4 and r.tokens == 1 for r in asked[5:])
     inside = [t for t in tried if t.verdict.accepted]
     assert min(inside, key=lambda t: t.num_bytes).rungs.shape == (5, 384)
     front = pareto(tried)
@@ -80,7 +80,7 @@ def test_the_search_goes_on_from_what_is_good_alone() -> None:
 def test_the_search_ends_when_it_is_told_or_out_of_time() -> None:
     asked, attempt = _attempt(1)
     search(WHOLE, attempt, seconds=0)  # type: ignore[arg-type]
-    assert len(asked) == 4
+    assert len(asked) == 5
     asked, attempt = _attempt(1)
     enough = lambda tried: tried.rungs.layers == 5  # noqa: E731
     search(WHOLE, attempt, seconds=60, enough=enough)  # type: ignore[arg-type]

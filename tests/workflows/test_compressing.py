@@ -38,7 +38,7 @@ def test_a_smaller_model_comes_with_its_papers(small: Run, run: Run) -> None:
     kept = next(one for one in found.tried if one.chosen)
     assert found.original.num_bytes > 8 * kept.num_bytes and kept.p50 < found.original.p50
     assert {one.what for one in found.tried} >= {"8 bits", "4 bits", "vocabulary trimmed"}
-    assert len(found.left_out) == 2 and all(one.peak_memory_bytes > 1e7 for one in found.tried)
+    assert len(found.left_out) in (1, 2) and all(one.peak_memory_bytes > 1e7 for one in found.tried)
     page = (small.folder / "report.html").read_text(encoding="utf-8")
     assert "Size against score" in page and "times smaller" in page
 

@@ -7,8 +7,8 @@ from mason.language import say
 
 WIDE = 32
 """Bits of numbers that are not rounded."""
-FREE = ((True, WIDE), (False, 8), (False, 4), (True, 4))
-"""Whether the vocabulary is trimmed, and bits: the steps that need no learning."""
+FREE = ((0.0, WIDE), (1.0, 8), (1.0, 4), (0.5, 4), (0.0, 4))
+"""Tokens and bits: the steps that need no learning."""
 
 
 @dataclass(frozen=True, order=True)
@@ -18,13 +18,14 @@ class Rungs:
     Attributes:
         layers: How many are left.
         neurons: How many are left in each feed-forward block.
-        trimmed: Whether tokens that the training texts never use are gone.
+        tokens: The share of the vocabulary, from its commonest, that stays beside what the training
+            texts use.
         bits: Of each number.
     """
 
     layers: int
     neurons: int
-    trimmed: bool = False
+    tokens: float = 1.0
     bits: int = WIDE
 
     @property
@@ -39,8 +40,10 @@ class Rungs:
             said.append(say("{kept} of {all} layers", kept=self.layers, all=whole.layers))
         if self.neurons < whole.neurons:
             said.append(say("{kept} of {all} neurons", kept=self.neurons, all=whole.neurons))
-        if self.trimmed:
+        if self.tokens == 0:
             said.append(say("vocabulary trimmed"))
+        elif self.tokens < 1:
+            said.append(say("vocabulary trimmed to {share:.0%}", share=self.tokens))
         if self.bits < WIDE:
             said.append(say("{bits} bits", bits=self.bits))
         return " + ".join(said) or say("as it was")
@@ -51,8 +54,8 @@ class Rungs:
             yield replace(self, layers=whole.layers)
         if self.neurons < whole.neurons:
             yield replace(self, neurons=whole.neurons)
-        if self.trimmed:
-            yield replace(self, trimmed=False)
+        if self.tokens < 1:
+            yield replace(self, tokens=1.0)
         if self.bits < WIDE:
             yield replace(self, bits=WIDE)
 

@@ -21,7 +21,8 @@ class Shrunk(_Block):
     what: str
     layers: int
     neurons: int
-    trimmed: bool
+    tokens: float
+    """Share of the vocabulary, from its commonest, that stays beside what training texts use."""
     bits: int
     num_bytes: int
     peak_memory_bytes: int

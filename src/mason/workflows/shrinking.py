@@ -146,8 +146,10 @@ class Shrinker:
     def finished(self, network: Transformer, rungs: Rungs) -> Classifier:
         """The free steps, and the temperature."""
         tokenizer = self.model.tokenizer
-        if rungs.trimmed:
+        if rungs.tokens < 1:
             used = {token for text in self.train.tokens for token in text}
+            # Vocabularies are learned by frequency, so that commoner tokens come first.
+            used |= set(range(round(rungs.tokens * tokenizer.num_tokens)))
             network, tokenizer, _ = trimmed_to(network, tokenizer, used)
         if rungs.bits < WIDE:
             network = hold_in_eight_bits(copy.deepcopy(network), bits=rungs.bits)
