@@ -13,7 +13,7 @@ from mason.models.eight_bits import in_eight_bits
 from mason.models.files import verify_manifest
 from mason.reports import validate
 from mason.workflows import Run
-from mason.workflows.measuring import Footprint
+from mason.workflows.measuring import Footprint, footprint
 from tests.workflows.conftest import write_reviews
 
 TEXTS = ["The pen: worth every penny.", "The bag: never again!", "A lamp."]
@@ -26,7 +26,17 @@ def small(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Run:
     data = write_reviews(folder / "reviews.csv")
     assert run.folder is not None
     options = {"training.budget": "1s", "training.epochs": 0.1}
-    return mason.compress(run.folder, data, max_drop=0.3, output=folder / "out", **options)
+
+    def few(place: Path, texts: list[str], pairs: list[str] | None) -> Footprint:
+        """A process of its own for the first and the last model; seconds each."""
+        if place.name in ("01", "06"):
+            return footprint(place, texts, pairs)
+        size = sum(file.stat().st_size for file in place.iterdir())
+        return Footprint(size, 10**8, 5.0, 6.0, 7.0)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mason.workflows.shrinking.footprint", few)
+        return mason.compress(run.folder, data, max_drop=0.3, output=folder / "out", **options)
 
 
 def test_a_smaller_model_comes_with_its_papers(small: Run, run: Run) -> None:
