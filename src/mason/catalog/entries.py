@@ -54,11 +54,11 @@ ENTRIES: dict[str, Entry] = {
     for entry in (
         _tuned(
             "trec", "classification", "trec", MINILM, 60,
-            Expected("accuracy", 0.0, 0.03), _MINILM, known_as=("TREC-6",),
+            Expected("accuracy", 0.90, 0.03), _MINILM, known_as=("TREC-6",),
         ),
         _tuned(
             "debian-sections", "classification", "debian-sections", MINILM, 60,
-            Expected("accuracy", 0.0, 0.03), _MINILM,
+            Expected("accuracy", 0.873, 0.03), _MINILM,
         ),
         _tuned(
             "amazon-sentiment", "classification", "amazon-sentiment", MINILM, 60,
