@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from mason.settings.aliases import ALIASES
+from mason.settings.aliases import ALIASES, SHORTHANDS
 from mason.settings.schema import paths
 from tests.contracts.command_line import FROZEN, commands, listing, parse
 from tests.contracts.pages import PAGES, blocks_of, name_of
@@ -55,7 +55,7 @@ def test_commands_exist(page: Path) -> None:
 
 
 def test_messages_name_options_that_exist() -> None:
-    settings = {f"--{name.replace('_', '-')}" for name in (*ALIASES, *paths())}
+    settings = {f"--{name.replace('_', '-')}" for name in (*ALIASES, *SHORTHANDS, *paths())}
     known = settings | set(OPTION.findall(listing())) | NOT_OURS
     wrong = {
         template: ", ".join(sorted(surplus))
