@@ -11,7 +11,7 @@ from tokenizers import Tokenizer
 
 import mason
 from mason.cli.main import run as command
-from mason.errors import SettingsError
+from mason.errors import MasonError, SettingsError
 from mason.export.proof import ParityError
 from mason.workflows import Model, export
 
@@ -94,5 +94,5 @@ def test_what_is_asked_for_in_vain(
 
 
 def test_a_head_that_never_learned_is_refused(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="has no trained head for classification"):
+    with pytest.raises(MasonError, match="has not been trained to classify"):
         export(folder, tmp_path / "shop.onnx")

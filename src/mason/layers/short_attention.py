@@ -59,11 +59,12 @@ class _ShortAttention(torch.autograd.Function):
         q, given = query.reshape(flat) * ctx.scale, grads[0].reshape(flat)
         k, v = (x.reshape(num * groups, keys, width) for x in (key, value))
         # A row that sees nothing has weights of zero.
-        sums = lengths.masked_fill(lengths == -torch.inf, 0).reshape(*flat[:2], 1)
+        sums = lengths.reshape(*flat[:2], 1)
+        sums = sums.masked_fill(sums == -torch.inf, 0)
         along = (given.float() * out.reshape(flat)).sum(-1, keepdim=True).nan_to_num_()
         if bias is not None:
             bias = bias.expand(num, heads, rows, keys).reshape(*flat[:2], keys)
-        of_q, of_k, of_v = torch.empty_like(q), torch.empty_like(k), torch.empty_like(v)
+        of_q, of_k, of_v = (x.new_empty(x.shape) for x in (q, k, v))
         step = max(1, _AT_ONCE // (flat[1] * keys))
         for start in range(0, flat[0], step):
             now = slice(start, start + step)

@@ -58,7 +58,6 @@ _NAMES = {
     "data.test_share": "test_size",
     "adapter.rank": "lora_rank lora_r adapter_rank",
     "adapter.alpha": "lora_alpha",
-    "adapter.dropout": "lora_dropout",
     "adapter.targets": "lora_target lora_target_modules target_modules lora_modules",
     "adapter.rank_stabilised": "use_rslora peft_use_rslora",
     "adapter.rate_ratio": "loraplus_lr_ratio",

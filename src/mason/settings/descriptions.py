@@ -83,7 +83,7 @@ def _adapter() -> dict[str, str]:
         "kind": say("What learns beside frozen weights; left out, the weights themselves learn."),
         "rank": say("Inner width of an adapter; left out, 8."),
         "alpha": say("A change of low rank is multiplied by alpha / rank; left out, by 2."),
-        "dropout": say("Probability of dropping a value that an adapter reads; left out, 0."),
+        "lora_dropout": say("Probability of dropping a value that an adapter reads; left out, 0."),
         "targets": say(
             "Linear maps that get adapters, by our names or the family's: attention, feed_forward, "
             "query, value, output, q_proj …; left out, all of the layers."

@@ -94,7 +94,7 @@ class AdapterSettings(_Group):
     kind: Literal["lora", "dora", "ia3", "bottleneck"] | None = None
     rank: Annotated[int, Field(ge=1, le=65_536)] | None = None
     alpha: Annotated[Real, Field(gt=0, le=1e6)] | None = None
-    dropout: Probability | None = None
+    lora_dropout: Probability | None = None
     targets: Texts | None = None
     rank_stabilised: bool | None = None
     rate_ratio: Annotated[Real, Field(gt=0, le=1000)] | None = None

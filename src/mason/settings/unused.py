@@ -33,7 +33,7 @@ RANDOM_WEIGHTS_ONLY = (
 ADAPTER_ONLY = (
     "adapter.rank",
     "adapter.alpha",
-    "adapter.dropout",
+    "adapter.lora_dropout",
     "adapter.targets",
     "adapter.rank_stabilised",
     "adapter.rate_ratio",

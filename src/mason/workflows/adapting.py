@@ -73,7 +73,7 @@ def _begin(model: Model, chosen: AdapterSettings, bits: Bits, revision: str | No
         kind,
         chosen.rank or 8,
         chosen.alpha,
-        chosen.dropout or 0.0,
+        chosen.lora_dropout or 0.0,
         bool(chosen.rank_stabilised),
     )
     asked, places = chosen.targets, places_of(network, model.family)
