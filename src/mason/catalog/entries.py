@@ -74,22 +74,14 @@ ENTRIES: dict[str, Entry] = {
             Expected("word_accuracy", 0.714, 0.03), _BERT,
         ),
         _tuned(
-            "man-options", "answering", "man-options", MINILM, 60,
-            Expected("f1", 0.0, 0.08), _BERT,
-        ),
-        _tuned(
             "chatterbot", "dialogue", "chatterbot", SMOLLM, 20,
             Expected("token_accuracy", 0.663, 0.05), _SMOLLM,
-        ),
-        _tuned(
-            "python2-to-3", "code-translation", "python2-to-3", SMOLLM, 10,
-            Expected("same_tree", 0.0, 0.15), _SMOLLM,
         ),
         _learned(
             "bible-bert", "bert", ("english-bible",),
             {"model.shape": "bert-tiny", "training.budget": "30m"},
             {"training.budget": "1m"},
-            Expected("held_loss", 0.0, 0.3), _BERT,
+            Expected("held_loss", 6.04, 0.3), _BERT,
         ),
         _learned(
             "bible-gpt", "causal", ("english-bible",),
@@ -99,17 +91,17 @@ ENTRIES: dict[str, Entry] = {
         _learned(
             "bible-t5", "spans", ("english-bible",),
             {"training.budget": "30m"}, {"training.budget": "1m"},
-            Expected("held_loss", 0.0, 0.3), _T5,
+            Expected("held_loss", 7.62, 0.3), _T5,
         ),
         _learned(
             "bible-electra", "electra", ("english-bible",),
             {"training.budget": "30m"}, {"training.budget": "1m"},
-            Expected("held_loss", 0.0, 0.05), _ELECTRA,
+            Expected("held_loss", 27.3, 1.5), _ELECTRA,
         ),
         _learned(
             "peoples-daily-bert", "bert", ("peoples-daily",),
             {"training.budget": "30m"}, {"training.budget": "1m"},
-            Expected("held_loss", 0.0, 0.3), _BERT,
+            Expected("held_loss", 6.65, 0.3), _BERT,
         ),
     )
 }  # fmt: skip

@@ -104,7 +104,7 @@ class _FrozenProduct(torch.autograd.Function):
         if ctx.needs_input_grad[0]:
             of_x = given @ plan.held.widened(given)
         if plan.change is not None:
-            of_inner, of_up = torch.empty_like(inner), torch.empty_like(up)
+            of_inner, of_up = inner.new_empty(inner.shape), up.new_empty(up.shape)
             for rows_out, rows_up, rows_down in plan.change.pairs():
                 part = given[:, rows_out] if len(plan.change.slices) > 1 else given
                 of_inner[:, rows_down] = part @ up[rows_up].to(plan.dtype)

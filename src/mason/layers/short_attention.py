@@ -59,7 +59,7 @@ class _ShortAttention(torch.autograd.Function):
         q, given = query.reshape(flat) * ctx.scale, grads[0].reshape(flat)
         k, v = (x.reshape(num * groups, keys, width) for x in (key, value))
         # A row that sees nothing has weights of zero.
-        sums = lengths.reshape(*flat[:2], 1)
+        sums = lengths.contiguous().view(*flat[:2], 1)
         sums = sums.masked_fill(sums == -torch.inf, 0)
         along = (given.float() * out.reshape(flat)).sum(-1, keepdim=True).nan_to_num_()
         if bias is not None:
