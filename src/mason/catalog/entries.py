@@ -14,7 +14,6 @@ MINILM, SMOLLM = "all-MiniLM-L6-v2", "SmolLM2-135M-Instruct"
 _MINILM = Paper("MiniLM: Deep Self-Attention Distillation", "Wang et al.", 2020)
 _BERT = Paper("BERT: Pre-training of Deep Bidirectional Transformers", "Devlin et al.", 2019)
 _SMOLLM = Paper("SmolLM2: When Smol Goes Big", "Ben Allal et al.", 2025)
-_SBERT = Paper("Sentence-BERT", "Reimers and Gurevych", 2019)
 _GPT2 = Paper("Language Models are Unsupervised Multitask Learners", "Radford et al.", 2019)
 _ELECTRA = Paper("ELECTRA: Pre-training Text Encoders as Discriminators", "Clark et al.", 2020)
 _T5 = Paper("Exploring the Limits of Transfer Learning with T5", "Raffel et al.", 2020)
@@ -64,10 +63,6 @@ ENTRIES: dict[str, Entry] = {
         _tuned(
             "amazon-sentiment", "classification", "amazon-sentiment", MINILM, 60,
             Expected("accuracy", 0.813, 0.05), _MINILM, data__label="label",
-        ),
-        _tuned(
-            "debian-retrieval", "embedding", "debian-retrieval", MINILM, 20,
-            Expected("mrr", 0.0, 0.05), _SBERT,
         ),
         _tuned(
             "brown-pos", "tagging", "brown-pos", MINILM, 60,
