@@ -1,15 +1,18 @@
 """A model as a user holds it: network, tokenizer and the contract between them."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
+from mason.errors import SettingsError
+from mason.explanation import DEFAULT_METHOD, Explainer, Picture, Subject, words_of
 from mason.models.checkpoints import save_model
 from mason.models.families import Family
 from mason.models.files import write_json
 from mason.models.transformer import Transformer
-from mason.text import InputContract, Tokenizer, save_contract
+from mason.text import Encoding, InputContract, Tokenizer, save_contract
 
 FACTS_FILE = "mason.json"
 
@@ -49,6 +52,53 @@ class Model(ABC):
     @abstractmethod
     def predict(self, *given: Any, **options: Any) -> Any:
         """The answer to what a user gives, or a list of them for a list."""
+
+    def subject(self, *given: Any, **options: Any) -> Subject:
+        """What there is to explain of the answer to what a user gives.
+
+        Raises:
+            MasonError: The task has no such number, or the model cannot read what is given.
+        """
+        raise SettingsError(
+            "Answers of models for {task} cannot be explained word by word yet.", task=self.task
+        )
+
+    def explain(self, *given: Any, method: str = DEFAULT_METHOD, **options: Any) -> Picture:
+        """Which words of a text spoke for the model's answer, and whether to believe it.
+
+        A picture that fails a check holds no words; ``Picture.withheld`` says why.
+
+        Args:
+            given: As for ``predict``: a text, a pair, a question and its text.
+            method: One of ``mason.explanation.METHODS``.
+            options: See ``subject``.
+
+        Raises:
+            MasonError: See ``subject``; or there is no such method.
+        """
+        return Explainer(self.network)(self.subject(*given, **options), [method])[0]
+
+    def _read_words(
+        self, texts: Sequence[str], encoding: Encoding, typed: bool = False
+    ) -> dict[str, Any]:
+        """What every subject has: the text as tokens and words."""
+        words, word_of = words_of(texts, encoding)
+        return {
+            "network": self.network,
+            "texts": tuple(texts),
+            "tokens": tuple(encoding.ids),
+            "token_types": tuple(encoding.type_ids) if typed else None,
+            "words": words,
+            "word_of": word_of,
+            "blank": self._blank,
+        }
+
+    @property
+    def _blank(self) -> int:
+        """The token that says least: what hides a word where there is such a token."""
+        special = self.tokenizer.special
+        known = (special.mask, special.unk, special.pad, special.eos, special.bos)
+        return next((token for token in known if token is not None), 0)
 
     def facts(self) -> dict[str, Any]:
         """What training learned beside the weights."""
