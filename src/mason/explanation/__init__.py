@@ -3,6 +3,7 @@
 from mason.explanation.methods import DEFAULT_METHOD, METHODS
 from mason.explanation.pictures import Explainer, Picture, Weight
 from mason.explanation.subjects import Subject
+from mason.explanation.surveys import Survey, as_block, is_skilled, survey, without_skill
 from mason.explanation.words import Word, words_of
 
 __all__ = [
@@ -11,7 +12,12 @@ __all__ = [
     "Explainer",
     "Picture",
     "Subject",
+    "Survey",
     "Weight",
     "Word",
+    "as_block",
+    "is_skilled",
+    "survey",
+    "without_skill",
     "words_of",
 ]

@@ -1,7 +1,5 @@
 """Whether a picture may be shown, and the sentence that stands in its place where it may not."""
 
-import copy
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -14,14 +12,16 @@ from mason.explanation.subjects import Subject, Weights
 from mason.language import say
 from mason.models.transformer import Transformer
 
-Check = Literal["length", "effect", "order", "weights", "sum"]
-"""What can fail: too few words, words that do nothing, an order no better than random ones, a
-picture that random weights give too, a sum that is not what the method promises."""
+Check = Literal["length", "skill", "effect", "order", "sum", "weights"]
+"""What can fail: too few words; a model whose answers are no better than one label for all; words
+that do nothing; an order no better than random ones; a sum that is not what the method promises;
+a picture that shuffled weights give too."""
 
 LEAST_RANGE = 0.05
 LEAST_BEATEN = 0.9
 MOST_LIKENESS = 0.9
 MOST_INCOMPLETE = 0.01
+_SHUFFLES = 3
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,11 @@ def sentence(told: Trust) -> str:
         return ""
     if told.failed == "length":
         return say("Withheld: a text of fewer than three words has no order to test.")
+    if told.failed == "skill":
+        return say(
+            "Withheld: on these rows the model is no better than the commonest label for all, so "
+            "there is nothing to explain."
+        )
     judged = told.faithfulness
     assert judged is not None, "only short texts are not judged"
     if told.failed == "effect":
@@ -95,27 +100,35 @@ def sentence(told: Trust) -> str:
     )
 
 
-def shuffled(network: Transformer, seed: int) -> Transformer:
-    """A copy whose every parameter has its own values in another order.
+@torch.no_grad()
+def shuffle(network: Transformer, seed: int) -> None:
+    """Put rows and columns of every parameter in another order.
 
     So nothing that was learned is left, and no layer is quieter than before.
     """
-    other = copy.deepcopy(network)
     chance = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for parameter in other.parameters():
-            places = torch.randperm(parameter.numel(), generator=chance).to(parameter.device)
-            parameter.copy_(parameter.flatten()[places].view_as(parameter))
-    return other
+    for parameter in network.parameters():
+        moved = parameter.detach()
+        for dim, size in enumerate(moved.shape):
+            places = torch.randperm(size, generator=chance).to(moved.device)
+            moved = moved.index_select(dim, places)
+        parameter.copy_(moved)
 
 
-def likeness(
-    subject: Subject, method: Method, weights: Weights, others: Sequence[Transformer]
-) -> float:
-    """Mean rank correlation of the words' sizes with those that other networks give."""
-    weigh = method.rough or method.weigh
-    found = [weigh(replace(subject, network=other)).weights for other in others]
-    return float(np.mean([_rank_correlation(weights, each) for each in found]))
+def likeness(subject: Subject, method: Method, weights: Weights, other: Transformer) -> float:
+    """Mean rank correlation of the words' sizes with those under shuffled weights.
+
+    Args:
+        subject: What is explained.
+        method: How.
+        weights: What the method found.
+        other: A copy of the network; its weights are shuffled here.
+    """
+    weigh, found = method.rough or method.weigh, []
+    for seed in range(_SHUFFLES):
+        shuffle(other, seed)
+        found.append(_rank_correlation(weights, weigh(replace(subject, network=other)).weights))
+    return float(np.mean(found))
 
 
 def _rank_correlation(a: Weights, b: Weights) -> float:

@@ -1,5 +1,6 @@
 """A picture of an answer: how much each word spoke for it, and whether to believe that."""
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -7,14 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from mason.explanation.checks import Trust, likeness, sentence, shuffled, trust
+from mason.explanation.checks import Trust, likeness, sentence, trust
 from mason.explanation.faithfulness import FEWEST_WORDS, Judge
 from mason.explanation.methods import Method, find_method
 from mason.explanation.subjects import Subject, Weights, read
 from mason.explanation.words import Word
 from mason.models.transformer import Transformer
-
-_COPIES = 3
 
 
 @dataclass(frozen=True)
@@ -82,15 +81,15 @@ class Explainer:
 
     Args:
         network: Whose answers are explained.
-        copies: Copies with shuffled weights that pictures are held against.
     """
 
-    def __init__(self, network: Transformer, *, copies: int = _COPIES) -> None:
-        self.network, self._num_copies = network, copies
+    def __init__(self, network: Transformer) -> None:
+        self.network = network
 
     @cached_property
-    def _others(self) -> list[Transformer]:
-        return [shuffled(self.network, seed) for seed in range(self._num_copies)]
+    def _copy(self) -> Transformer:
+        """Whose weights are shuffled for a check."""
+        return copy.deepcopy(self.network).eval()
 
     def __call__(self, subject: Subject, methods: Sequence[str]) -> list[Picture]:
         """One picture by each method, those that fail a check without their words.
@@ -123,7 +122,7 @@ class Explainer:
         if judge is None:
             return Picture(**told, words=(), trust=Trust(failed="length"))
         weighed = method.weigh(subject)
-        like = likeness(subject, method, weighed.weights, self._others)
+        like = likeness(subject, method, weighed.weights, self._copy)
         trusted = trust(subject, weighed, judge(weighed.weights), like)
         words = _weights(subject, weighed.weights) if trusted.failed is None else ()
         return Picture(**told, words=words, trust=trusted)
