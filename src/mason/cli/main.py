@@ -86,6 +86,9 @@ def _commands() -> tuple[tuple[str, str], ...]:
         ("answer", say("find the answer to a question in a text")),
         ("complete", say("go on from a text, a file of texts, or standard input")),
         ("chat", say("talk to a model, or get one reply")),
+        ("serve", say("answer requests over HTTP: OpenAI's routes and a few more")),
+        ("merge", say("put an adapter into the weights of its model")),
+        ("export", say("write a model for other programs, with a proof")),
         ("show", say("print a model's blocks with their sizes")),
         ("selfcheck", say("check that this machine computes what it must")),
     )

@@ -11,6 +11,7 @@ from jaxtyping import Float, Int, Int8
 from torch import Tensor, nn
 
 from mason.layers import native
+from mason.layers.frozen import frozen_product
 from mason.layers.linear import Parts
 
 _LARGEST = 127
@@ -25,7 +26,7 @@ def rounded_to_int8(weight: Float[Tensor, "O I"]) -> tuple[Int8[Tensor, "O I"], 
 
 
 class Int8Linear(Parts, nn.Module):
-    """Stands for a linear map with its weight in 8 bits; it does not learn.
+    """Stands for a linear map with its weight in 8 bits; it does not learn, others may.
 
     Args:
         weight: Whole numbers [O, I].
@@ -56,7 +57,7 @@ class Int8Linear(Parts, nn.Module):
         """Rows [..., I] to rows [..., O]; many rows multiply widened weights."""
         if native.multiplies(x, self.weight):
             return native.multiply(x, self.weight, self.bias, self.scales)
-        return nn.functional.linear(x, self.widened(x), self.bias)
+        return frozen_product(x, self)
 
     def widened(self, like: Tensor) -> Float[Tensor, "O I"]:
         """The weight as numbers in the dtype of ``like``."""

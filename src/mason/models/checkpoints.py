@@ -139,7 +139,7 @@ def export_tensors(model: Transformer, family: Family) -> dict[str, Tensor]:
     prefix = family.prefix_for(model.spec)
     tensors: dict[str, Tensor] = {}
     for name, parameter in model.named_parameters():
-        widths = _widths(model, name)
+        widths = widths_of(model, name)
         verb = family.verb(name, prefix, len(widths), shared=model.spec.share_embeddings)
         if verb is None:
             raise CheckpointError(
@@ -153,7 +153,8 @@ def export_tensors(model: Transformer, family: Family) -> dict[str, Tensor]:
     return tensors
 
 
-def _widths(model: Transformer, name: str) -> list[int]:
+def widths_of(model: Transformer, name: str) -> list[int]:
+    """Rows of each part of a parameter's module; one number where it is not fused."""
     module = model.get_submodule(name.rpartition(".")[0])
     return list(module.parts.values()) if isinstance(module, FusedLinear) else [0]
 
@@ -196,7 +197,7 @@ class _Filling:
 
     def _fill(self, name: str, parameter: Tensor) -> None:
         shared = self.model.spec.share_embeddings
-        verb = self.family.verb(name, self.prefix, len(_widths(self.model, name)), shared=shared)
+        verb = self.family.verb(name, self.prefix, len(widths_of(self.model, name)), shared=shared)
         assert verb is not None, f"the table of {self.family.name} has no word for {name}"
         present = [self._spelling(n, name) for n in verb.names]
         if any(n is None for n in present):

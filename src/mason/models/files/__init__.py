@@ -2,7 +2,7 @@
 
 from mason.models.files.config import read_config, write_json
 from mason.models.files.manifest import MANIFEST, is_ours, read_manifest, verify_manifest
-from mason.models.files.shards import write_weights
+from mason.models.files.shards import write_file, write_weights
 from mason.models.files.strict_json import read_json
 from mason.models.files.weights import LazyTensor, Weights, open_weights
 from mason.models.files.writing import (
@@ -28,6 +28,7 @@ __all__ = [
     "release_folder",
     "sync",
     "verify_manifest",
+    "write_file",
     "write_json",
     "write_json_durably",
     "write_weights",
