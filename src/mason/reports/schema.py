@@ -351,7 +351,7 @@ class Results(_Block):
     """All of ``results.json``."""
 
     version: Literal[1]
-    kind: Literal["train", "evaluate", "pretrain"]
+    kind: Literal["train", "evaluate", "pretrain", "explain"]
     created: str
     mason: str
     language: Literal["en", "zh"] = "en"

@@ -11,6 +11,7 @@ from mason.reports.certainty import certainty
 from mason.reports.confusion import confusion
 from mason.reports.cost import cost, model
 from mason.reports.data import data
+from mason.reports.explanations import explanations
 from mason.reports.learning import learning
 from mason.reports.markup import Part
 from mason.reports.mistakes import mistakes
@@ -40,6 +41,7 @@ SECTIONS = [
     Section("confusion", 20, confusion),
     Section("mistakes", 30, mistakes),
     Section("certainty", 40, certainty),
+    Section("explanations", 45, explanations),
     Section("learning", 50, learning),
     Section("samples", 55, samples),
     Section("data", 60, data),

@@ -7,6 +7,7 @@ from mason.workflows.comparing import Contest, Standing, compare
 from mason.workflows.embedder import Embedder
 from mason.workflows.evaluating import evaluate
 from mason.workflows.exporting import export
+from mason.workflows.explaining import explain, explain_table
 from mason.workflows.fine_tuning import Run, train
 from mason.workflows.labeller import Labelled, Labeller
 from mason.workflows.loading import load
@@ -51,6 +52,8 @@ __all__ = [
     "check",
     "compare",
     "evaluate",
+    "explain",
+    "explain_table",
     "export",
     "extend_vocabulary",
     "load",

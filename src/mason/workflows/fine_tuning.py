@@ -38,6 +38,7 @@ from mason.training.run_folder import Begun, RunFolder
 from mason.training.used_rows import training_used_rows
 from mason.workflows import jobs
 from mason.workflows import results as blocks
+from mason.workflows.explaining import explained_rows
 from mason.workflows.adapting import adapt, adapted_recipe
 from mason.workflows.keeping import Kept, data_fingerprint, keep_run, model_fingerprint, watching
 from mason.workflows.model import Model
@@ -353,6 +354,7 @@ class Session:
             lambda rows: self.task.answer(model, rows, columns),
             tokens / busy,
         )
+        results["extras"] = explained_rows(self.task, model, sample, columns)
         results["cost"]["forecast_memory_bytes"] = self.forecast
         results["recipe"] = {
             "settings": self.settings.model_dump(exclude_none=True),

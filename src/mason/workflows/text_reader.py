@@ -68,7 +68,7 @@ class TextReader(Model, Generic[A]):
         Raises:
             MasonError: There is no such label; or see ``encode``.
         """
-        self._check_pairs(pair is not None)
+        self.check_pairs(pair is not None)
         texts = [text] if pair is None else [text, pair]
         (encoding,) = self.tokenizer.encode(
             texts[:1], None if pair is None else texts[1:], max_tokens=self.max_tokens
