@@ -36,7 +36,13 @@ Named = Annotated[
     ),
 ]
 Why = Annotated[
-    str | None, Parameter(help=say("The label to explain; the model's answer if left out."))
+    str | None,
+    Parameter(
+        help=say(
+            "What to explain: a label, the word whose tag it is, a word that is written; the "
+            "model's answer if left out."
+        )
+    ),
 ]
 
 
@@ -68,7 +74,7 @@ def explain(
         if output is not None:
             raise SettingsError("--output writes a page of many texts; give them with --data.")
         given = [text] if pair is None else [text, pair]
-        pictures = draw(model, *given, methods=methods, label=why)
+        pictures = draw(model, *given, methods=methods, why=why)
         for picture in pictures:
             _print(picture, json_lines)
         return 0

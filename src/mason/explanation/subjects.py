@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -9,10 +10,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mason.explanation.numbers import Number
-from mason.explanation.words import Word
+from mason.explanation.words import Word, words_of
 from mason.models.packed import Packed
 from mason.models.transformer import Transformer, device_of
 from mason.tasks.classification import reading_passes
+from mason.text import Encoding, Tokenizer
 
 Weights = NDArray[np.float64]
 """One number for each word, [words]."""
@@ -47,6 +49,39 @@ class Subject:
     answer: str
     token_types: tuple[int, ...] | None = None
     asked: tuple[int, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        network: Transformer,
+        tokenizer: Tokenizer,
+        texts: Sequence[str],
+        encoding: Encoding,
+        **told: Any,
+    ) -> Self:
+        """A subject from the tokens of the user's texts.
+
+        Args:
+            network: What is asked.
+            tokenizer: Whose token for what is hidden, or else for what is unknown, is the blank.
+            texts: One, or a pair.
+            encoding: Their tokens as the network reads them.
+            told: The other fields; ``token_types`` is whether the network tells segments apart.
+        """
+        words, word_of = words_of(texts, encoding)
+        typed = told.pop("token_types", False)
+        special = tokenizer.special
+        known = (special.mask, special.unk, special.pad, special.eos, special.bos)
+        return cls(
+            network=network,
+            texts=tuple(texts),
+            tokens=tuple(encoding.ids),
+            words=words,
+            word_of=word_of,
+            blank=next((token for token in known if token is not None), 0),
+            token_types=tuple(encoding.type_ids) if typed else None,
+            **told,
+        )
 
     def spoken(self, word: Word) -> str:
         """A word as it stands in its text."""

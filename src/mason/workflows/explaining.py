@@ -28,7 +28,7 @@ def explain(
     model: Model | str | Path,
     *given: str,
     methods: Sequence[str] = (DEFAULT_METHOD,),
-    label: str | None = None,
+    why: str | None = None,
 ) -> list[Picture]:
     """Explain the answer to one text, once by each method.
 
@@ -36,14 +36,13 @@ def explain(
         model: A model, or a name as for ``mason.load``.
         given: What it reads: a text, a pair of texts, a question and its text.
         methods: Names of ``mason.explanation.METHODS``.
-        label: What to explain; None: the model's answer.
+        why: What to explain: a label, or a word of what it says; None: its answer.
 
     Raises:
         MasonError: The model cannot be read or explained, or cannot read this.
     """
     ready = model if isinstance(model, Model) else load(model)
-    named = {} if label is None else {"label": label}
-    return Explainer(ready.network)(ready.subject(*given, **named), methods)
+    return Explainer(ready.network)(ready.subject(*given, why=why), methods)
 
 
 def explain_table(

@@ -1,14 +1,14 @@
 """A model as a user holds it: network, tokenizer and the contract between them."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from mason.errors import SettingsError
-from mason.explanation import DEFAULT_METHOD, Explainer, Picture, Subject, words_of
+from mason.explanation import DEFAULT_METHOD, Explainer, Picture, Subject
 from mason.models.adapters import (
     Bits,
     activate,
@@ -23,7 +23,7 @@ from mason.models.peft import add_adapter
 from mason.models.peft_writing import write_adapter
 from mason.models.transformer import Transformer
 from mason.sources import find_model
-from mason.text import Encoding, InputContract, Tokenizer, save_contract
+from mason.text import InputContract, Tokenizer, save_contract
 
 if TYPE_CHECKING:
     from mason.export.writing import Exported
@@ -145,28 +145,6 @@ class Model(ABC):
             MasonError: See ``subject``; or there is no such method.
         """
         return Explainer(self.network)(self.subject(*given, **options), [method])[0]
-
-    def _read_words(
-        self, texts: Sequence[str], encoding: Encoding, typed: bool = False
-    ) -> dict[str, Any]:
-        """What every subject has: the text as tokens and words."""
-        words, word_of = words_of(texts, encoding)
-        return {
-            "network": self.network,
-            "texts": tuple(texts),
-            "tokens": tuple(encoding.ids),
-            "token_types": tuple(encoding.type_ids) if typed else None,
-            "words": words,
-            "word_of": word_of,
-            "blank": self._blank,
-        }
-
-    @property
-    def _blank(self) -> int:
-        """The token that says least: what hides a word where there is such a token."""
-        special = self.tokenizer.special
-        known = (special.mask, special.unk, special.pad, special.eos, special.bos)
-        return next((token for token in known if token is not None), 0)
 
     def facts(self) -> dict[str, Any]:
         """What training learned beside the weights."""

@@ -57,13 +57,13 @@ class TextReader(Model, Generic[A]):
     def answers(self, texts: Sequence[str], pairs: Sequence[str] | None) -> list[A]:
         """One for each text, of which there is at least one."""
 
-    def subject(self, text: str, pair: str | None = None, *, label: str | None = None) -> Subject:
+    def subject(self, text: str, pair: str | None = None, *, why: str | None = None) -> Subject:
         """The answer to a text, or that of its labels which is asked for.
 
         Args:
             text: What is read.
             pair: The second text of a pair.
-            label: What to explain; None: the model's answer.
+            why: The label to explain; None: the model's answer.
 
         Raises:
             MasonError: There is no such label; or see ``encode``.
@@ -73,17 +73,24 @@ class TextReader(Model, Generic[A]):
         (encoding,) = self.tokenizer.encode(
             texts[:1], None if pair is None else texts[1:], max_tokens=self.max_tokens
         )
-        if label is not None and label not in self.labels:
+        if why is not None and why not in self.labels:
             raise SettingsError(
                 "{label!r} is not one of the model's labels ({labels}).",
-                label=label,
+                label=why,
                 labels=", ".join(self.labels),
             )
-        answer = label if label is not None else self._told(text, pair)
+        answer = why if why is not None else self._told(text, pair)
         index = self.labels.index(answer) if answer in self.labels else 0
         typed = self.network.spec.input_stack.embedding.num_token_types > 1 and pair is not None
-        read = self._read_words(texts, encoding, typed)
-        return Subject(**read, answer=answer, number=self.number(index))
+        return Subject.of(
+            self.network,
+            self.tokenizer,
+            texts,
+            encoding,
+            number=self.number(index),
+            answer=answer,
+            token_types=typed,
+        )
 
     def _told(self, text: str, pair: str | None) -> str:
         """The answer as one of the labels."""

@@ -13,14 +13,14 @@ from mason.explanation.methods.method import Method, Weighed
 from mason.explanation.subjects import Subject, Weights, pack, read
 from mason.tasks.classification import PASS
 
-_FEWEST, _MOST = 32, 512
+_FEWEST, _MOST = 32, 256
 _EXACT = 0.01
 """Incompleteness that more steps are taken to stay under."""
 
 
 def gradient_x_input(subject: Subject) -> Weighed:
     """Each token's vector times the gradient there (Shrikumar et al. 2016), summed by word."""
-    vectors = _table(subject)(_tokens(subject))
+    vectors = token_vectors(subject)
     gradient = _gradients(subject, vectors[None])[0]
     return Weighed(subject.of_words(_summed(gradient * vectors)))
 
@@ -36,8 +36,7 @@ def integrated_gradients(subject: Subject, most: int = _MOST) -> Weighed:
     """
     blank = subject.blanked(np.zeros((1, len(subject.words)), dtype=bool))[0]
     full, bare = read([subject, blank])
-    table = _table(subject)
-    start, end = table(_tokens(blank)), table(_tokens(subject))
+    start, end = token_vectors(blank), token_vectors(subject)
     steps = min(_FEWEST, most)
     while True:
         told = integrate(subject, start, end, steps)
@@ -89,8 +88,12 @@ def _table(subject: Subject) -> nn.Embedding:
     return table
 
 
-def _tokens(subject: Subject) -> Tensor:
-    return torch.tensor(subject.tokens, device=_table(subject).weight.device)
+@torch.no_grad()
+def token_vectors(subject: Subject) -> Float[Tensor, "T D"]:
+    """The vector of each token, as its table holds it."""
+    table = _table(subject)
+    found: Tensor = table(torch.tensor(subject.tokens, device=table.weight.device))
+    return found
 
 
 def _as(like: Tensor, numbers: Any) -> Tensor:
