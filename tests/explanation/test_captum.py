@@ -123,6 +123,7 @@ def test_occlusion(pair: Pair) -> None:
 @pytest.mark.parametrize("name", ["shap", "lime"])
 def test_on_a_sum_of_words_every_method_finds_its_terms(name: str, pair: Pair) -> None:
     """Where words do not meet, a word's weight is what it adds."""
+
     class Sum:
         probable = False
 

@@ -95,7 +95,8 @@ def sentence(told: Trust) -> str:
             share=told.incompleteness,
         )
     return say(
-        "Withheld: shuffled weights give nearly the same picture (rank correlation {likeness:.2f}).",
+        "Withheld: shuffled weights give nearly the same picture (rank correlation "
+        "{likeness:.2f}).",
         likeness=told.likeness,
     )
 

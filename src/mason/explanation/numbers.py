@@ -49,7 +49,9 @@ class ClassOdds:
 
     def __call__(self, network: Transformer, packed: Packed, rows: Tensor) -> Tensor:
         """See ``Number``."""
-        return log_odds(head_logits(network, self.head, packed).float() / self.temperature, self.index)
+        return log_odds(
+            head_logits(network, self.head, packed).float() / self.temperature, self.index
+        )
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,8 @@ class Subject:
         """Numbers of the tokens, summed over each word's."""
         numbers = np.asarray(self.word_of)
         inside = numbers >= 0
-        return np.bincount(numbers[inside], tokens[inside], minlength=len(self.words))
+        summed = np.bincount(numbers[inside], tokens[inside], minlength=len(self.words))
+        return summed.astype(np.float64)
 
     def blanked(self, kept: Kept) -> list["Subject"]:
         """Variants of the same length: a blank stands for each token of a word that goes."""

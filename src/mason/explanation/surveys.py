@@ -59,8 +59,11 @@ def _of(pictures: Sequence[Picture]) -> Survey:
         len(pictures),
         sum(p.shown for p in pictures),
         dict(Counter(str(p.trust.failed) for p in pictures if not p.shown)),
-        *(_mean(judged, name) for name in ("comprehensiveness", "sufficiency", "margin", "beaten")),
-        max(sums, default=None),
+        comprehensiveness=_mean(judged, "comprehensiveness"),
+        sufficiency=_mean(judged, "sufficiency"),
+        margin=_mean(judged, "margin"),
+        beaten=_mean(judged, "beaten"),
+        incompleteness=max(sums, default=None),
     )
 
 

@@ -20,9 +20,7 @@ class Word:
     part: int = 0
 
 
-def words_of(
-    texts: Sequence[str], encoding: Encoding
-) -> tuple[tuple[Word, ...], tuple[int, ...]]:
+def words_of(texts: Sequence[str], encoding: Encoding) -> tuple[tuple[Word, ...], tuple[int, ...]]:
     """The words of what a model read, and the word of each token.
 
     Words that share a token are one; those that were cut off are none.
@@ -32,9 +30,7 @@ def words_of(
         encoding: The tokens made of them.
     """
     places = [
-        Word(start, end, part)
-        for part, text in enumerate(texts)
-        for start, end in _split(text)
+        Word(start, end, part) for part, text in enumerate(texts) for start, end in _split(text)
     ]
     found: list[Word] = []
     numbers: list[int] = []

@@ -19,9 +19,9 @@ def explanations(results: Results) -> Part | None:
     return Part(
         say("What it looks at"),
         say(
-            "Words on blue spoke for the answer; those on orange, with a broken line, against it. A "
-            "picture is shown only if taking words away in its order changes the answer as it says, "
-            "and if shuffled weights do not give the same picture."
+            "Words on blue spoke for the answer; those on orange, with a broken line, against it. "
+            "A picture is shown only if taking words away in its order changes the answer as it "
+            "says, and if shuffled weights do not give the same picture."
         ),
         body,
     )

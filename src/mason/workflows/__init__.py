@@ -6,8 +6,8 @@ from mason.workflows.classifier import Classifier, Prediction
 from mason.workflows.comparing import Contest, Standing, compare
 from mason.workflows.embedder import Embedder
 from mason.workflows.evaluating import evaluate
-from mason.workflows.exporting import export
 from mason.workflows.explaining import explain, explain_table
+from mason.workflows.exporting import export
 from mason.workflows.fine_tuning import Run, train
 from mason.workflows.labeller import Labelled, Labeller
 from mason.workflows.loading import load

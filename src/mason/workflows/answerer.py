@@ -97,7 +97,9 @@ class Answerer(Model):
         asked = Question(question, context)
         answer = self.answers([asked])[0][0]
         if not answer.text or (why is not None and why != answer.text):
-            raise DataError("The model does not find that answer in the text, so nothing tells why.")
+            raise DataError(
+                "The model does not find that answer in the text, so nothing tells why."
+            )
         examples = self.encode([asked])
         window, begin, end = next(
             (i, begins[0], ends[-1])

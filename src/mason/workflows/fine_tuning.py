@@ -38,8 +38,8 @@ from mason.training.run_folder import Begun, RunFolder
 from mason.training.used_rows import training_used_rows
 from mason.workflows import jobs
 from mason.workflows import results as blocks
-from mason.workflows.explaining import explained_rows
 from mason.workflows.adapting import adapt, adapted_recipe
+from mason.workflows.explaining import explained_rows
 from mason.workflows.keeping import Kept, data_fingerprint, keep_run, model_fingerprint, watching
 from mason.workflows.model import Model
 from mason.workflows.needs import look_first

@@ -146,12 +146,20 @@ class Writer(Model):
             MasonError: The text is empty, or an encoder reads it.
         """
         if self.network.encoder is not None:
-            raise SettingsError("Load this model for its own task, such as translation, to explain.")
+            raise SettingsError(
+                "Load this model for its own task, such as translation, to explain."
+            )
         size = len(self.encode_prompt(text))
         if not size:
             raise DataError("The text is empty; give one with words.")
         found = self.tokenizer.encode([text])[0]
-        cut = Encoding(*(part[:size] for part in found[:4]), found.cut)
+        cut = Encoding(
+            found.ids[:size],
+            found.type_ids[:size],
+            found.spans[:size],
+            found.parts[:size],
+            found.cut,
+        )
         if why is not None:
             index = self.tokenizer.encode_ids([why], special=False)[0][0]
         else:

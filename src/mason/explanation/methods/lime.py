@@ -3,7 +3,7 @@
 import numpy as np
 
 from mason.explanation.methods.method import Method, Weighed
-from mason.explanation.subjects import Kept, Removals, Subject
+from mason.explanation.subjects import Kept, Removals, Subject, Weights
 
 _SAMPLES = 256
 _WIDTH = 0.25
@@ -18,7 +18,7 @@ def lime(subject: Subject) -> Weighed:
     told = Removals(subject)(kept)
     share = kept.mean(1)
     near = np.exp(-((1 - np.sqrt(share)) ** 2) / (2 * _WIDTH**2))
-    words = kept - np.average(kept, axis=0, weights=near)
+    words: Weights = kept - np.average(kept, axis=0, weights=near)
     rise = told - np.average(told, weights=near)
     gram = words.T @ (near[:, None] * words) + _PENALTY * np.eye(words.shape[1])
     return Weighed(np.linalg.solve(gram, words.T @ (near * rise)))
