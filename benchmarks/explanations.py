@@ -1,8 +1,9 @@
-"""Pictures of a TREC classifier: equal to captum's, whole, better than chance; broken ones withheld.
+"""Pictures of a TREC classifier: equal to captum's, whole, better than chance, or withheld.
 
-Ours reads packed tokens; captum reads transformers' copy of the same folder, padded on the right. The
-shown pictures are tested a second time by what had no part in showing them: other random orders, and
-words turned blank in place of words cut out. "Withheld" counts models broken on purpose.
+Ours reads packed tokens; captum reads transformers' copy of the same folder, padded on the
+right. The shown pictures are tested a second time by what had no part in showing them: other
+random orders, and words turned blank in place of words cut out. "Withheld" counts models broken
+on purpose.
 """
 
 import argparse

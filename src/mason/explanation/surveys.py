@@ -84,7 +84,7 @@ def is_skilled(right: ArrayLike, commonest: ArrayLike) -> bool:
         commonest: Whether the commonest label would have been, [rows].
     """
     ours, theirs = np.asarray(right, float), np.asarray(commonest, float)
-    return ours.mean() > theirs.mean() and mcnemar(theirs, ours, mid_p=True) < _SURE
+    return bool(ours.mean() > theirs.mean()) and mcnemar(theirs, ours, mid_p=True) < _SURE
 
 
 def as_block(pictures: Sequence[Picture]) -> dict[str, Any]:

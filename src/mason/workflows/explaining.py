@@ -21,6 +21,7 @@ from mason.workflows.preparing import data_settings, read_tables
 from mason.workflows.tasks import Task, find_task
 
 ROWS = 20
+_ROWS_OF_SKILL = 200
 _ROWS_OF_RUN, _SECONDS_OF_RUN = 3, 5.0
 
 
@@ -86,7 +87,7 @@ def explain_table(
     found = list(_pictures(task, ready, table, columns, rows, methods))
     if not found:
         raise DataError("{file} holds no row to explain.", file=table.path)
-    if task.skilled(ready, table, columns) is False:
+    if task.skilled(ready, _some(table, _ROWS_OF_SKILL), columns) is False:
         found = without_skill(found)
     results = blocks.header("explain", task.describe(ready, columns), ready, command)
     results["extras"] = {"explanations": as_block(found)}
@@ -108,7 +109,7 @@ def explained_rows(
         found.append(picture)
         if (time.monotonic() - started) * (1 + 1 / len(found)) > _SECONDS_OF_RUN:
             break
-    if task.skilled(model, table, columns) is False:
+    if task.skilled(model, _some(table, _ROWS_OF_SKILL), columns) is False:
         found = without_skill(found)
     return {"explanations": as_block(found)} if found else {}
 
@@ -122,8 +123,7 @@ def _pictures(
     methods: Sequence[str],
 ) -> Iterator[Picture]:
     """Of rows evenly over a table, the shortest text first."""
-    places = np.unique(np.linspace(0, max(len(table) - 1, 0), most).round().astype(int))
-    given = task.asked(model, table.take(places.tolist() if len(table) else []), columns)
+    given = task.asked(model, _some(table, most), columns)
     if given is None:
         raise SettingsError(
             "Answers of models for {task} cannot be explained word by word yet.", task=task.name
@@ -131,3 +131,10 @@ def _pictures(
     explainer = Explainer(model.network)
     for one in sorted(given, key=lambda texts: sum(map(len, texts))):
         yield from explainer(model.subject(*one), methods)
+
+
+def _some(table: Table, most: int) -> Table:
+    """Rows evenly over a table."""
+    if len(table) <= most:
+        return table
+    return table.take(np.linspace(0, len(table) - 1, most).round().astype(int).tolist())
