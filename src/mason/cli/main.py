@@ -78,6 +78,7 @@ def _commands() -> tuple[tuple[str, str], ...]:
         ("pretrain", say("learn a language model from text")),
         ("plan", say("say what a run would need: memory, time, disk")),
         ("resume", say("go on with a run that was stopped or killed")),
+        ("compress", say("find a smaller model that keeps its accuracy")),
         ("evaluate", say("measure a model on a table it has not seen")),
         ("compare", say("say whether one model is better than another, or by luck")),
         ("explain", say("show which words spoke for an answer, and whether to believe it")),

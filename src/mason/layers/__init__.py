@@ -14,6 +14,7 @@ from mason.layers.dropout import Dropout as Dropout
 from mason.layers.embeddings import Embedding as Embedding
 from mason.layers.feed_forward import FeedForward as FeedForward
 from mason.layers.int4 import Int4Linear as Int4Linear
+from mason.layers.int8 import ByteLinear as ByteLinear
 from mason.layers.int8 import Int8Embedding as Int8Embedding
 from mason.layers.int8 import Int8Linear as Int8Linear
 from mason.layers.int8 import hold_in_int8 as hold_in_int8

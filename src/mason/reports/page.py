@@ -84,6 +84,7 @@ def _kicker(results: Results) -> str:
         "pretrain": say("Pretraining report"),
         "evaluate": say("Evaluation report"),
         "explain": say("Explanations"),
+        "compress": say("Compression report"),
     }
     kind = kinds[results.kind]
     task = results.task.name if results.task else None

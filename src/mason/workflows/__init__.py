@@ -4,6 +4,7 @@ from mason.workflows.answerer import Answerer
 from mason.workflows.checking import check
 from mason.workflows.classifier import Classifier, Prediction
 from mason.workflows.comparing import Contest, Standing, compare
+from mason.workflows.compressing import compress
 from mason.workflows.embedder import Embedder
 from mason.workflows.evaluating import evaluate
 from mason.workflows.explaining import explain, explain_table
@@ -51,6 +52,7 @@ __all__ = [
     "Writer",
     "check",
     "compare",
+    "compress",
     "evaluate",
     "explain",
     "explain_table",

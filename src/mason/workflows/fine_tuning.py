@@ -16,6 +16,7 @@ from mason import language
 from mason.errors import RunError, RunStopped, SettingsError
 from mason.metrics import overfitting_verdict
 from mason.models.adapters import narrowed
+from mason.models.eight_bits import refuse_rounded
 from mason.models.files import write_json, writing_folder
 from mason.reports import write_card, write_report
 from mason.runtime import (
@@ -176,6 +177,7 @@ class Session:
     def _train(self, place: RunFolder | None) -> Run:
         prepared = self._prepare()
         model = self.ready or self._start(prepared, place)
+        refuse_rounded(model.network, model.source)
         self.task.heed(model, self.settings)
         prepared = self.task.restrict(model, prepared)
         self.task.adopt(model, prepared)
