@@ -89,6 +89,7 @@ def _commands() -> tuple[tuple[str, str], ...]:
         ("compress", say("find a smaller model that keeps its accuracy")),
         ("evaluate", say("measure a model on a table it has not seen")),
         ("compare", say("say whether one model is better than another, or by luck")),
+        ("explain", say("show which words spoke for an answer, and whether to believe it")),
         ("predict", say("label a text, a file, or standard input")),
         ("tag", say("tag the words of a text, a file, or standard input")),
         ("embed", say("turn texts into vectors")),

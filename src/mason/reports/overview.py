@@ -1,6 +1,7 @@
 """The first screen: the result in one sentence, and four verdicts in plain words."""
 
 from mason.language import say
+from mason.reports.explanations import explained
 from mason.reports.markup import Part, escape, sentences
 from mason.reports.numbers import count, decimal, magnitude, out_of, percent
 from mason.reports.schema import Data, Interval, Results, Scored, Training
@@ -28,6 +29,8 @@ def overview(results: Results) -> Part:
 def headline(results: Results) -> str:
     """The result in one sentence; also the page's title."""
     accuracy = _accuracy(results)
+    if results.kind == "explain" and (pictures := explained(results)):
+        return say("{shown} of {all} pictures can be believed", shown=pictures[0], all=pictures[1])
     if results.pretraining is not None:
         return say(
             "Guesses unseen text with a loss of {loss}; word counts alone give {unigram}",
@@ -156,6 +159,8 @@ def _icon(kind: str) -> str:
 
 
 def _score_card(results: Results) -> str:
+    if results.kind == "explain":
+        return ""
     main, scored = _main(results), results.evaluation
     question = say("How good is it?")
     learned = results.pretraining

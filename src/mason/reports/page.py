@@ -95,6 +95,7 @@ def _kicker(results: Results) -> str:
         "train": say("Training report"),
         "pretrain": say("Pretraining report"),
         "evaluate": say("Evaluation report"),
+        "explain": say("Explanations"),
         "compress": say("Compression report"),
     }
     kind = kinds[results.kind]

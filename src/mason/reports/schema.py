@@ -353,7 +353,7 @@ class Results(_Block):
     """All of ``results.json``."""
 
     version: Literal[1]
-    kind: Literal["train", "evaluate", "pretrain", "compress"]
+    kind: Literal["train", "evaluate", "pretrain", "compress", "explain"]
     created: str
     mason: str
     language: Literal["en", "zh"] = "en"

@@ -12,6 +12,7 @@ from mason.reports.compression import compression
 from mason.reports.confusion import confusion
 from mason.reports.cost import cost, model
 from mason.reports.data import data
+from mason.reports.explanations import explanations
 from mason.reports.learning import learning
 from mason.reports.markup import Part
 from mason.reports.mistakes import mistakes
@@ -42,6 +43,7 @@ SECTIONS = [
     Section("confusion", 20, confusion),
     Section("mistakes", 30, mistakes),
     Section("certainty", 40, certainty),
+    Section("explanations", 45, explanations),
     Section("learning", 50, learning),
     Section("samples", 55, samples),
     Section("data", 60, data),

@@ -7,6 +7,7 @@ from mason.workflows.comparing import Contest, Standing, compare
 from mason.workflows.compressing import compress
 from mason.workflows.embedder import Embedder
 from mason.workflows.evaluating import evaluate
+from mason.workflows.explaining import explain, explain_table
 from mason.workflows.exporting import export
 from mason.workflows.fine_tuning import Run, train
 from mason.workflows.labeller import Labelled, Labeller
@@ -53,6 +54,8 @@ __all__ = [
     "compare",
     "compress",
     "evaluate",
+    "explain",
+    "explain_table",
     "export",
     "extend_vocabulary",
     "load",

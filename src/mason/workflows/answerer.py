@@ -5,7 +5,11 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, overload
 
 from mason.data.questions import Question
+from mason.errors import DataError
+from mason.explanation import Subject
+from mason.explanation.numbers import SpanOdds
 from mason.tasks.answering import (
+    HEAD,
     MAX_ANSWER,
     NBEST,
     Answer,
@@ -15,6 +19,8 @@ from mason.tasks.answering import (
     examples_of,
     find_answers,
 )
+from mason.tasks.windows import Frame
+from mason.text import Encoding
 from mason.workflows.model import Model
 
 
@@ -76,6 +82,54 @@ class Answerer(Model):
             return self.predict([questions], [str(contexts)])[0]
         asked = [Question(q, c) for q, c in zip(questions, contexts, strict=True)]
         return [best[0] for best in self.answers(asked)] if asked else []
+
+    def subject(self, question: str, context: str, *, why: str | None = None) -> Subject:
+        """Where the answer to a question begins and ends in a text.
+
+        Args:
+            question: What is asked.
+            context: The text.
+            why: Nothing but the answer is explained.
+
+        Raises:
+            DataError: The text holds no answer, or ``why`` is another.
+        """
+        asked = Question(question, context)
+        answer = self.answers([asked])[0][0]
+        if not answer.text or (why is not None and why != answer.text):
+            raise DataError(
+                "The model does not find that answer in the text, so nothing tells why."
+            )
+        examples = self.encode([asked])
+        window, begin, end = next(
+            (i, begins[0], ends[-1])
+            for i, places in enumerate(examples.places)
+            if (begins := [n for n, span in enumerate(places) if span[0] == answer.start])
+            and (ends := [n for n, span in enumerate(places) if span[1] == answer.end])
+        )
+        first = examples.firsts[window]
+        return Subject.of(
+            self.network,
+            self.tokenizer,
+            [question, context],
+            self._spelled(asked, examples, window),
+            number=SpanOdds(HEAD),
+            answer=answer.text,
+            token_types=examples.token_types is not None,
+            asked=(first + begin, first + end),
+        )
+
+    def _spelled(self, asked: Question, examples: Examples, window: int) -> Encoding:
+        """The tokens of a window with their places in the question and in the text."""
+        tokens, first = list(examples.tokens[window]), examples.firsts[window]
+        spans, parts = [(0, 0)] * len(tokens), [-1] * len(tokens)
+        (read,) = self.tokenizer.encode([asked.question], special=False)
+        before = len(Frame.of(self.tokenizer, pair=True).before)
+        for start, found, part in ((before, read.spans, 0), (first, examples.places[window], 1)):
+            for token, span in enumerate(found[: first - start] if part == 0 else found, start):
+                spans[token], parts[token] = span, part
+        types = examples.token_types
+        return Encoding(tokens, list(types[window]) if types else [], spans, parts, False)
 
     def facts(self) -> dict[str, Any]:
         """The longest answer and the threshold."""

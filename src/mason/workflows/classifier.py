@@ -6,7 +6,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from mason.tasks.classification import predict_logits
+from mason.explanation.numbers import ClassOdds, Number
+from mason.tasks.classification import HEAD, predict_logits
 from mason.workflows.text_reader import TextReader
 
 
@@ -49,6 +50,13 @@ class Classifier(TextReader[Prediction]):
     def answers(self, texts: Sequence[str], pairs: Sequence[str] | None) -> list[Prediction]:
         """The label of each."""
         return [self._read(row) for row in self.probabilities(texts, pairs)]
+
+    def number(self, index: int) -> Number:
+        """Calibrated log-odds of a label."""
+        return ClassOdds(HEAD, index, self.temperature)
+
+    def _told(self, text: str, pair: str | None) -> str:
+        return self.answers([text], None if pair is None else [pair])[0].label
 
     def _read(self, row: np.ndarray) -> Prediction:
         best = int(row.argmax())

@@ -40,6 +40,7 @@ from mason.training.used_rows import training_used_rows
 from mason.workflows import jobs
 from mason.workflows import results as blocks
 from mason.workflows.adapting import adapt, adapted_recipe
+from mason.workflows.explaining import explained_rows
 from mason.workflows.keeping import Kept, data_fingerprint, keep_run, model_fingerprint, watching
 from mason.workflows.model import Model
 from mason.workflows.needs import look_first
@@ -358,6 +359,7 @@ class Session:
             lambda rows: self.task.answer(model, rows, columns),
             tokens / busy,
         )
+        results["extras"] = explained_rows(self.task, model, sample, columns)
         results["cost"]["forecast_memory_bytes"] = self.forecast
         results["recipe"] = {
             "settings": self.settings.model_dump(exclude_none=True),

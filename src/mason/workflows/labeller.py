@@ -6,7 +6,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from mason.tasks.classification import predict_logits
+from mason.explanation.numbers import Number, Output
+from mason.tasks.classification import HEAD, predict_logits
 from mason.workflows.text_reader import TextReader
 
 
@@ -44,6 +45,13 @@ class Labeller(TextReader[Labelled]):
     def answers(self, texts: Sequence[str], pairs: Sequence[str] | None) -> list[Labelled]:
         """The labels of each, the likeliest first."""
         return [self._read(row) for row in self.probabilities(texts, pairs)]
+
+    def number(self, index: int) -> Number:
+        """Log-odds of a label."""
+        return Output(HEAD, index, probable=True)
+
+    def _told(self, text: str, pair: str | None) -> str:
+        return next(iter(self.answers([text], None if pair is None else [pair])[0].probabilities))
 
     def _read(self, row: np.ndarray) -> Labelled:
         each = {self.labels[i]: float(row[i]) for i in np.argsort(-row, kind="stable")}

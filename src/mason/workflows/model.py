@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from mason.errors import SettingsError
+from mason.explanation import DEFAULT_METHOD, Explainer, Picture, Subject
 from mason.models.adapters import (
     Bits,
     activate,
@@ -118,6 +120,31 @@ class Model(ABC):
     @abstractmethod
     def predict(self, *given: Any, **options: Any) -> Any:
         """The answer to what a user gives, or a list of them for a list."""
+
+    def subject(self, *given: Any, **options: Any) -> Subject:
+        """What there is to explain of the answer to what a user gives.
+
+        Raises:
+            MasonError: The task has no such number, or the model cannot read what is given.
+        """
+        raise SettingsError(
+            "Answers of models for {task} cannot be explained word by word yet.", task=self.task
+        )
+
+    def explain(self, *given: Any, method: str = DEFAULT_METHOD, **options: Any) -> Picture:
+        """Which words of a text spoke for the model's answer, and whether to believe it.
+
+        A picture that fails a check holds no words; ``Picture.withheld`` says why.
+
+        Args:
+            given: As for ``predict``: a text, a pair, a question and its text.
+            method: One of ``mason.explanation.METHODS``.
+            options: See ``subject``.
+
+        Raises:
+            MasonError: See ``subject``; or there is no such method.
+        """
+        return Explainer(self.network)(self.subject(*given, **options), [method])[0]
 
     def facts(self) -> dict[str, Any]:
         """What training learned beside the weights."""

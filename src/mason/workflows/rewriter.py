@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, overload
 
-from mason.errors import TokenizerError
+from mason.errors import DataError, SettingsError, TokenizerError
+from mason.explanation import Subject
+from mason.explanation.numbers import WrittenOdds
 from mason.generation import Sampling, generate
 from mason.tasks.classification import reading_passes
-from mason.tasks.text_to_text import Exchanges
+from mason.tasks.text_to_text import HEAD, Exchanges
 from mason.workflows.model import Model
 
 _PASS = 8192
@@ -117,6 +119,39 @@ class Rewriter(Model):
             num_drafts=self.DRAFTS if self.num_beams == 1 else 0,
         )
         return [answer.tokens for answer in generate(self.network, sources, sampling)]
+
+    def subject(self, text: str, *, why: str | None = None) -> Subject:
+        """A token that is written for a text, what was written before it given.
+
+        Args:
+            text: What is read.
+            why: Of what is written: the token that completes it is explained; None: the first.
+
+        Raises:
+            MasonError: No encoder reads the text, or this is not written.
+        """
+        if not self.encodes:
+            raise SettingsError(
+                "What a lone decoder writes for a text cannot be explained by its words yet; load "
+                "it with task generation to see what made its next token."
+            )
+        (encoding,) = self.tokenizer.encode([text], max_tokens=self.max_tokens)
+        (written,) = self._write([encoding.ids])
+        spelled = [self.tokenizer.decode(written[: i + 1]) for i in range(len(written))]
+        place = next((i for i, told in enumerate(spelled) if why is None or why in told), None)
+        if place is None:
+            raise DataError(
+                "{word!r} is not in what the model writes: {text}", word=why, text=spelled[-1:]
+            )
+        start = self.network.spec.special.decoder_start
+        return Subject.of(
+            self.network,
+            self.tokenizer,
+            [text],
+            encoding,
+            number=WrittenOdds(HEAD, (start or 0, *written[:place]), written[place]),
+            answer=why or self.tokenizer.decode([written[place]]),
+        )
 
     def facts(self) -> dict[str, Any]:
         """What it needs to write as it learned to."""

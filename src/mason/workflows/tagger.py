@@ -7,8 +7,13 @@ from typing import Any, ClassVar, overload
 
 import numpy as np
 
+from mason.errors import DataError
+from mason.explanation import Subject
+from mason.explanation.numbers import RowOdds
 from mason.metrics.entities import is_of_entities, name_entities
-from mason.tasks.tagging import Examples, examples_of, predict_logits, spelled
+from mason.tasks.tagging import HEAD, Examples, examples_of, predict_logits, spelled
+from mason.tasks.windows import Frame
+from mason.text import Encoding
 from mason.text.splitting import Unit, split_words
 from mason.workflows.model import Model
 
@@ -124,6 +129,50 @@ class Tagger(Model):
             )
             for text, places in cut
         ]
+
+    def subject(self, text: str, *, why: str | None = None) -> Subject:
+        """The tag of one word of a text.
+
+        Args:
+            text: What is read.
+            why: The word; None: the first whose tag is not the text's commonest.
+
+        Raises:
+            DataError: The text has no words, or not this one.
+        """
+        tagged = self.predict(text)
+        tags = tagged.tags
+        rare = (i for i, tag in enumerate(tags) if tag != max(tags, key=tags.count))
+        named = (i for i, word in enumerate(tagged.words) if word.word == why)
+        chosen = next(rare, 0) if why is None else next(named, None)
+        if chosen is None or not tags:
+            raise DataError("The text has no word {word!r}; name one that it has.", word=why or "")
+        examples = self.encode([[word.word for word in tagged.words]])
+        window = next(i for i, words in enumerate(examples.words) if chosen in words)
+        return Subject.of(
+            self.network,
+            self.tokenizer,
+            [text],
+            self._spelled(examples, window, [(word.start, word.end) for word in tagged.words]),
+            number=RowOdds(HEAD, self.labels.index(tags[chosen]), self.temperature),
+            answer=f"{tagged.words[chosen].word}/{tags[chosen]}",
+            asked=(examples.rows[window][list(examples.words[window]).index(chosen)],),
+        )
+
+    def _spelled(
+        self, examples: Examples, window: int, places: Sequence[tuple[int, int]]
+    ) -> Encoding:
+        """The tokens of a window with the places of their words."""
+        frame, tokens = Frame.of(self.tokenizer), list(examples.tokens[window])
+        spans, parts = [(0, 0)] * len(tokens), [-1] * len(tokens)
+        last = self.network.spec.topology == "decoder"  # a word's last piece stands for it
+        rows = list(examples.rows[window])
+        ends = [len(frame.before) - 1, *rows] if last else [*rows, len(tokens) - len(frame.after)]
+        for i, word in enumerate(examples.words[window]):
+            mine = range(ends[i] + 1, ends[i + 1] + 1) if last else range(ends[i], ends[i + 1])
+            for token in mine:
+                spans[token], parts[token] = places[word], 0
+        return Encoding(tokens, [0] * len(tokens), spans, parts, False)
 
     def _cut(self, given: str | Sequence[str]) -> tuple[str, list[tuple[int, int]]]:
         """A text and the places of its words."""

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, overload
 
-from mason.errors import DataError
+from mason.errors import DataError, SettingsError
+from mason.explanation import Subject
+from mason.explanation.numbers import Number
 from mason.tasks.classification import Examples
 from mason.workflows.model import Model
 
@@ -54,6 +56,50 @@ class TextReader(Model, Generic[A]):
     @abstractmethod
     def answers(self, texts: Sequence[str], pairs: Sequence[str] | None) -> list[A]:
         """One for each text, of which there is at least one."""
+
+    def subject(self, text: str, pair: str | None = None, *, why: str | None = None) -> Subject:
+        """The answer to a text, or that of its labels which is asked for.
+
+        Args:
+            text: What is read.
+            pair: The second text of a pair.
+            why: The label to explain; None: the model's answer.
+
+        Raises:
+            MasonError: There is no such label; or see ``encode``.
+        """
+        self.check_pairs(pair is not None)
+        texts = [text] if pair is None else [text, pair]
+        (encoding,) = self.tokenizer.encode(
+            texts[:1], None if pair is None else texts[1:], max_tokens=self.max_tokens
+        )
+        if why is not None and why not in self.labels:
+            raise SettingsError(
+                "{label!r} is not one of the model's labels ({labels}).",
+                label=why,
+                labels=", ".join(self.labels),
+            )
+        answer = why if why is not None else self._told(text, pair)
+        index = self.labels.index(answer) if answer in self.labels else 0
+        typed = self.network.spec.input_stack.embedding.num_token_types > 1 and pair is not None
+        return Subject.of(
+            self.network,
+            self.tokenizer,
+            texts,
+            encoding,
+            number=self.number(index),
+            answer=answer,
+            token_types=typed,
+        )
+
+    def _told(self, text: str, pair: str | None) -> str:
+        """The answer as one of the labels."""
+        (answer,) = self.answers([text], None if pair is None else [pair])
+        return str(answer)
+
+    @abstractmethod
+    def number(self, index: int) -> Number:
+        """The number of the outputs that says how much the text is of a label."""
 
     def num_tokens(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> list[int]:
         """Tokens of each text, or pair of texts, before it is cut."""

@@ -7,13 +7,17 @@ from typing import Any, ClassVar, Literal, overload
 
 import torch
 
-from mason.errors import CheckpointError
+from mason.errors import CheckpointError, DataError, SettingsError
+from mason.explanation import Subject
+from mason.explanation.numbers import RowOdds
 from mason.generation import Constraint as Constraint
 from mason.generation import Generated as Generated
 from mason.generation import Sampling as Sampling
 from mason.generation import generate, stream
 from mason.layers import hold_in_int8
-from mason.models.transformer import Transformer
+from mason.models.packed import Packed
+from mason.models.transformer import Transformer, device_of
+from mason.text import Encoding
 from mason.text.chat import Message, chat_ids
 from mason.text.infilling import infill_ids
 from mason.workflows.model import Model
@@ -130,6 +134,48 @@ class Writer(Model):
     ) -> Iterator[str]:
         """What ``reply`` writes, piece by piece."""
         return self._stream(chat_ids(self.tokenizer, messages), sampling, draft)
+
+    def subject(self, text: str, *, why: str | None = None) -> Subject:
+        """The token that comes next after a text.
+
+        Args:
+            text: What is read.
+            why: What to explain in its place: the first token of this; None: the likeliest.
+
+        Raises:
+            MasonError: The text is empty, or an encoder reads it.
+        """
+        if self.network.encoder is not None:
+            raise SettingsError(
+                "Load this model for its own task, such as translation, to explain."
+            )
+        size = len(self.encode_prompt(text))
+        if not size:
+            raise DataError("The text is empty; give one with words.")
+        found = self.tokenizer.encode([text])[0]
+        cut = Encoding(
+            found.ids[:size],
+            found.type_ids[:size],
+            found.spans[:size],
+            found.parts[:size],
+            found.cut,
+        )
+        if why is not None:
+            index = self.tokenizer.encode_ids([why], special=False)[0][0]
+        else:
+            with torch.no_grad():
+                packed = Packed.of([cut.ids], device=device_of(self.network))
+                logits = self.network.logits(HEAD, packed, at=packed.layout.last)
+            index = int(logits[0].argmax())
+        return Subject.of(
+            self.network,
+            self.tokenizer,
+            [text],
+            cut,
+            number=RowOdds(HEAD, index),
+            answer=self.tokenizer.decode([index]),
+            asked=(size - 1,),
+        )
 
     def _write(
         self, prompts: list[list[int]], sampling: Sampling, draft: "Writer | None"

@@ -17,6 +17,7 @@ from mason.data.tables import Table
 from mason.data.token_cache import TokenCache, fingerprint
 from mason.errors import CheckpointError, DataError, SettingsError
 from mason.evaluation import baselines, judge
+from mason.explanation import is_skilled
 from mason.metrics import fit_temperature, scores
 from mason.settings import DataSettings
 from mason.sources import cache_folder
@@ -36,7 +37,7 @@ from mason.workflows.model import FACTS_FILE
 from mason.workflows.needs import Held
 from mason.workflows.opening import Chosen, Opened, open_model
 from mason.workflows.preparing import Prepared, columns_of, texts_of
-from mason.workflows.tasks.readers import fit_if_fresh
+from mason.workflows.tasks.readers import fit_if_fresh, rows_of
 from mason.workflows.tasks.task import Block, RowScores, Task
 
 
@@ -179,6 +180,21 @@ class Classification(Task[Classifier, Examples]):
         said = [answer.label for answer in self.answer(model, table, columns)]
         right = [a == str(b) for a, b in zip(said, table.texts(columns.label), strict=True)]
         return RowScores("accuracy", [float(value) for value in right], range(len(table)))
+
+    def asked(
+        self, model: Classifier, table: Table, columns: Columns
+    ) -> list[tuple[Any, ...]] | None:
+        """A text, or a pair of texts, a row."""
+        return rows_of(table, columns)
+
+    def skilled(self, model: Classifier, table: Table, columns: Columns) -> bool | None:
+        """By the rows' labels, beside the commonest of them."""
+        if columns.label is None or not len(table):
+            return None
+        labels = [str(label) for label in table.texts(columns.label)]
+        commonest = max(sorted(set(labels)), key=labels.count)
+        right = self.each(model, table, columns).values
+        return is_skilled(right, [label == commonest for label in labels])
 
     def describe(self, model: Classifier, columns: Columns) -> Block:
         """Columns and labels."""

@@ -244,6 +244,14 @@ class Task(ABC, Generic[M, E]):
             task=self.name,
         )
 
+    def asked(self, model: M, table: Table, columns: Columns) -> list[tuple[Any, ...]] | None:
+        """What ``model.subject`` is given for each row; None: its answers are not explained."""
+        return None
+
+    def skilled(self, model: M, table: Table, columns: Columns) -> bool | None:
+        """Whether the model is surely better than one answer for all; None: nobody can say."""
+        return None
+
     @abstractmethod
     def describe(self, model: M, columns: Columns) -> Block:
         """The block ``task`` of ``results.json``, its name left out."""
