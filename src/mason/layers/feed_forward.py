@@ -58,7 +58,7 @@ class _Gate(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> Tensor:
         (wide,), (grad,) = ctx.saved_tensors, grads
         gate, up = wide.chunk(2, -1)
-        slopes = wide.new_empty(wide.shape)
+        slopes: Tensor = wide.new_empty(wide.shape)
         of_gate, of_up = slopes.chunk(2, -1)
         torch.mul(grad, nn.functional.silu(gate), out=of_up)
         of_gate.copy_(torch.ops.aten.silu_backward(grad * up, gate))
