@@ -80,6 +80,8 @@ def _commands() -> tuple[tuple[str, str], ...]:
         ("resume", say("go on with a run that was stopped or killed")),
         ("evaluate", say("measure a model on a table it has not seen")),
         ("compare", say("say whether one model is better than another, or by luck")),
+        ("attack", say("change the texts a classifier reads until it errs")),
+        ("harden", say("give a classifier defences, with their price and their gain")),
         ("predict", say("label a text, a file, or standard input")),
         ("tag", say("tag the words of a text, a file, or standard input")),
         ("embed", say("turn texts into vectors")),

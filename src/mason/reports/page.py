@@ -83,6 +83,8 @@ def _kicker(results: Results) -> str:
         "train": say("Training report"),
         "pretrain": say("Pretraining report"),
         "evaluate": say("Evaluation report"),
+        "attack": say("Attack report"),
+        "harden": say("Hardening report"),
     }
     kind = kinds[results.kind]
     task = results.task.name if results.task else None

@@ -13,6 +13,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from mason.reports.security_block import Security
+
 VERSION = 1
 
 
@@ -351,7 +353,7 @@ class Results(_Block):
     """All of ``results.json``."""
 
     version: Literal[1]
-    kind: Literal["train", "evaluate", "pretrain"]
+    kind: Literal["train", "evaluate", "pretrain", "attack", "harden"]
     created: str
     mason: str
     language: Literal["en", "zh"] = "en"
@@ -363,6 +365,7 @@ class Results(_Block):
     training: Training | None = None
     evaluation: Scored | None = None
     pretraining: Pretraining | None = None
+    security: Security | None = None
     cost: Cost | None = None
     recipe: dict[str, Any] | None = None
     command: str | None = None

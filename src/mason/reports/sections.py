@@ -7,10 +7,12 @@ where its block is missing), and one line here.
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from mason.reports.attacks import attacks
 from mason.reports.certainty import certainty
 from mason.reports.confusion import confusion
 from mason.reports.cost import cost, model
 from mason.reports.data import data
+from mason.reports.defences import defences
 from mason.reports.learning import learning
 from mason.reports.markup import Part
 from mason.reports.mistakes import mistakes
@@ -40,6 +42,8 @@ SECTIONS = [
     Section("confusion", 20, confusion),
     Section("mistakes", 30, mistakes),
     Section("certainty", 40, certainty),
+    Section("attacks", 44, attacks),
+    Section("defences", 46, defences),
     Section("learning", 50, learning),
     Section("samples", 55, samples),
     Section("data", 60, data),

@@ -1,12 +1,14 @@
 """One short function for each verb: where everything meets."""
 
 from mason.workflows.answerer import Answerer
+from mason.workflows.attacking import attack
 from mason.workflows.checking import check
 from mason.workflows.classifier import Classifier, Prediction
 from mason.workflows.comparing import Contest, Standing, compare
 from mason.workflows.embedder import Embedder
 from mason.workflows.evaluating import evaluate
 from mason.workflows.fine_tuning import Run, train
+from mason.workflows.hardening import harden
 from mason.workflows.labeller import Labelled, Labeller
 from mason.workflows.loading import load
 from mason.workflows.marking import Sample, show_row
@@ -45,10 +47,12 @@ __all__ = [
     "Tagger",
     "Talker",
     "Writer",
+    "attack",
     "check",
     "compare",
     "evaluate",
     "extend_vocabulary",
+    "harden",
     "load",
     "make_tokenizer",
     "plan",
