@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from mason.cli import options
 from mason.cli.attack import Attacked, Encoder, Rows, Seed
-from mason.cli.overrides import overrides_of
+from mason.cli.overrides import read_overrides
 from mason.cli.terminal import console, notice
 from mason.language import say
 
@@ -61,7 +61,7 @@ def harden(
         label=label,
         notice=notice,
         command=shlex.join(["mason", *sys.argv[1:]]),
-        **overrides_of(settings),
+        **read_overrides(settings),
     )
     for defence in made.results["security"]["defences"]:
         _show(defence)

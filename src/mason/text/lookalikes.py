@@ -29,8 +29,8 @@ _SCRIPT_OF = {
     "greek": re.compile("[\u0370-\u03ff]"),
     "armenian": re.compile("[\u0530-\u058f]"),
     "cherokee": re.compile("[\u13a0-\u13ff]"),
-    "other": re.compile("[\u0590-\u0fff\u3041-\u30fa\u3400-\u9fff\uac00-\ud7af]"),
 }
+_WIDE = re.compile("[\u3041-\u30fa\u3400-\u9fff\uac00-\ud7af]")
 _DRESSED = re.compile(
     "[\u2100-\u2138\u2160-\u217f\u24b6-\u24e9\uff21-\uff3a\uff41-\uff5a"
     "\U0001d400-\U0001d7cb\U0001f130-\U0001f149]"
@@ -39,7 +39,7 @@ _DRESSED = re.compile(
 _FOREIGN = re.compile(
     "[\u0250-\u02af\u0370-\u058f\u13a0-\u13ff\u1d00-\u1d7f\ua730-\ua7ff\u01bf]|" + _DRESSED.pattern
 )
-_WORD = re.compile(r"(?:[^\W\d_]|[\u24b6-\u24e9\U0001f130-\U0001f149])+")
+_WORD = re.compile(r"[^\W\d_]+")
 _NAMED_ALONE = frozenset("αγινρσυ")
 """Greek letters that science writes alone."""
 _PLAIN_WORDS = 12
@@ -75,7 +75,12 @@ def as_meant(text: str) -> str:
         return text
     home = _home(text)
     if home == "latin":
-        return _WORD.sub(lambda found: _latin(found.group()), text)
+        # Where a foreign letter poses as none of ours, another language is quoted.
+        quoted = any(_is_foreign(c) and c not in lookalikes() for c in text)
+        posing = _exact() if quoted else frozenset(lookalikes())
+        # Fullwidth letters are at home in Chinese and Japanese.
+        bare = text if _WIDE.search(text) else "".join(map(_undressed, text))
+        return _WORD.sub(lambda found: _latin(found.group(), posing), bare)
     if home == "cyrillic":
         return _WORD.sub(lambda found: _cyrillic(found.group()), text)
     return text
@@ -88,21 +93,25 @@ def _home(text: str) -> str:
         script: sum(letter not in exact for letter in pattern.findall(text))
         for script, pattern in _SCRIPT_OF.items()
     }
-    told["latin"] += len(_DRESSED.findall(text)) if not told["other"] else 0
+    told["latin"] += len(_DRESSED.findall(text))
     if not any(told.values()):
         return "latin" if sum(letter in exact for letter in text) >= _PLAIN_WORDS else ""
     return max(told, key=lambda script: told[script])
 
 
-def _latin(word: str) -> str:
+def _is_foreign(letter: str) -> bool:
+    return any(
+        pattern.match(letter) for script, pattern in _SCRIPT_OF.items() if script != "latin"
+    )
+
+
+def _latin(word: str, posing: frozenset[str]) -> str:
     if word.isascii():
         return word
-    bare = "".join(map(_undressed, word))
-    mixed = _SCRIPT_OF["latin"].search(bare) is not None
-    alone = len(bare) == 1 and bare in _NAMED_ALONE
-    if not mixed and (alone or not _exact().issuperset(bare)):
-        return bare
-    return "".join(lookalikes().get(letter, letter) for letter in bare)
+    mixed = _SCRIPT_OF["latin"].search(word) is not None
+    if not mixed and (word in _NAMED_ALONE or not posing.issuperset(word)):
+        return word
+    return "".join(lookalikes().get(letter, letter) for letter in word)
 
 
 def _undressed(letter: str) -> str:
