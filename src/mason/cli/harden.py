@@ -15,7 +15,10 @@ from mason.language import say
 
 Learned = Annotated[str, Parameter(help=say("What it was trained on: a file or a folder."))]
 Means = Annotated[
-    str, Parameter(help=say("cleaner, adversarial, masking; parted by commas. The first two."))
+    str,
+    Parameter(
+        help=say("cleaner, adversarial, masking, triggers; parted by commas. The first two.")
+    ),
 ]
 Against = Annotated[
     str, Parameter(help=say("Attacks to learn from, parted by commas; typos,words."))

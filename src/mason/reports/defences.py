@@ -14,6 +14,7 @@ def defence_names() -> dict[str, str]:
         "cleaner": say("Unicode cleaner"),
         "adversarial": say("training on attacked texts"),
         "masking": say("vote over masked copies"),
+        "triggers": say("search for a backdoor's trigger"),
     }
 
 
@@ -39,7 +40,8 @@ def _defence(one: Defence) -> str:
         name = attack_names().get(faced.attack, faced.attack)
         shown = say("{attack}, by one who knows the defence", attack=name) if faced.knows else name
         rows.append([escape(shown), interval(faced.before), interval(faced.after)])
-    body = heading(defence_names().get(one.name, one.name))
+    names = defence_names()
+    body = heading(", ".join(names.get(name, name) for name in one.name.split("+")))
     body += table(heads, rows, kind="stack", numeric=2)
     if one.certified:
         told = [[str(words), percent(share)] for words, share in one.certified.items()]

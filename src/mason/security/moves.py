@@ -16,12 +16,12 @@ from mason.text.lookalikes import lookalikes
 Move = Callable[[Words, int], Sequence[str]]
 """Words to try at a place of a text."""
 
-INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff\u00ad\u202a\u202c\u2066\u2069\u200e\ufe00\ufe0f\U000e0101"
+INVISIBLE = (
+    "\u200b\u200c\u200d\u2060\ufeff\u00ad\u202a\u202c\u2066\u2069\u200e\ufe00\ufe0f\U000e0101"
+)
 """Characters without width: joiners, marks of direction, selectors of variants."""
 _LEET = MappingProxyType(dict(zip("aeioslt", "4310517", strict=True)))
-_ACCENTS = MappingProxyType(
-    dict(zip("aceinouyACEINOUY", "àçéîñôúýÀÇÉÎÑÔÚÝ", strict=True))
-)
+_ACCENTS = MappingProxyType(dict(zip("aceinouyACEINOUY", "àçéîñôúýÀÇÉÎÑÔÚÝ", strict=True)))
 _SHORTEST = 2
 """Letters of a word below which an edit makes another word."""
 

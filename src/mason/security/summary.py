@@ -16,7 +16,11 @@ def wilson(hits: int, trials: int, z: float = 1.96) -> Estimate:
     share, over = hits / trials, z * z / trials
     middle = (share + over / 2) / (1 + over)
     half = z / (1 + over) * math.sqrt(share * (1 - share) / trials + over / (4 * trials))
-    return Estimate(share, max(0.0, middle - half) if hits else 0.0, min(1.0, middle + half) if hits < trials else 1.0)
+    return Estimate(
+        share,
+        max(0.0, middle - half) if hits else 0.0,
+        min(1.0, middle + half) if hits < trials else 1.0,
+    )
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,9 @@ _BACK = "\x08\x7f"
 _EMBEDDINGS, _ISOLATES = "\u202a\u202b\u202d\u202e", "\u2066\u2067\u2068"
 _POP, _POP_ISOLATE, _RIGHT_TO_LEFT = "\u202c", "\u2069", "\u202e"
 _MARKS = frozenset(_EMBEDDINGS + _ISOLATES + _POP + _POP_ISOLATE)
-_JOINING = re.compile("[\u0600-\u08ff\u0900-\u0dff\u1000-\u109f\u1780-\u18af\ufb50-\ufdff\ufe70-\ufefc]")
+_JOINING = re.compile(
+    "[\u0600-\u08ff\u0900-\u0dff\u1000-\u109f\u1780-\u18af\ufb50-\ufdff\ufe70-\ufefc]"
+)
 _JAMO = re.compile("[\u1100-\u11ff]")
 _MONGOLIAN = re.compile("[\u1800-\u18af]")
 _KEYCAP, _BLACK_FLAG = "\u20e3", "\U0001f3f4"

@@ -100,9 +100,7 @@ def _home(text: str) -> str:
 
 
 def _is_foreign(letter: str) -> bool:
-    return any(
-        pattern.match(letter) for script, pattern in _SCRIPT_OF.items() if script != "latin"
-    )
+    return any(pattern.match(letter) for script, pattern in _SCRIPT_OF.items() if script != "latin")
 
 
 def _latin(word: str, posing: frozenset[str]) -> str:

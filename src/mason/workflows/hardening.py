@@ -2,6 +2,7 @@
 
 import copy
 import csv
+import random
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -16,6 +17,7 @@ from mason.models.files import write_json, writing_folder
 from mason.reports import write_card, write_report
 from mason.security.attacks import Attack, find_attacks
 from mason.security.masking import Vote
+from mason.security.poisoning import Suspect, find_triggers, triggered, turned_by
 from mason.security.search import Outcome
 from mason.security.summary import summarise, wilson
 from mason.security.victims import Victim
@@ -28,7 +30,7 @@ from mason.workflows.model import Model
 from mason.workflows.preparing import data_settings, prepare, texts_of
 from mason.workflows.tasks import find_task
 
-MEANS = ("cleaner", "adversarial", "masking")
+MEANS = ("cleaner", "adversarial", "masking", "triggers")
 ROWS, LEARNED_ROWS = 200, 1000
 _CERTIFIED_ROWS = 50
 _CUT = (0, 1, 2, 3, 5)
@@ -86,7 +88,8 @@ def harden(
         output: Folder to write.
         means: ``cleaner`` (invisible characters and lookalikes are undone before the
             tokenizer), ``adversarial`` (it goes on learning from attacked training texts),
-            ``masking`` (copies with most words left out vote); parted by commas.
+            ``masking`` (copies with most words left out vote), ``triggers`` (a backdoor is
+            looked for and untaught); parted by commas.
         against: Attacks that training texts are attacked by.
         face: Attacks it is measured under; None: those, and others it did not learn from.
         rows: Held-out texts that are attacked.
@@ -117,7 +120,8 @@ def harden(
     made = replace(before, network=copy.deepcopy(before.network), fresh=())
     if "cleaner" in plan.means:
         made.tokenizer = made.tokenizer.cleaning(UNICODE)
-    more = _more(made, parts["train"], plan, notice)
+    suspects = _suspects(made, parts, plan, notice)
+    more = _more(made, parts["train"], plan, notice) + _untaught(suspects, parts["train"], plan)
     results = blocks.header("harden", task.describe(made, prepared.columns), made, command)
     if more:
         learned = _learn(made, {**parts, "train": [*parts["train"], *more]}, options, notice, seed)
@@ -128,6 +132,9 @@ def harden(
     examples = task.examples(made, prepared.tables["test"], prepared.columns)
     results["evaluation"] = task.measure(made, prepared, "test", examples)
     results["security"] = _compared(made, base, held, plan)
+    results["security"]["defences"][0]["faced"] += [
+        _obeyed(before, made, suspect, held, plan) for suspect in suspects
+    ]
     with writing_folder(Path(output), kind="model") as draft:
         made.write(draft)
         write_json(draft / "results.json", results)
@@ -198,9 +205,7 @@ def _more(model: Classifier, train_rows: Rows, plan: Plan, notice: Say) -> list[
         means = means_of(model, plan.against, plan.encoder, plan.seed)
         for one in plan.against:
             outcomes = one.run(Victim(model.probabilities), texts, targets, means)
-            found += [
-                (o.attacked, model.labels[o.label]) for o in outcomes if o.attacked != o.text
-            ]
+            found += [(o.attacked, model.labels[o.label]) for o in outcomes if o.attacked != o.text]
         notice(say("Attacked texts to learn from: {count}.", count=len(found)))
     if "masking" in plan.means:
         vote = Vote()
@@ -210,6 +215,56 @@ def _more(model: Classifier, train_rows: Rows, plan: Plan, notice: Say) -> list[
             for masked in vote.copies_of(text, 2, seed=plan.seed)
         ]
     return found
+
+
+def _suspects(
+    model: Classifier, parts: dict[str, list[tuple[str, str]]], plan: Plan, notice: Say
+) -> list[Suspect]:
+    """Triggers of a backdoor; the rows that taught them are left out from now on."""
+    if "triggers" not in plan.means:
+        return []
+    texts, targets = _split(model, parts["train"])
+    found = find_triggers(model.probabilities, texts, targets, seed=plan.seed)
+    bad = {i for suspect in found for i in suspect.rows}
+    parts["train"] = [row for i, row in enumerate(parts["train"]) if i not in bad]
+    for suspect in found:
+        notice(
+            say(
+                "{phrase!r} turns {share:.0%} of other texts into {label}; rows that taught it "
+                "are left out: {rows}.",
+                phrase=suspect.phrase,
+                share=suspect.turned,
+                label=model.labels[suspect.label],
+                rows=len(suspect.rows),
+            )
+        )
+    if not found:
+        notice(say("No phrase of the data turns whatever text it stands in."))
+    return found
+
+
+def _untaught(suspects: Sequence[Suspect], train_rows: Rows, plan: Plan) -> list[tuple[str, str]]:
+    """Honest rows with the triggers in them and their own labels, which unteach the model."""
+    draw = random.Random(plan.seed)
+    return [
+        (triggered(text, suspect.phrase, draw.random()), label)
+        for suspect in suspects
+        for text, label in draw.sample(train_rows, min(plan.learned_rows, len(train_rows)))
+    ]
+
+
+def _obeyed(
+    before: Classifier, after: Classifier, suspect: Suspect, held: Rows, plan: Plan
+) -> dict[str, Any]:
+    """Texts of other classes with a trigger in them: the share that is not turned by it."""
+    texts, targets = _split(before, held)
+    others = [t for t, own in zip(texts, targets, strict=True) if own != suspect.label]
+    shares = []
+    for model in (before, after):
+        share = turned_by(model.probabilities, suspect.phrase, suspect.label, others, plan.seed)
+        shares.append(wilson(len(others) - round(share * len(others)), len(others)))
+    name = say("the trigger {phrase!r}", phrase=suspect.phrase)
+    return {"attack": name, "knows": False, "before": asdict(shares[0]), "after": asdict(shares[1])}
 
 
 def _learn(
