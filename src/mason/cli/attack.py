@@ -33,6 +33,16 @@ Similarity = Annotated[
 Encoder = Annotated[
     str, Parameter(help=say("An embedding model that compares sentences; all-MiniLM-L6-v2."))
 ]
+Unseen = Annotated[
+    str | None,
+    Parameter(
+        help=say("Of a language model: texts it has not learned, and --data those it has learned.")
+    ),
+]
+Canary = Annotated[
+    str | None,
+    Parameter(help=say("Of a language model: a secret that was planted, its last part of digits.")),
+]
 Seed = Annotated[int, Parameter(help=say("Decides which rows are drawn, and every chance."))]
 
 
@@ -45,6 +55,8 @@ def attack(
     max_share: Share = None,
     min_similarity: Similarity = None,
     encoder: Encoder = "all-MiniLM-L6-v2",
+    unseen: Unseen = None,
+    canary: Canary = None,
     seed: Seed = 0,
     text: options.Text = None,
     label: options.Label = None,
@@ -55,7 +67,14 @@ def attack(
 ) -> int:
     """Change the texts a classifier reads until it errs, and say what that took."""
     from mason.workflows import attack as run
+    from mason.workflows import leak
 
+    command = shlex.join(["mason", *sys.argv[1:]])
+    if unseen is not None:
+        chosen: dict[str, Any] = {"text": text, "rows": rows, "canary": canary, "seed": seed}
+        results = leak(model, data, unseen, output=output, command=command, **chosen)
+        _show_memory(results["security"]["memory"])
+        return _end(output)
     given: dict[str, Any] = {"text": text, "label": label, "columns": columns}
     given |= {"encoding": encoding, "format": format}
     results = run(
@@ -68,17 +87,29 @@ def attack(
         encoder=encoder,
         seed=seed,
         output=output,
-        command=shlex.join(["mason", *sys.argv[1:]]),
+        command=command,
         notice=notice,
         **given,
     )
-    show(results)
+    _show(results)
+    return _end(output)
+
+
+def _end(output: str | None) -> int:
     if output:
         print(say("Report: {path}", path=Path(output) / "report.html"))
     return 0
 
 
-def show(results: dict[str, Any]) -> None:
+def _show_memory(found: dict[str, Any]) -> None:
+    from mason.reports.memory import in_words
+    from mason.reports.security_block import Memory
+
+    for sentence in in_words(Memory.model_validate(found)):
+        print(sentence)
+
+
+def _show(results: dict[str, Any]) -> None:
     """The attacks as a table."""
     from rich.table import Table
 

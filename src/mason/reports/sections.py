@@ -15,6 +15,7 @@ from mason.reports.data import data
 from mason.reports.defences import defences
 from mason.reports.learning import learning
 from mason.reports.markup import Part
+from mason.reports.memory import memory
 from mason.reports.mistakes import mistakes
 from mason.reports.overview import overview
 from mason.reports.pretraining import pretraining
@@ -44,6 +45,7 @@ SECTIONS = [
     Section("certainty", 40, certainty),
     Section("attacks", 44, attacks),
     Section("defences", 46, defences),
+    Section("memory", 48, memory),
     Section("learning", 50, learning),
     Section("samples", 55, samples),
     Section("data", 60, data),

@@ -74,6 +74,21 @@ class Defence(_Block):
     note: str | None = None
 
 
+class Memory(_Block):
+    """What a language model gives away of the texts it learned from.
+
+    ``membership`` is the chance that a learned text has the smaller loss than an unseen one;
+    ``exposure`` the bits by which a planted secret is likelier than others, of ``bits`` that
+    could be told.
+    """
+
+    learned: int
+    unseen: int
+    membership: Share
+    exposure: float | None = None
+    bits: float | None = None
+
+
 class Security(_Block):
     """How the model breaks, and what holds; ``similar_by`` names who compared sentences."""
 
@@ -82,3 +97,4 @@ class Security(_Block):
     similar_by: str | None = None
     attacks: list[AttackResult] = []
     defences: list[Defence] = []
+    memory: Memory | None = None

@@ -4,7 +4,7 @@ A new attack is a function that makes a ``Move`` from ``Means``, and a line here
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
 
@@ -60,7 +60,7 @@ class Attack:
     name: str
     paper: str
     make: Callable[[Means], Move]
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
 
     def run(
         self, victim: Victim, texts: Sequence[str], labels: Sequence[int], means: Means

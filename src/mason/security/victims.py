@@ -55,7 +55,7 @@ class Inside:
         """The vector of each token."""
         stack = self.network.encoder or self.network.decoder
         assert stack is not None, "a model has a stack"
-        weight: Tensor = stack.embedding.tokens.weight  # type: ignore[union-attr, assignment]
+        weight: Tensor = stack.embedding.tokens.weight
         return weight.detach()
 
     def gradients(
@@ -78,7 +78,7 @@ class Inside:
             caught.append(vectors.detach().requires_grad_())
             return caught[0]
 
-        hook = stack.embedding.tokens.register_forward_hook(catch)  # type: ignore[union-attr]
+        hook = stack.embedding.tokens.register_forward_hook(catch)
         try:
             with torch.enable_grad():
                 packed = examples.pack(range(len(examples)), device)

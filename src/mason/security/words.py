@@ -7,7 +7,7 @@ from importlib.util import find_spec
 
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
-from mason.text.splitting import split_words
+from mason.text.splitting import Unit, split_words
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Words:
     @classmethod
     def of(cls, text: str) -> "Words":
         """The words of ``text``; punctuation belongs to the gaps."""
-        unit = "word" if _has_jieba() else "character"
+        unit: Unit = "word" if _has_jieba() else "character"
         places = [(a, b) for a, b in split_words(text, unit) if text[a].isalnum()]
         bounds = [0, *(edge for place in places for edge in place), len(text)]
         gaps = tuple(text[a:b] for a, b in zip(bounds[::2], bounds[1::2], strict=True))

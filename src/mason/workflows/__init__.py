@@ -10,6 +10,7 @@ from mason.workflows.evaluating import evaluate
 from mason.workflows.fine_tuning import Run, train
 from mason.workflows.hardening import harden
 from mason.workflows.labeller import Labelled, Labeller
+from mason.workflows.leaking import leak
 from mason.workflows.loading import load
 from mason.workflows.marking import Sample, show_row
 from mason.workflows.model import Model
@@ -53,6 +54,7 @@ __all__ = [
     "evaluate",
     "extend_vocabulary",
     "harden",
+    "leak",
     "load",
     "make_tokenizer",
     "plan",

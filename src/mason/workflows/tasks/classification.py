@@ -18,8 +18,8 @@ from mason.data.token_cache import TokenCache, fingerprint
 from mason.errors import CheckpointError, DataError, SettingsError
 from mason.evaluation import baselines, judge
 from mason.metrics import fit_temperature, scores
-from mason.settings import DataSettings
 from mason.security.masking import Vote
+from mason.settings import DataSettings
 from mason.sources import cache_folder
 from mason.tasks.classification import (
     HEAD,
