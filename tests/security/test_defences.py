@@ -14,7 +14,7 @@ from mason.models.packed import Packed
 from mason.security.masking import Vote
 from mason.security.memory import Canary, exposure, losses, membership
 from mason.security.poisoning import find_triggers, poison, triggered
-from tests.models.small import small_model
+from tests.models.small import build
 
 WORDS = "river engine copper letter winter garden silver doctor planet kitchen".split()
 
@@ -107,7 +107,7 @@ def test_exposure_counts_bits() -> None:
 
 
 def test_losses_are_those_of_texts_alone() -> None:
-    model = small_model("decoder").eval()
+    model = build("decoder").eval()
     draw = random.Random(0)
     texts = [[draw.randrange(model.spec.vocab_size) for _ in range(n)] for n in (5, 2, 11)]
     for text, loss in zip(texts, losses(model, texts), strict=True):
