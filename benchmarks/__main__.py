@@ -23,6 +23,8 @@ NAMES = (
     "translation_speed",
     "constrained",
     "evaluation",
+    "attacks",
+    "defences",
 )
 
 

@@ -222,9 +222,7 @@ def _canary(place: Path, chosen: argparse.Namespace) -> Iterator[Row]:
             _lines(learned, [*texts[:half], *planted])
             _lines(unseen, texts[half + 100 :])
             options = {"model.shape": "gpt2-mini", "training.max_steps": 4 * chosen.steps}
-            mason.pretrain(
-                str(learned), output=work / "model", objective="causal", **options
-            )
+            mason.pretrain(str(learned), output=work / "model", objective="causal", **options)
             found = leak(work / "model", learned, unseen, rows=chosen.rows, canary=canary)
             told = found["security"]["memory"]
             yield Row(f"canary, {repeats} times as {kind}: bits of 10", told["exposure"])

@@ -11,9 +11,9 @@ import pytest
 from mason.errors import TokenizerError
 from mason.security.moves import INVISIBLE, homoglyphs, invisible
 from mason.security.words import Words
+from mason.sources import find_model
 from mason.text import load_tokenizer
 from mason.text.cleaning import UNICODE, as_read, clean
-from mason.sources import find_model
 
 ATTACKED = {
     "w\u200bo\u200drd\ufe0f": "word",

@@ -80,7 +80,10 @@ def as_meant(text: str) -> str:
         posing = _exact() if quoted else frozenset(lookalikes())
         # Fullwidth letters are at home in Chinese and Japanese.
         bare = text if _WIDE.search(text) else "".join(map(_undressed, text))
-        return _WORD.sub(lambda found: _latin(found.group(), posing), bare)
+        meant = _WORD.sub(lambda found: _latin(found.group(), posing), bare)
+        # Letters that science writes alone are let be, unless others in the text pose too.
+        lone = _NAMED_ALONE if meant != bare and not quoted else ()
+        return "".join(lookalikes()[c] if c in lone else c for c in meant)
     if home == "cyrillic":
         return _WORD.sub(lambda found: _cyrillic(found.group()), text)
     return text
