@@ -27,7 +27,7 @@ from mason.workflows.attacking import ENCODER, attack_block, classifier_of, mean
 from mason.workflows.classifier import Classifier
 from mason.workflows.fine_tuning import Run, train
 from mason.workflows.model import Model
-from mason.workflows.preparing import data_settings, prepare, texts_of
+from mason.workflows.preparing import Prepared, data_settings, prepare, texts_of
 from mason.workflows.tasks import find_task
 
 MEANS = ("cleaner", "adversarial", "masking", "triggers")
@@ -107,14 +107,27 @@ def harden(
     """
     before = classifier_of(model)
     plan = _plan(means, against, face, rows, learned_rows, encoder, seed)
+    named = data_settings(data, {"text": text, "label": label})
     task = find_task(before.task)
-    prepared = prepare(data_settings(data, {"text": text, "label": label}), task, seed=seed)
-    prepared = task.restrict(before, prepared)
+    prepared = task.restrict(before, prepare(named, task, seed=seed))
+    return _hardened(before, prepared, plan, Path(output), options, notice, command)
+
+
+def _hardened(
+    before: Classifier,
+    prepared: Prepared,
+    plan: Plan,
+    output: Path,
+    options: dict[str, object],
+    notice: Say,
+    command: str | None,
+) -> Run:
+    task = find_task(before.task)
     parts = {
         name: list(zip(texts_of(t, prepared.columns.text), _labels(t, prepared), strict=True))
         for name, t in prepared.tables.items()
     }
-    drawn = np.random.default_rng(seed).permutation(len(parts["test"]))[:rows]
+    drawn = np.random.default_rng(plan.seed).permutation(len(parts["test"]))[: plan.rows]
     held = [parts["test"][i] for i in sorted(drawn.tolist())]
     base = _measured(before, held, plan)
     made = replace(before, network=copy.deepcopy(before.network), fresh=())
@@ -124,7 +137,9 @@ def harden(
     more = _more(made, parts["train"], plan, notice) + _untaught(suspects, parts["train"], plan)
     results = blocks.header("harden", task.describe(made, prepared.columns), made, command)
     if more:
-        learned = _learn(made, {**parts, "train": [*parts["train"], *more]}, options, notice, seed)
+        learned = _learn(
+            made, {**parts, "train": [*parts["train"], *more]}, options, notice, plan.seed
+        )
         kept = ("training", "cost")
         results |= {name: learned.results[name] for name in kept}
     if "masking" in plan.means:
@@ -135,13 +150,13 @@ def harden(
     results["security"]["defences"][0]["faced"] += [
         _obeyed(before, made, suspect, held, plan) for suspect in suspects
     ]
-    with writing_folder(Path(output), kind="model") as draft:
+    with writing_folder(output, kind="model") as draft:
         made.write(draft)
         write_json(draft / "results.json", results)
-        named = {**results, "name": Path(output).name}
+        named = {**results, "name": output.name}
         write_card(named, draft)
         write_report(named, draft)
-    return Run(made, results, Path(output))
+    return Run(made, results, output)
 
 
 def _plan(
