@@ -17,6 +17,7 @@ import random
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import mason
 from benchmarks.report import Goal, Row, publish
@@ -79,7 +80,11 @@ def write(file: Path, rows: Iterable[tuple[str, str]]) -> None:
 
 def fitted(data: Path, folder: Path, steps: int) -> Path:
     """A classifier fine-tuned on a folder's rows."""
-    named = {"data.text": "text", "data.label": "label", "training.max_steps": steps}
+    named: dict[str, Any] = {
+        "data.text": "text",
+        "data.label": "label",
+        "training.max_steps": steps,
+    }
     mason.train(MODEL, data, output=folder, **named)
     return folder
 
@@ -120,7 +125,7 @@ def _masking(place: Path, chosen: argparse.Namespace) -> Iterator[Row]:
 def _hardened(
     name: str, model: Path, data: Path, place: Path, chosen: argparse.Namespace, means: str
 ) -> Iterator[Row]:
-    steps = {"training.max_steps": chosen.steps}
+    steps: dict[str, Any] = {"training.max_steps": chosen.steps}
     made = mason.harden(
         model,
         data,
@@ -221,7 +226,10 @@ def _canary(place: Path, chosen: argparse.Namespace) -> Iterator[Row]:
             learned, unseen = work / "learned.jsonl", work / "unseen.jsonl"
             _lines(learned, [*texts[:half], *planted])
             _lines(unseen, texts[half + 100 :])
-            options = {"model.shape": "gpt2-mini", "training.max_steps": 4 * chosen.steps}
+            options: dict[str, Any] = {
+                "model.shape": "gpt2-mini",
+                "training.max_steps": 4 * chosen.steps,
+            }
             mason.pretrain(str(learned), output=work / "model", objective="causal", **options)
             found = leak(work / "model", learned, unseen, rows=chosen.rows, canary=canary)
             told = found["security"]["memory"]

@@ -93,7 +93,7 @@ def test_poison_takes_rows_of_other_labels() -> None:
 def test_membership_is_the_area_under_the_curve() -> None:
     draw = np.random.default_rng(0)
     inside, outside = draw.normal(2, 1, 31).round(1), draw.normal(3, 1, 37).round(1)
-    ours = membership(inside, outside)
+    ours = membership(inside.tolist(), outside.tolist())
     told = np.r_[np.ones(31), np.zeros(37)]
     assert ours.value == pytest.approx(roc_auc_score(told, -np.r_[inside, outside]))
     assert ours.low < ours.value < ours.high

@@ -290,7 +290,7 @@ def _learn(
     seed: int,
 ) -> Run:
     """Go on training as ``mason train`` does; the model is changed."""
-    fixed = {"data.text": "text", "data.label": "label", "training.seed": seed}
+    fixed: dict[str, Any] = {"data.text": "text", "data.label": "label", "training.seed": seed}
     with tempfile.TemporaryDirectory() as place:
         for name, rows in parts.items():
             _write_rows(Path(place) / f"{name}.csv", rows)
