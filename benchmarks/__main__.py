@@ -25,6 +25,8 @@ NAMES = (
     "evaluation",
     "explanations",
     "export",
+    "attacks",
+    "defences",
 )
 
 

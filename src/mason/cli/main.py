@@ -90,6 +90,8 @@ def _commands() -> tuple[tuple[str, str], ...]:
         ("evaluate", say("measure a model on a table it has not seen")),
         ("compare", say("say whether one model is better than another, or by luck")),
         ("explain", say("show which words spoke for an answer, and whether to believe it")),
+        ("attack", say("change the texts a classifier reads until it errs")),
+        ("harden", say("give a classifier defences, with their price and their gain")),
         ("predict", say("label a text, a file, or standard input")),
         ("tag", say("tag the words of a text, a file, or standard input")),
         ("embed", say("turn texts into vectors")),

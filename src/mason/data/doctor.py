@@ -8,6 +8,7 @@ from mason.data.duplicates import check_duplicates
 from mason.data.findings import Finding
 from mason.data.label_checks import check_labels
 from mason.data.lengths import check_lengths
+from mason.data.personal import check_personal
 from mason.data.tables import Table
 from mason.data.text_checks import check_texts
 from mason.data.token_leaks import check_token_leaks
@@ -39,6 +40,7 @@ def examine(
     found = [note for table in splits.values() for note in table.notes]
     for split in views.values():
         found += check_texts(split)
+        found += check_personal(split)
         if token_counts is not None and max_tokens is not None:
             found += check_lengths(split, token_counts, max_tokens)
     if columns.target:

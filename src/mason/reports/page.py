@@ -97,6 +97,8 @@ def _kicker(results: Results) -> str:
         "evaluate": say("Evaluation report"),
         "explain": say("Explanations"),
         "compress": say("Compression report"),
+        "attack": say("Attack report"),
+        "harden": say("Hardening report"),
     }
     kind = kinds[results.kind]
     task = results.task.name if results.task else None

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from mason.reports.compression_block import Compression
+from mason.reports.security_block import Security
 
 VERSION = 1
 
@@ -353,7 +354,7 @@ class Results(_Block):
     """All of ``results.json``."""
 
     version: Literal[1]
-    kind: Literal["train", "evaluate", "pretrain", "compress", "explain"]
+    kind: Literal["train", "evaluate", "pretrain", "compress", "explain", "attack", "harden"]
     created: str
     mason: str
     language: Literal["en", "zh"] = "en"
@@ -366,6 +367,7 @@ class Results(_Block):
     evaluation: Scored | None = None
     pretraining: Pretraining | None = None
     compression: Compression | None = None
+    security: Security | None = None
     cost: Cost | None = None
     recipe: dict[str, Any] | None = None
     command: str | None = None

@@ -7,14 +7,17 @@ where its block is missing), and one line here.
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from mason.reports.attacks import attacks
 from mason.reports.certainty import certainty
 from mason.reports.compression import compression
 from mason.reports.confusion import confusion
 from mason.reports.cost import cost, model
 from mason.reports.data import data
+from mason.reports.defences import defences
 from mason.reports.explanations import explanations
 from mason.reports.learning import learning
 from mason.reports.markup import Part
+from mason.reports.memory import memory
 from mason.reports.mistakes import mistakes
 from mason.reports.overview import overview
 from mason.reports.pretraining import pretraining
@@ -44,6 +47,9 @@ SECTIONS = [
     Section("mistakes", 30, mistakes),
     Section("certainty", 40, certainty),
     Section("explanations", 45, explanations),
+    Section("attacks", 44, attacks),
+    Section("defences", 46, defences),
+    Section("memory", 48, memory),
     Section("learning", 50, learning),
     Section("samples", 55, samples),
     Section("data", 60, data),

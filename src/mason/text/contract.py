@@ -113,6 +113,7 @@ _SHAPES: dict[str, Callable[[Any], bool]] = {
     "special": lambda v: isinstance(v, dict) and all(type(i) is int for i in v.values()),
     "template": lambda v: v is None or isinstance(v, str),
     "max_tokens": lambda v: v is None or (type(v) is int and v > 0),
+    "cleaner": lambda v: v is None or isinstance(v, str),
     "labels": lambda v: isinstance(v, list) and all(isinstance(label, str) for label in v),
 }
 
@@ -123,7 +124,8 @@ class InputContract:
 
     ``tokenizer`` and ``template`` are SHA-256 of the tokenizer's rules and of the chat
     template; ``special`` holds the id of each role that is filled; ``max_tokens`` is the
-    length texts were cut to; ``labels`` are the label names in the order of the outputs.
+    length texts were cut to; ``labels`` are the label names in the order of the outputs;
+    ``cleaner`` is what texts go through before the tokenizer.
     """
 
     tokenizer: str
@@ -131,6 +133,7 @@ class InputContract:
     template: str | None = None
     max_tokens: int | None = None
     labels: tuple[str, ...] = ()
+    cleaner: str | None = None
 
     @classmethod
     def of(
@@ -140,7 +143,9 @@ class InputContract:
         special = {k: v for k, v in asdict(tokenizer.special).items() if v is not None}
         template = tokenizer.chat_template
         digest = None if template is None else hashlib.sha256(template.encode()).hexdigest()
-        return cls(tokenizer.fingerprint, special, digest, max_tokens, tuple(labels))
+        return cls(
+            tokenizer.fingerprint, special, digest, max_tokens, tuple(labels), tokenizer.cleaner
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """The contract as JSON holds it."""

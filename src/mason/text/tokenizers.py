@@ -1,5 +1,6 @@
 """Text to ids and back: one class over the ``tokenizers`` library."""
 
+import copy
 import hashlib
 import json
 import threading
@@ -13,6 +14,7 @@ from tokenizers import Tokenizer as Backend
 
 from mason.errors import TokenizerError
 from mason.models.files import write_json
+from mason.text.cleaning import CLEANERS, Cleaned
 from mason.text.control import disarm
 from mason.text.special import SpecialTokens, named_tokens
 
@@ -42,7 +44,13 @@ class Tokenizer:
 
     Mason never pads, so padding in the file is switched off. Names of special tokens inside
     a text are ordinary characters unless `encode` is told to parse them.
+
+    Attributes:
+        cleaner: Which of ``mason.text.cleaning.CLEANERS`` every text goes through first; None:
+            texts are read as they are.
     """
+
+    cleaner: str | None = None
 
     def __init__(self, backend: Backend, config: Mapping[str, Any]) -> None:
         """Take over ``backend``; ``config`` is what tokenizer_config.json says, or would."""
@@ -83,6 +91,8 @@ class Tokenizer:
             TokenizerError: ``max_tokens`` leaves no room for text, or a text holds half a
                 surrogate pair.
         """
+        first, second = self._clean(texts), None if pairs is None else self._clean(pairs)
+        texts, pairs = _texts_of(texts, first), None if pairs is None else _texts_of(pairs, second)
         inputs = texts if pairs is None else list(zip(texts, pairs, strict=True))
         room = 0 if not special else self.num_special_tokens(pair=pairs is not None)
         if max_tokens is not None and max_tokens <= room:
@@ -95,7 +105,7 @@ class Tokenizer:
         with self._lock:  # the limit is part of the backend's state
             _limit(backend, max_tokens)
             found = _guarded(backend.encode_batch, inputs, special)
-        return [
+        read = [
             Encoding(
                 encoding.ids,
                 encoding.type_ids,
@@ -105,6 +115,10 @@ class Tokenizer:
             )
             for encoding in found
         ]
+        if first is None:
+            return read
+        sides = zip(first, second or first, strict=True)
+        return [_as_given(one, both) for one, both in zip(read, sides, strict=True)]
 
     def encode_ids(
         self, texts: Sequence[str], *, special: bool = True, parse_special: bool = False
@@ -113,7 +127,9 @@ class Tokenizer:
         backend = self._parsing if parse_special else self._backend
         with self._lock:
             _limit(backend, None)
-            found = _guarded(backend.encode_batch_fast, texts, special)
+            found = _guarded(
+                backend.encode_batch_fast, _texts_of(texts, self._clean(texts)), special
+            )
         return [encoding.ids for encoding in found]
 
     def num_special_tokens(self, *, pair: bool = False) -> int:
@@ -168,6 +184,7 @@ class Tokenizer:
         rules = self.rules
         del rules["decoder"]
         text = json.dumps(_without_defaults(rules), sort_keys=True, separators=(",", ":"))
+        text += self.cleaner or ""
         return hashlib.sha256(text.encode()).hexdigest()
 
     def save(self, folder: Path) -> None:
@@ -189,10 +206,46 @@ class Tokenizer:
         write_json(folder / "tokenizer_config.json", config)
         write_json(folder / "special_tokens_map.json", named)
 
+    def cleaning(self, cleaner: str | None) -> "Tokenizer":
+        """The same tokenizer behind another cleaner, or behind none.
+
+        Raises:
+            TokenizerError: This version of Mason has no cleaner of that name.
+        """
+        if cleaner is not None and cleaner not in CLEANERS:
+            raise TokenizerError(
+                "The model's texts go through the cleaner {name!r}, which this version of Mason "
+                "does not know; use a newer version.",
+                name=cleaner,
+            )
+        other = copy.copy(self)
+        other.__dict__.pop("fingerprint", None)
+        other.cleaner = cleaner
+        return other
+
+    def _clean(self, texts: Sequence[str]) -> list[Cleaned] | None:
+        """Texts as they are read; None: just as they are."""
+        if self.cleaner is None:
+            return None
+        return list(map(CLEANERS[self.cleaner], texts))
+
     @cached_property
     def _parsing(self) -> Backend:
         """The backend that lets names of special tokens act; most users never need it."""
         return Backend.from_str(self._json)
+
+
+def _texts_of(texts: Sequence[str], cleaned: Sequence[Cleaned] | None) -> Sequence[str]:
+    return texts if cleaned is None else [one.text for one in cleaned]
+
+
+def _as_given(encoding: Encoding, sides: tuple[Cleaned, Cleaned]) -> Encoding:
+    """``encoding`` with its spans in the texts as they were given."""
+    spans = [
+        span if part < 0 else sides[part].span(*span)
+        for span, part in zip(encoding.spans, encoding.parts, strict=True)
+    ]
+    return encoding._replace(spans=spans)
 
 
 def _limit(backend: Backend, max_tokens: int | None) -> None:

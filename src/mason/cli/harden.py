@@ -1,0 +1,101 @@
+"""``mason harden``."""
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from mason.cli import options
+from mason.cli.attack import Attacked, Encoder, Rows, Seed
+from mason.cli.overrides import read_overrides
+from mason.cli.terminal import console, notice
+from mason.language import say
+
+Learned = Annotated[str, Parameter(help=say("What it was trained on: a file or a folder."))]
+Means = Annotated[
+    str,
+    Parameter(
+        help=say("cleaner, adversarial, masking, triggers; parted by commas. The first two.")
+    ),
+]
+Against = Annotated[
+    str, Parameter(help=say("Attacks to learn from, parted by commas; typos,words."))
+]
+Face = Annotated[
+    str | None,
+    Parameter(help=say("Attacks to measure it under; those, and others it did not learn from.")),
+]
+LearnedRows = Annotated[int, Parameter(help=say("Training texts to attack; 1000 if left out."))]
+Written = Annotated[str, Parameter(help=say("The folder to write."))]
+
+
+def harden(
+    model: Attacked,
+    *settings: options.Setting,
+    data: Learned,
+    output: Written,
+    means: Means = "cleaner,adversarial",
+    against: Against = "typos,words",
+    face: Face = None,
+    rows: Rows = 200,
+    learned_rows: LearnedRows = 1000,
+    encoder: Encoder = "all-MiniLM-L6-v2",
+    seed: Seed = 0,
+    text: options.Text = None,
+    label: options.Label = None,
+) -> int:
+    """Give a classifier defences, and measure their price and their gain."""
+    from mason.workflows import harden as run
+
+    made = run(
+        model,
+        data,
+        output=output,
+        means=means,
+        against=against,
+        face=face,
+        rows=rows,
+        learned_rows=learned_rows,
+        encoder=encoder,
+        seed=seed,
+        text=text,
+        label=label,
+        notice=notice,
+        command=shlex.join(["mason", *sys.argv[1:]]),
+        **read_overrides(settings),
+    )
+    for defence in made.results["security"]["defences"]:
+        _show(defence)
+    print(say("Report: {path}", path=Path(output) / "report.html"))
+    return 0
+
+
+def _show(defence: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    from mason.reports.attacks import attack_names
+    from mason.reports.numbers import percent
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column(say("Texts"))
+    for head in (say("Right before"), say("Right after")):
+        table.add_column(head, justify="right")
+    pairs = [(say("clean"), defence["clean_before"], defence["clean_after"])]
+    for one in defence["faced"]:
+        name = attack_names().get(one["attack"], one["attack"])
+        shown = say("{attack}, by one who knows the defence", attack=name) if one["knows"] else name
+        pairs.append((shown, one["before"], one["after"]))
+    for name, *shares in pairs:
+        cells = [
+            f"{percent(s['value'])} ({percent(s['low'])}–{percent(s['high'])})" for s in shares
+        ]
+        table.add_row(name, *cells)
+    console().print(table)
+    for words, share in defence["certified"].items():
+        print(
+            say(
+                "Right whatever {words} of the words become: {share:.1%}.", words=words, share=share
+            )
+        )

@@ -1,0 +1,50 @@
+"""What holds: each defence with its cost on clean texts and its gain under attack."""
+
+from mason.language import say
+from mason.reports.attacks import attack_names, interval
+from mason.reports.markup import Part, escape, heading, paragraph, table
+from mason.reports.numbers import percent
+from mason.reports.schema import Results
+from mason.reports.security_block import Defence
+
+
+def defence_names() -> dict[str, str]:
+    """Each defence as people call it."""
+    return {
+        "cleaner": say("Unicode cleaner"),
+        "adversarial": say("training on attacked texts"),
+        "masking": say("vote over masked copies"),
+        "triggers": say("search for a backdoor's trigger"),
+    }
+
+
+def defences(results: Results) -> Part | None:
+    """A table a defence: clean texts, then every attack it faced."""
+    found = results.security
+    if found is None or not found.defences:
+        return None
+    return Part(
+        say("What holds?"),
+        say(
+            "Shares of right answers before and after each defence: its price on clean texts, and "
+            "its gain under attack, also by an attacker who knows it."
+        ),
+        "".join(_defence(one) for one in found.defences),
+    )
+
+
+def _defence(one: Defence) -> str:
+    heads = [say("Texts"), say("Before"), say("After")]
+    rows = [[say("clean"), interval(one.clean_before), interval(one.clean_after)]]
+    for faced in one.faced:
+        name = attack_names().get(faced.attack, faced.attack)
+        shown = say("{attack}, by one who knows the defence", attack=name) if faced.knows else name
+        rows.append([escape(shown), interval(faced.before), interval(faced.after)])
+    names = defence_names()
+    body = heading(", ".join(names.get(name, name) for name in one.name.split("+")))
+    body += table(heads, rows, kind="stack", numeric=2)
+    if one.certified:
+        told = [[str(words), percent(share)] for words, share in one.certified.items()]
+        head = [say("Words changed, at most"), say("Right whatever they become")]
+        body += table(head, told, numeric=2)
+    return body + (paragraph(one.note, "muted") if one.note else "")

@@ -1,0 +1,73 @@
+"""Words of like use: near one another in a table of word vectors, as TextFooler takes them."""
+
+from functools import lru_cache
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from mason.security.moves import Move
+from mason.security.words import Words
+from mason.text import Tokenizer
+
+_LETTERS = 2
+"""Fewest letters of a word that is proposed."""
+
+
+class WordVectors:
+    """The words that a tokenizer has as one token, each with its vector.
+
+    Args:
+        tokenizer: Whose whole words are proposed.
+        table: A vector for each of its tokens [V, E].
+    """
+
+    def __init__(self, tokenizer: Tokenizer, table: Float[Tensor, "V E"]) -> None:
+        words: dict[str, int] = {}
+        first = tokenizer.encode_ids(["a"], special=False)[0]
+        marked = tokenizer.pieces(first)[0].removesuffix("a")  # Ġ or ▁, where spaces are marked
+        for piece, token in sorted(tokenizer.vocabulary().items(), key=lambda item: item[1]):
+            word = piece.removeprefix(marked) if piece.startswith(marked) else ""
+            if word.isalpha() and word.isascii() and len(word) >= _LETTERS:
+                words.setdefault(word.lower(), token)
+        self.words = list(words)
+        self.tokens = list(words.values())
+        self.places = {word: i for i, word in enumerate(self.words)}
+        rows = table[self.tokens].float().cpu()
+        # All share one direction, which says nothing of meaning (Mu & Viswanath 2018).
+        self.vectors = F.normalize(rows - rows.mean(0), dim=1)
+        self.near = lru_cache(1 << 14)(self._near)
+
+    def _near(self, word: str, most: int, least: float) -> tuple[str, ...]:
+        place = self.places.get(word)
+        if place is None:
+            return ()
+        cosines = self.vectors @ self.vectors[place]
+        cosines[place] = -1.0
+        best = torch.topk(cosines, min(most, len(self.words) - 1))
+        found = zip(best.values.tolist(), best.indices.tolist(), strict=True)
+        return tuple(self.words[i] for cosine, i in found if cosine >= least)
+
+
+def neighbours(vectors: WordVectors, *, most: int = 50, least: float = 0.3) -> Move:
+    """TextFooler's move (Jin et al. 2020): a word by one of its nearest in a table of vectors.
+
+    Args:
+        vectors: The table.
+        most: Words to try at a place.
+        least: Least cosine of the two words' vectors.
+    """
+
+    def move(text: Words, place: int) -> list[str]:
+        word = text.words[place]
+        return [like(word, other) for other in vectors.near(word.lower(), most, least)]
+
+    return move
+
+
+def like(word: str, other: str) -> str:
+    """``other`` with the capitals of ``word``."""
+    if word.isupper() and len(word) > 1:
+        return other.upper()
+    return other.capitalize() if word[:1].isupper() else other

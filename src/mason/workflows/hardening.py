@@ -1,0 +1,349 @@
+"""Harden: give a classifier defences, and measure the price and the gain of all of them."""
+
+import copy
+import csv
+import random
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mason.errors import SettingsError
+from mason.language import say
+from mason.models.files import write_json, writing_folder
+from mason.reports import write_card, write_report
+from mason.security.attacks import Attack, find_attacks
+from mason.security.masking import Vote
+from mason.security.poisoning import Suspect, find_triggers, triggered, turned_by
+from mason.security.search import Outcome
+from mason.security.summary import summarise, wilson
+from mason.security.victims import Victim
+from mason.text.cleaning import UNICODE
+from mason.workflows import results as blocks
+from mason.workflows.attacking import ENCODER, attack_block, classifier_of, means_of
+from mason.workflows.classifier import Classifier
+from mason.workflows.fine_tuning import Run, train
+from mason.workflows.model import Model
+from mason.workflows.preparing import Prepared, data_settings, prepare, texts_of
+from mason.workflows.tasks import find_task
+
+MEANS = ("cleaner", "adversarial", "masking", "triggers")
+ROWS, LEARNED_ROWS = 200, 1000
+_CERTIFIED_ROWS = 50
+_CUT = (0, 1, 2, 3, 5)
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is done.
+
+    Attributes:
+        means: Of ``MEANS``.
+        against: Attacks that training texts are attacked by.
+        face: Attacks that the model is measured under, before and after.
+        rows: Held-out texts that are attacked.
+        learned_rows: Training texts that are attacked to learn from.
+        encoder: See ``mason.attack``.
+        seed: Of all that is drawn.
+    """
+
+    means: tuple[str, ...]
+    against: list[Attack]
+    face: list[Attack]
+    rows: int
+    learned_rows: int
+    encoder: str
+    seed: int
+
+
+def harden(
+    model: Model | str | Path,
+    data: str | Path,
+    *,
+    output: str | Path,
+    means: str = "cleaner,adversarial",
+    against: str = "typos,words",
+    face: str | None = None,
+    rows: int = ROWS,
+    learned_rows: int = LEARNED_ROWS,
+    encoder: str = ENCODER,
+    seed: int = 0,
+    notice: Say = lambda sentence: None,
+    command: str | None = None,
+    text: str | None = None,
+    label: str | None = None,
+    **options: object,
+) -> Run:
+    """Give a classifier defences and write it with a report of their price and their gain.
+
+    Args:
+        model: A classifier, or a name as for ``mason.load``; it is not changed.
+        data: What it was trained on, as for ``mason.train``; rows it was not trained on are
+            measured on.
+        output: Folder to write.
+        means: ``cleaner`` (invisible characters and lookalikes are undone before the
+            tokenizer), ``adversarial`` (it goes on learning from attacked training texts),
+            ``masking`` (copies with most words left out vote), ``triggers`` (a backdoor is
+            looked for and untaught); parted by commas.
+        against: Attacks that training texts are attacked by.
+        face: Attacks it is measured under; None: those, and others it did not learn from.
+        rows: Held-out texts that are attacked.
+        learned_rows: Training texts that are attacked to learn from.
+        encoder: See ``mason.attack``.
+        seed: Of all that is drawn; decides the held-out rows as in ``mason.train``.
+        notice: Called with each sentence the user should read.
+        command: How to repeat this, for the report.
+        text: The column of the text.
+        label: The column of the label.
+        options: Settings of the training, as for ``mason.train``.
+
+    Raises:
+        MasonError: As for ``mason.attack`` and ``mason.train``.
+    """
+    before = classifier_of(model)
+    plan = _plan(means, against, face, rows, learned_rows, encoder, seed)
+    named = data_settings(data, {"text": text, "label": label})
+    task = find_task(before.task)
+    prepared = task.restrict(before, prepare(named, task, seed=seed))
+    return _hardened(before, prepared, plan, Path(output), options, notice, command)
+
+
+def _hardened(
+    before: Classifier,
+    prepared: Prepared,
+    plan: Plan,
+    output: Path,
+    options: dict[str, object],
+    notice: Say,
+    command: str | None,
+) -> Run:
+    task = find_task(before.task)
+    parts = {
+        name: list(zip(texts_of(t, prepared.columns.text), _labels(t, prepared), strict=True))
+        for name, t in prepared.tables.items()
+    }
+    drawn = np.random.default_rng(plan.seed).permutation(len(parts["test"]))[: plan.rows]
+    held = [parts["test"][i] for i in sorted(drawn.tolist())]
+    base = _measured(before, held, plan)
+    made = replace(before, network=copy.deepcopy(before.network), fresh=())
+    if "cleaner" in plan.means:
+        made.tokenizer = made.tokenizer.cleaning(UNICODE)
+    suspects = _suspects(made, parts, plan, notice)
+    more = _more(made, parts["train"], plan, notice) + _untaught(suspects, parts["train"], plan)
+    results = blocks.header("harden", task.describe(made, prepared.columns), made, command)
+    if more:
+        learned = _learn(
+            made, {**parts, "train": [*parts["train"], *more]}, options, notice, plan.seed
+        )
+        kept = ("training", "cost")
+        results |= {name: learned.results[name] for name in kept}
+    if "masking" in plan.means:
+        made.vote = Vote()
+    examples = task.examples(made, prepared.tables["test"], prepared.columns)
+    results["evaluation"] = task.measure(made, prepared, "test", examples)
+    results["security"] = _compared(made, base, held, plan)
+    results["security"]["defences"][0]["faced"] += [
+        _obeyed(before, made, suspect, held, plan) for suspect in suspects
+    ]
+    with writing_folder(output, kind="model") as draft:
+        made.write(draft)
+        write_json(draft / "results.json", results)
+        named = {**results, "name": output.name}
+        write_card(named, draft)
+        write_report(named, draft)
+    return Run(made, results, output)
+
+
+def _plan(
+    means: str, against: str, face: str | None, rows: int, learned: int, encoder: str, seed: int
+) -> Plan:
+    named = tuple(name.strip() for name in means.split(","))
+    unknown = [name for name in named if name not in MEANS]
+    if unknown:
+        raise SettingsError(
+            "There is no defence {name!r}; choose among {known}.",
+            name=unknown[0],
+            known=", ".join(MEANS),
+        )
+    if min(rows, learned) < 1:
+        raise SettingsError("--rows and --learned-rows are 1 or more.")
+    others = ["homoglyphs", "invisible", "disguise"]
+    faced = face or ",".join(dict.fromkeys([*against.split(","), *others]))
+    return Plan(named, find_attacks(against), find_attacks(faced), rows, learned, encoder, seed)
+
+
+def _labels(table: Any, prepared: Any) -> list[str]:
+    return [str(label) for label in table.texts(prepared.columns.label)]
+
+
+Rows = Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Right answers on clean texts, and what every attack made of them."""
+
+    right: int
+    outcomes: dict[str, list[Outcome]]
+
+
+def _measured(model: Classifier, held: Rows, plan: Plan) -> Measured:
+    texts, targets = _split(model, held)
+    means = means_of(model, plan.face, plan.encoder, plan.seed)
+    right = int((model.probabilities(texts).argmax(1) == targets).sum())
+    return Measured(
+        right,
+        {
+            one.name: one.run(Victim(model.probabilities), texts, targets, means)
+            for one in plan.face
+        },
+    )
+
+
+def _split(model: Classifier, rows: Rows) -> tuple[list[str], list[int]]:
+    numbers = {label: i for i, label in enumerate(model.labels)}
+    return [text for text, _ in rows], [numbers[label] for _, label in rows]
+
+
+def _more(model: Classifier, train_rows: Rows, plan: Plan, notice: Say) -> list[tuple[str, str]]:
+    """Rows to learn from besides: attacked texts, and copies with words left out."""
+    found: list[tuple[str, str]] = []
+    if "adversarial" in plan.means:
+        drawn = np.random.default_rng(plan.seed).permutation(len(train_rows))[: plan.learned_rows]
+        chosen = [train_rows[i] for i in drawn]
+        texts, targets = _split(model, chosen)
+        means = means_of(model, plan.against, plan.encoder, plan.seed)
+        for one in plan.against:
+            outcomes = one.run(Victim(model.probabilities), texts, targets, means)
+            found += [(o.attacked, model.labels[o.label]) for o in outcomes if o.attacked != o.text]
+        notice(say("Attacked texts to learn from: {count}.", count=len(found)))
+    if "masking" in plan.means:
+        vote = Vote()
+        found += [
+            (masked, label)
+            for text, label in train_rows
+            for masked in vote.copies_of(text, 2, seed=plan.seed)
+        ]
+    return found
+
+
+def _suspects(
+    model: Classifier, parts: dict[str, list[tuple[str, str]]], plan: Plan, notice: Say
+) -> list[Suspect]:
+    """Triggers of a backdoor; the rows that taught them are left out from now on."""
+    if "triggers" not in plan.means:
+        return []
+    texts, targets = _split(model, parts["train"])
+    found = find_triggers(model.probabilities, texts, targets, seed=plan.seed)
+    bad = {i for suspect in found for i in suspect.rows}
+    parts["train"] = [row for i, row in enumerate(parts["train"]) if i not in bad]
+    for suspect in found:
+        notice(
+            say(
+                "{phrase!r} turns {share:.0%} of other texts into {label}; rows that taught it "
+                "are left out: {rows}.",
+                phrase=suspect.phrase,
+                share=suspect.turned,
+                label=model.labels[suspect.label],
+                rows=len(suspect.rows),
+            )
+        )
+    if not found:
+        notice(say("No phrase of the data turns whatever text it stands in."))
+    return found
+
+
+def _untaught(suspects: Sequence[Suspect], train_rows: Rows, plan: Plan) -> list[tuple[str, str]]:
+    """Honest rows with the triggers in them and their own labels, which unteach the model."""
+    draw = random.Random(plan.seed)
+    return [
+        (triggered(text, suspect.phrase, draw.random()), label)
+        for suspect in suspects
+        for text, label in draw.sample(train_rows, min(plan.learned_rows, len(train_rows)))
+    ]
+
+
+def _obeyed(
+    before: Classifier, after: Classifier, suspect: Suspect, held: Rows, plan: Plan
+) -> dict[str, Any]:
+    """Texts of other classes with a trigger in them: the share that is not turned by it."""
+    texts, targets = _split(before, held)
+    others = [t for t, own in zip(texts, targets, strict=True) if own != suspect.label]
+    shares = []
+    for model in (before, after):
+        share = turned_by(model.probabilities, suspect.phrase, suspect.label, others, plan.seed)
+        shares.append(wilson(len(others) - round(share * len(others)), len(others)))
+    name = say("the trigger {phrase!r}", phrase=suspect.phrase)
+    return {"attack": name, "knows": False, "before": asdict(shares[0]), "after": asdict(shares[1])}
+
+
+def _learn(
+    model: Classifier,
+    parts: dict[str, list[tuple[str, str]]],
+    options: dict[str, object],
+    notice: Say,
+    seed: int,
+) -> Run:
+    """Go on training as ``mason train`` does; the model is changed."""
+    fixed: dict[str, Any] = {"data.text": "text", "data.label": "label", "training.seed": seed}
+    with tempfile.TemporaryDirectory() as place:
+        for name, rows in parts.items():
+            _write_rows(Path(place) / f"{name}.csv", rows)
+        return train(model, place, notice=notice, **{**fixed, **options})
+
+
+def _write_rows(file: Path, rows: Iterable[tuple[str, str]]) -> None:
+    with file.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["text", "label"])
+        writer.writerows(rows)
+
+
+def _compared(made: Classifier, base: Measured, held: Rows, plan: Plan) -> dict[str, Any]:
+    """The block ``security``: the defences' price and gain on the same rows."""
+    after = _measured(made, held, plan)
+    texts, targets = _split(made, held)
+    faced = []
+    for one in plan.face:
+        old, new = base.outcomes[one.name], after.outcomes[one.name]
+        weak = summarise(old).under_attack
+        told = made.probabilities([outcome.attacked for outcome in old]).argmax(1)
+        carried = wilson(int((told == targets).sum()), len(targets))
+        faced.append(_faced(one, weak, carried, knows=False))
+        faced.append(_faced(one, weak, summarise(new).under_attack, knows=True))
+    defence = {
+        "name": "+".join(plan.means),
+        "clean_before": asdict(wilson(base.right, len(held))),
+        "clean_after": asdict(wilson(after.right, len(held))),
+        "faced": faced,
+        "certified": _certified(made, texts[:_CERTIFIED_ROWS], targets),
+    }
+    attacks = [attack_block(one, after.outcomes[one.name], made.labels) for one in plan.face]
+    compared = any(one.limits.min_similarity is not None for one in plan.face)
+    return {
+        "seed": plan.seed,
+        "cleaner": made.tokenizer.cleaner,
+        "similar_by": plan.encoder if compared else None,
+        "attacks": attacks,
+        "defences": [defence],
+    }
+
+
+def _faced(attack: Attack, before: Any, after: Any, *, knows: bool) -> dict[str, Any]:
+    shares = {"before": asdict(before), "after": asdict(after)}
+    return {"attack": attack.name, "knows": knows, **shares}
+
+
+def _certified(model: Classifier, texts: list[str], targets: list[int]) -> dict[int, float]:
+    if model.vote is None:
+        return {}
+    found = [
+        model.vote.certified(model.read_once, text, target)
+        for text, target in zip(texts, targets, strict=False)
+    ]
+    return {words: sum(n >= words for n in found) / len(found) for words in _CUT}
