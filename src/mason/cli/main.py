@@ -76,6 +76,7 @@ def _commands() -> tuple[tuple[str, str], ...]:
     return (
         ("train", say("fine-tune a model on a table and write its report")),
         ("pretrain", say("learn a language model from text")),
+        ("advise", say("say which model suits a table, before one is trained")),
         ("plan", say("say what a run would need: memory, time, disk")),
         ("resume", say("go on with a run that was stopped or killed")),
         ("evaluate", say("measure a model on a table it has not seen")),

@@ -1,5 +1,6 @@
 """One short function for each verb: where everything meets."""
 
+from mason.workflows.advising import ShortList, advise
 from mason.workflows.answerer import Answerer
 from mason.workflows.checking import check
 from mason.workflows.classifier import Classifier, Prediction
@@ -40,11 +41,13 @@ __all__ = [
     "Run",
     "Sample",
     "Sampling",
+    "ShortList",
     "Standing",
     "Tagged",
     "Tagger",
     "Talker",
     "Writer",
+    "advise",
     "check",
     "compare",
     "evaluate",
