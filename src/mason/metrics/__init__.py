@@ -20,6 +20,7 @@ from mason.metrics.comparison import (
 )
 from mason.metrics.folds import folds, out_of_fold
 from mason.metrics.overfitting import Verdict, overfitting_verdict
+from mason.metrics.slices import Slice, by_length, slices
 from mason.metrics.suspects import Suspect, suspects
 
 __all__ = [
@@ -30,8 +31,10 @@ __all__ = [
     "Difference",
     "Estimate",
     "Scores",
+    "Slice",
     "Suspect",
     "Verdict",
+    "by_length",
     "calibration",
     "compare",
     "confusion",
@@ -46,6 +49,7 @@ __all__ = [
     "permutation_test",
     "rows_needed",
     "scores",
+    "slices",
     "smallest_detectable_difference",
     "suspects",
 ]

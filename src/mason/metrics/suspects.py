@@ -25,7 +25,7 @@ class Suspect:
 
 
 def suspects(targets: ArrayLike, probabilities: ArrayLike) -> list[Suspect]:
-    """Rows whose label is probably wrong, the most suspicious first.
+    """Rows whose label is probably wrong, the highest loss first.
 
     Args:
         targets: Labels as class numbers [rows].
@@ -40,7 +40,6 @@ def suspects(targets: ArrayLike, probabilities: ArrayLike) -> list[Suspect]:
     likely = np.where(chances >= usual, chances, -1.0)
     likelier = likely.argmax(axis=1)
     rows = np.flatnonzero((likely.max(axis=1) > 0) & (likelier != wanted))
-    margin = own[rows] - chances[rows, likelier[rows]]
     return [
         Suspect(
             int(i),
@@ -49,5 +48,5 @@ def suspects(targets: ArrayLike, probabilities: ArrayLike) -> list[Suspect]:
             float(chances[i, likelier[i]]),
             float(-np.log(max(own[i], 1e-300))),
         )
-        for i in rows[np.argsort(margin, kind="stable")]
+        for i in rows[np.argsort(own[rows], kind="stable")]
     ]

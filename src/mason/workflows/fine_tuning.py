@@ -331,6 +331,9 @@ class Session:
         results["training"] = blocks.training_block(history, asdict(verdict))
         if split in examples:
             results["evaluation"] = self.task.measure(model, prepared, split, examples[split])
+        doubts = self.task.label_errors(prepared, recipe.seed)
+        if doubts is not None:
+            results["extras"] = {"label_errors": doubts}
         self._lap("evaluate")
         tokens = sum(step.tokens for step in history.steps)
         busy = sum(step.seconds for step in history.steps)

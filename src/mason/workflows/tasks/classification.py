@@ -17,7 +17,8 @@ from mason.data.tables import Table
 from mason.data.token_cache import TokenCache, fingerprint
 from mason.errors import CheckpointError, DataError, SettingsError
 from mason.evaluation import baselines, judge
-from mason.metrics import fit_temperature, scores
+from mason.evaluation.baselines import word_probabilities
+from mason.metrics import fit_temperature, out_of_fold, scores, suspects
 from mason.settings import DataSettings
 from mason.sources import cache_folder
 from mason.tasks.classification import (
@@ -38,6 +39,9 @@ from mason.workflows.opening import Chosen, Opened, open_model
 from mason.workflows.preparing import Prepared, columns_of, texts_of
 from mason.workflows.tasks.readers import fit_if_fresh
 from mason.workflows.tasks.task import Block, RowScores, Task
+
+_DOUBTED, _SHOWN = 2000, 20
+"""Training rows whose labels are doubted, and how many of the doubtful a report lists."""
 
 
 class Classification(Task[Classifier, Examples]):
@@ -165,8 +169,33 @@ class Classification(Task[Classifier, Examples]):
                 len(model.labels),
             )
         return blocks.evaluation_block(
-            judgement, tables[split], columns, model.labels, split=split, rivals=rivals
+            judgement,
+            tables[split],
+            columns,
+            model.labels,
+            split=split,
+            lengths=examples.lengths,
+            rivals=rivals,
         )
+
+    def label_errors(self, prepared: Prepared, seed: int) -> Block:
+        """Training rows that word counts, not having seen them, read otherwise."""
+        table, columns, labels = prepared.tables["train"], prepared.columns, prepared.labels
+        order = np.random.default_rng(seed).permutation(len(table))
+        table = table.take(sorted(order[:_DOUBTED].tolist()))
+        texts, targets = texts_of(table, columns.text), targets_of(table, columns, labels)
+        found = suspects(targets, out_of_fold(word_probabilities, texts, targets, len(labels)))
+        rows = [
+            {
+                "row": int(table.rows[one.row]),
+                "text": texts[one.row],
+                "label": labels[one.target],
+                "likelier": labels[one.likelier],
+                "probability": one.probability,
+            }
+            for one in found[:_SHOWN]
+        ]
+        return {"looked_at": len(table), "count": len(found), "rows": rows}
 
     def answer(self, model: Classifier, table: Table, columns: Columns) -> list[Prediction]:
         """A label a row."""

@@ -229,6 +229,15 @@ class Task(ABC, Generic[M, E]):
         Where ``prepared`` has rows to train on, what something simpler scores is beside them.
         """
 
+    def label_errors(self, prepared: Prepared, seed: int) -> Block | None:
+        """Training rows whose label is probably wrong; None: the task cannot tell.
+
+        Args:
+            prepared: With rows to train on.
+            seed: Decides which rows are looked at where there are many.
+        """
+        return None
+
     @abstractmethod
     def answer(self, model: M, table: Table, columns: Columns) -> Sequence[object]:
         """The model's answers to a table's rows, as a user gets them."""
