@@ -32,6 +32,11 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PIP) install -qq --disable-pip-version-check -c constraints.txt --no-build-isolation -e .
 	@touch $@
 
+$(VENV)/.installed-page: $(VENV)/.installed
+	@echo "Installing what makes a page of a model"
+	@$(PIP) install -qq --disable-pip-version-check -c constraints.txt --no-build-isolation -e '.[onnx]'
+	@touch $@
+
 $(VENV)/.installed-dev: $(VENV)/.installed
 	@echo "Installing the tools that test Mason"
 	@$(PIP) install -qq --disable-pip-version-check -c constraints.txt --no-build-isolation -e '.[dev]'
@@ -40,9 +45,10 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 install: $(VENV)/.installed ## make the environment alone
 	@echo "Mason is installed: $(BIN)/mason --help"
 
-demo: $(VENV)/.installed ## fine-tune a small model on questions and write its report
+demo: $(VENV)/.installed-page ## fine-tune a small model on questions, write its report and a page to try it
 	@$(BIN)/mason train --task classification --model all-MiniLM-L6-v2 --data catalog:trec \
 	  --output $(OUTPUT)
+	@$(BIN)/mason export $(OUTPUT) $(OUTPUT)-page --format page || true
 
 pretrain-demo: $(VENV)/.installed ## raw text to a model of its own, and what it is worth; 45 minutes
 	@$(BIN)/python -m benchmarks.pretrain_demo

@@ -23,6 +23,7 @@ NAMES = (
     "translation_speed",
     "constrained",
     "evaluation",
+    "export",
 )
 
 

@@ -38,6 +38,8 @@ def test_nothing_is_left_to_fill_in(page: Path) -> None:
         ("README.md", "README.zh-CN.md"),
         ("docs/getting-started.md", "docs/zh/getting-started.md"),
         ("docs/several-processes.md", "docs/zh/several-processes.md"),
+        ("docs/export.md", "docs/zh/export.md"),
+        ("docs/compression.md", "docs/zh/compression.md"),
     ],
 )
 def test_both_languages_show_the_same_code(english: str, chinese: str) -> None:

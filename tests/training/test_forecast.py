@@ -17,6 +17,7 @@ from benchmarks.forecast import Case
 from mason.models.checkpoints import spec_of
 from mason.models.spec import Topology
 from mason.models.transformer import Transformer, num_parameters, set_dropout
+from mason.runtime import cpu_has_bf16
 from mason.tasks.classification import ClassificationObjective, Examples
 from mason.training.forecast import Speed, Work, forecast, memory_of_each
 from mason.training.heap import Heap
@@ -134,7 +135,8 @@ def test_products_are_counted_exactly() -> None:
     heads, inner = 6, 7
     scores = 2 * heads * inner * 13 * 13 * 4 * 2
     head = model.heads["classification"].output.weight.numel() * 4
-    assert told.read.flops == 2 * 3 * rows * linear + 2 * 3 * scores + 2 * 3 * head
+    again = scores if cpu_has_bf16() else 0  # short attention makes them anew on the way back
+    assert told.read.flops == 2 * 3 * rows * linear + 2 * 3 * scores + again + 2 * 3 * head
 
 
 def test_gpt3_is_forecast_without_its_memory() -> None:

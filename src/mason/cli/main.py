@@ -79,6 +79,7 @@ def _commands() -> tuple[tuple[str, str], ...]:
         ("advise", say("say which model suits a table, before one is trained")),
         ("plan", say("say what a run would need: memory, time, disk")),
         ("resume", say("go on with a run that was stopped or killed")),
+        ("compress", say("find a smaller model that keeps its accuracy")),
         ("evaluate", say("measure a model on a table it has not seen")),
         ("compare", say("say whether one model is better than another, or by luck")),
         ("predict", say("label a text, a file, or standard input")),
@@ -87,6 +88,9 @@ def _commands() -> tuple[tuple[str, str], ...]:
         ("answer", say("find the answer to a question in a text")),
         ("complete", say("go on from a text, a file of texts, or standard input")),
         ("chat", say("talk to a model, or get one reply")),
+        ("serve", say("answer requests over HTTP: OpenAI's routes and a few more")),
+        ("merge", say("put an adapter into the weights of its model")),
+        ("export", say("write a model for other programs, with a proof")),
         ("show", say("print a model's blocks with their sizes")),
         ("selfcheck", say("check that this machine computes what it must")),
     )

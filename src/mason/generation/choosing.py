@@ -48,9 +48,9 @@ def _penalise(row: Float[Tensor, "V"], context: Context, sampling: Sampling) -> 
         found, by = row[seen], sampling.repetition_penalty
         row[seen] = torch.where(found < 0, found * by, found / by)
     new = context.tokens[context.num_given :]
-    if sampling.frequency_penalty and new:
+    if new and (sampling.frequency_penalty or sampling.presence_penalty):
         ids, counts = torch.tensor(new, device=row.device).unique(return_counts=True)
-        row[ids] -= sampling.frequency_penalty * counts
+        row[ids] -= sampling.frequency_penalty * counts + sampling.presence_penalty
 
 
 def warped(scores: Float[Tensor, "R V"], sampling: Sampling) -> Float[Tensor, "R V"]:

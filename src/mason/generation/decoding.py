@@ -91,6 +91,12 @@ class Decoding:
             self.cross_cache.keep(sequences)
         self._sources = sources
 
+    def admit(self, count: int = 1) -> None:
+        """Begin with so many new sequences behind those there are; for a lone decoder in pages."""
+        assert self.source is None and isinstance(self.cache, PagedCache), "rows are given out once"
+        self.cache.admit(count)
+        self._sources = list(range(len(self.cache)))
+
     def fork(self, sequences: Sequence[int]) -> "Decoding":
         """A copy that goes on with these sequences, one perhaps many times; this one stays.
 

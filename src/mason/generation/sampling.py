@@ -31,6 +31,8 @@ class Sampling:
     """Above 1 makes every token that was there less likely (Keskar et al. 2019)."""
     frequency_penalty: float = 0.0
     """Taken off a token's logit for each time it was generated."""
+    presence_penalty: float = 0.0
+    """Taken off a token's logit once it was generated."""
     logit_bias: Mapping[int, float] = field(default_factory=dict)
     """Added to the logits of these tokens."""
     seed: int = 0
@@ -87,7 +89,8 @@ class Sampling:
     @property
     def penalises(self) -> bool:
         """Whether the choice depends on the tokens before, beyond what the model makes of them."""
-        return self.repetition_penalty != 1.0 or self.frequency_penalty != 0.0
+        penalties = self.repetition_penalty, self.frequency_penalty, self.presence_penalty
+        return penalties != (1.0, 0.0, 0.0)
 
 
 _MANY = 10**9
@@ -99,6 +102,7 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
     ("min_p", 0.0, 1.0),
     ("repetition_penalty", 0.0, 100.0),
     ("frequency_penalty", -100.0, 100.0),
+    ("presence_penalty", -100.0, 100.0),
     ("num_return", 1, 10_000),
     ("num_beams", 1, 10_000),
     ("num_drafts", 0, 1_000),

@@ -4,12 +4,17 @@ All are plain PyTorch; a few rows of a decoding step go through ``native``'s com
 """
 
 from mason.layers.activations import ACTIVATIONS as ACTIVATIONS
+from mason.layers.adapters import Adapted as Adapted
+from mason.layers.adapters import Adapter as Adapter
+from mason.layers.adapters import AdapterSpec as AdapterSpec
 from mason.layers.attention import Attention as Attention
 from mason.layers.attention import reference_attention as reference_attention
 from mason.layers.caches import Cache as Cache
 from mason.layers.dropout import Dropout as Dropout
 from mason.layers.embeddings import Embedding as Embedding
 from mason.layers.feed_forward import FeedForward as FeedForward
+from mason.layers.int4 import Int4Linear as Int4Linear
+from mason.layers.int8 import ByteLinear as ByteLinear
 from mason.layers.int8 import Int8Embedding as Int8Embedding
 from mason.layers.int8 import Int8Linear as Int8Linear
 from mason.layers.int8 import hold_in_int8 as hold_in_int8
@@ -26,6 +31,7 @@ from mason.layers.plan import Sight as Sight
 from mason.layers.positions import Alibi as Alibi
 from mason.layers.positions import RelativeBias as RelativeBias
 from mason.layers.positions import Rotary as Rotary
+from mason.layers.registry import adapters as adapters
 from mason.layers.registry import attentions as attentions
 from mason.layers.registry import embeddings as embeddings
 from mason.layers.registry import feed_forwards as feed_forwards

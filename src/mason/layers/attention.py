@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from mason.layers import flat, native
+from mason.layers import flat, native, short_attention
 from mason.layers.caches import LayerCache
 from mason.layers.dropout import drop
 from mason.layers.linear import FusedLinear, Linear
@@ -190,6 +190,8 @@ class Attention(nn.Module):
         shared = self.num_heads // self.num_kv_heads
         if shared > 1 and query.shape[2] == 1:
             return self._weigh_one(query, key, value, bias)
+        if self._is_plain(bias) and short_attention.serves(query, key):
+            return short_attention.short_attention(query, key, value, bias, self.scale)
         if shared > 1:
             key, value = (x.repeat_interleave(shared, dim=1) for x in (key, value))
         return self._mix(query, key, value, bias)
@@ -211,10 +213,8 @@ class Attention(nn.Module):
         bias: Float[Tensor, "#B #h #Q K"] | None,
     ) -> Float[Tensor, "B h Q d"]:
         dropping = self.dropout if self.training else 0.0
-        learned = bias is not None and bias.requires_grad
-        # PyTorch's fused kernels hold no scores. On the CPU they do not drop, and nowhere do
-        # they squash or learn a bias.
-        if self.softcap is None and not learned and (not dropping or query.is_cuda):
+        # PyTorch's fused kernels hold no scores. On the CPU they do not drop.
+        if self._is_plain(bias) or (query.is_cuda and self._is_plain(bias, dropping=True)):
             bias = None if bias is None else bias.to(query.dtype)
             return F.scaled_dot_product_attention(
                 query, key, value.to(query.dtype), bias, dropping, scale=self.scale
@@ -225,6 +225,12 @@ class Attention(nn.Module):
                 q, k, v = (x.to(torch.float32, memory_format=_DENSE) for x in (query, key, value))
                 return self._weighted(q, k, v, bias, dropping).to(query.dtype)
         return self._weighted(query, key, value, bias, dropping)
+
+    def _is_plain(self, bias: Tensor | None, *, dropping: bool = False) -> bool:
+        """Whether fused kernels know how: they do not squash, learn a bias, or perhaps drop."""
+        drops = self.training and bool(self.dropout) and not dropping
+        learned = bias is not None and bias.requires_grad
+        return self.softcap is None and not learned and not drops
 
     def _weighted(
         self, query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, dropping: float

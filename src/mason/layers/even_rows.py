@@ -15,7 +15,9 @@ _EVEN = 64
 
 def compiled_by_shape(x: Tensor) -> bool:
     """Whether a product of these rows would be compiled for just their number."""
-    return x.is_cpu and x.ndim == 2 and x.shape[0] > _EVEN and torch.is_autocast_enabled("cpu")
+    if not (x.is_cpu and x.ndim == 2 and torch.is_autocast_enabled("cpu")):
+        return False  # sizes are asked last: tracers guard what they were
+    return x.shape[0] > _EVEN
 
 
 def even_product(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -35,8 +37,8 @@ class _EvenProduct(torch.autograd.Function):
     def forward(
         ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, dtype: torch.dtype
     ) -> Any:
-        rows, cast = _even(x, dtype), weight.to(dtype)
-        ctx.save_for_backward(rows, cast)
+        rows, cast = even(x, dtype), weight.to(dtype)
+        ctx.save_for_backward(rows if ctx.needs_input_grad[1] else None, cast)
         ctx.kinds = x.dtype, weight.dtype, None if bias is None else bias.dtype
         shift = None if bias is None else bias.to(dtype)
         return nn.functional.linear(rows, cast, shift)[: len(x)]
@@ -46,7 +48,7 @@ class _EvenProduct(torch.autograd.Function):
         rows, weight = ctx.saved_tensors
         of_input, of_weight, of_bias = ctx.kinds
         (given,) = grads
-        grad, wanted = _even(given, weight.dtype), ctx.needs_input_grad
+        grad, wanted = even(given, weight.dtype), ctx.needs_input_grad
         return (
             (grad @ weight)[: len(given)].to(of_input) if wanted[0] else None,
             (grad.T @ rows).to(of_weight) if wanted[1] else None,
@@ -55,7 +57,8 @@ class _EvenProduct(torch.autograd.Function):
         )
 
 
-def _even(x: Tensor, dtype: torch.dtype) -> Tensor:
+def even(x: Tensor, dtype: torch.dtype) -> Tensor:
+    """Rows [T, D] in a dtype, followed by rows of zeros up to an even number of them."""
     spare = -len(x) % _EVEN
     if not spare:
         return x.to(dtype)

@@ -1,5 +1,8 @@
 """The feed-forward block: where most of a Transformer's weights are."""
 
+from typing import Any
+
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -28,11 +31,35 @@ class FeedForward(nn.Module):
         """Each row on its own."""
         wide = self.input(x)
         if self.silu_gate and native.few(wide):
-            gated: Tensor = self.output(self.dropout(native.gate(wide)))
-            return gated
+            return self._ended(native.gate(wide))
+        if self.silu_gate and wide.requires_grad:
+            return self._ended(_Gate.apply(wide))  # type: ignore[no-untyped-call]
         first, *up = self.input.split(wide)
         inner = self.activation(first)
         if up:
             inner = inner * up[0]
+        return self._ended(inner)
+
+    def _ended(self, inner: Tensor) -> Tensor:
         out: Tensor = self.output(self.dropout(inner))
         return out
+
+
+class _Gate(torch.autograd.Function):
+    """``silu(gate) * up`` that remembers what it reads and nothing else, a third less."""
+
+    @staticmethod
+    def forward(ctx: Any, wide: Tensor) -> Tensor:
+        ctx.save_for_backward(wide)
+        gate, up = wide.chunk(2, -1)
+        return nn.functional.silu(gate).mul_(up)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+        (wide,), (grad,) = ctx.saved_tensors, grads
+        gate, up = wide.chunk(2, -1)
+        slopes = torch.empty_like(wide)
+        of_gate, of_up = slopes.chunk(2, -1)
+        torch.mul(grad, nn.functional.silu(gate), out=of_up)
+        of_gate.copy_(torch.ops.aten.silu_backward(grad * up, gate))
+        return slopes

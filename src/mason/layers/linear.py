@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from mason.layers import native
 from mason.layers.even_rows import compiled_by_shape, even_product
+from mason.layers.frozen import frozen_product
 from mason.runtime import cpu_has_bf16
 
 
@@ -14,11 +15,14 @@ class Linear(nn.Linear):
     """PyTorch's own, but for rows that it is slow at.
 
     A few that nobody learns from go through the compiled kernel, packed ones in bf16 through
-    products of few different shapes.
+    products of few different shapes. A weight that does not learn may be held in bf16 beside
+    rows in fp32.
     """
 
     def forward(self, input: Tensor) -> Tensor:
         """Rows [..., I] to rows [..., O]."""
+        if self._is_frozen(input):
+            return frozen_product(input, self)
         if compiled_by_shape(input):
             return even_product(input, self.weight, self.bias)
         if native.multiplies(input, self.weight):
@@ -28,6 +32,16 @@ class Linear(nn.Linear):
             wide = nn.functional.linear(input.float(), self.weight.float(), bias)
             return wide.to(input.dtype)
         return super().forward(input)
+
+    def widened(self, like: Tensor) -> Tensor:
+        """The weight in the dtype of ``like``."""
+        return self.weight.to(like.dtype)
+
+    def _is_frozen(self, x: Tensor) -> bool:
+        """Whether others learn through this map, or its weight is held smaller than the rows."""
+        if self.weight.requires_grad or (self.bias is not None and self.bias.requires_grad):
+            return False
+        return x.requires_grad or self.weight.dtype.itemsize < x.dtype.itemsize
 
 
 def _emulated(x: Tensor) -> bool:

@@ -8,7 +8,9 @@ What a block of one's own must be (``T`` rows of all sequences, ``D`` the model'
   encoder, and called as ``Attention.forward`` is; it may ignore what it does not need;
 - an embedding is built as ``kind(spec, width)`` and called with ``(tokens, layout,
   token_types)``; its ``tokens`` is an ``nn.Embedding`` if a head is tied to it or an encoder
-  and a decoder share it.
+  and a decoder share it;
+- an adapter is an ``Adapter``, built as ``kind(spec, held, rows)`` for the output rows of a
+  linear map that it changes, and called with ``(x, held)``: what the map gives, changed.
 """
 
 from collections.abc import Callable
@@ -76,3 +78,4 @@ attentions = Registry("attention")
 norms = Registry("norm")
 feed_forwards = Registry("feed-forward")
 embeddings = Registry("embedding")
+adapters = Registry("adapter")

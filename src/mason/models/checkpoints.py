@@ -12,10 +12,18 @@ from torch import Tensor
 
 from mason.errors import CheckpointError
 from mason.layers import FusedLinear
+from mason.models.eight_bits import hold_in_eight_bits, in_eight_bits, widened
 from mason.models.families import Family, find_family, from_gguf
 from mason.models.families.paths import read
 from mason.models.families.weights import Verb
-from mason.models.files import Weights, open_weights, read_config, write_json, write_weights
+from mason.models.files import (
+    Weights,
+    open_weights,
+    read_config,
+    write_json,
+    write_rounded,
+    write_weights,
+)
 from mason.models.spec import ModelSpec
 from mason.models.transformer import Transformer
 
@@ -70,7 +78,10 @@ def load_model(
     model = Transformer(spec)
     model.eval()
     filling = _Filling(model, family, weights, path, new_labels=renamed)
-    return Checkpoint(model, family, *filling.run())
+    fresh, dropped = filling.run()
+    if weights.rounded:
+        hold_in_eight_bits(model)
+    return Checkpoint(model, family, fresh, dropped)
 
 
 def base_heads(path: Path) -> tuple[str, ...]:
@@ -89,6 +100,8 @@ def save_model(
 ) -> None:
     """Write ``config.json`` and the weights into an existing folder, as transformers does.
 
+    Those of a model in 8 bits go to a file that Mason alone reads.
+
     Args:
         model: What is written.
         family: In whose format.
@@ -104,7 +117,10 @@ def save_model(
     config |= {} if problem is None else {"problem_type": problem}
     config["dtype"] = str(next(model.parameters()).dtype).removeprefix("torch.")
     write_json(folder / "config.json", config)
-    write_weights(folder, export_tensors(model, family))
+    if in_eight_bits(model):
+        write_rounded(folder, export_tensors(widened(model), family))
+    else:
+        write_weights(folder, export_tensors(model, family))
 
 
 def _check_config(config: dict[str, Any], family: Family, spec: ModelSpec) -> None:
@@ -139,7 +155,7 @@ def export_tensors(model: Transformer, family: Family) -> dict[str, Tensor]:
     prefix = family.prefix_for(model.spec)
     tensors: dict[str, Tensor] = {}
     for name, parameter in model.named_parameters():
-        widths = _widths(model, name)
+        widths = widths_of(model, name)
         verb = family.verb(name, prefix, len(widths), shared=model.spec.share_embeddings)
         if verb is None:
             raise CheckpointError(
@@ -153,7 +169,8 @@ def export_tensors(model: Transformer, family: Family) -> dict[str, Tensor]:
     return tensors
 
 
-def _widths(model: Transformer, name: str) -> list[int]:
+def widths_of(model: Transformer, name: str) -> list[int]:
+    """Rows of each part of a parameter's module; one number where it is not fused."""
     module = model.get_submodule(name.rpartition(".")[0])
     return list(module.parts.values()) if isinstance(module, FusedLinear) else [0]
 
@@ -196,7 +213,7 @@ class _Filling:
 
     def _fill(self, name: str, parameter: Tensor) -> None:
         shared = self.model.spec.share_embeddings
-        verb = self.family.verb(name, self.prefix, len(_widths(self.model, name)), shared=shared)
+        verb = self.family.verb(name, self.prefix, len(widths_of(self.model, name)), shared=shared)
         assert verb is not None, f"the table of {self.family.name} has no word for {name}"
         present = [self._spelling(n, name) for n in verb.names]
         if any(n is None for n in present):

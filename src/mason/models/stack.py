@@ -24,6 +24,7 @@ from mason.layers import (
     build_norm,
     embeddings,
     feed_forwards,
+    native,
 )
 from mason.models.packed import Packed
 
@@ -97,6 +98,8 @@ class Stack(nn.Module):
         self.recompute = False
         """Whether the backward pass computes each layer again instead of remembering it
         (Chen et al. 2016): a third more work, and one layer's activations at a time."""
+        self.program: native.EncoderProgram | None = None
+        """All layers as one call of a kernel, where they are held in 8 bits."""
         self.embedding = embeddings.build(spec.embedding.kind, spec.embedding, width)
         self.kinds = spec.pattern or ("full",) * spec.depth
         distinct = 1 if spec.shared else spec.depth
@@ -140,6 +143,8 @@ class Stack(nn.Module):
         x = self.embedding(packed.tokens, layout, packed.token_types)
         if look:
             look(0, x)
+        if self.program is not None and look is None and native.reads_bytes(x):
+            return self._at_once(self.program, x, layout, at)
         plan = AttentionPlan(layout, keys)
         dtype = _score_dtype(x)
         if x.is_cpu and self.spec.placement == "post":
@@ -168,6 +173,21 @@ class Stack(nn.Module):
                 look(i + 1, x)
         out: Tensor = self.dropout(self.norm(x))
         return out
+
+    def _at_once(
+        self,
+        program: native.EncoderProgram,
+        x: Float[Tensor, "T D"],
+        layout: Layout,
+        at: Int[Tensor, "R"] | None,
+    ) -> Float[Tensor, "R D"]:
+        """All layers; the last is spared the rows that are not asked for, where that is easy."""
+        if at is layout.first:
+            return program.run(x, layout.lengths, [0] * len(layout))
+        if at is layout.last:
+            return program.run(x, layout.lengths, [n - 1 for n in layout.lengths])
+        rows = program.run(x, layout.lengths, None)
+        return rows if at is None else rows.index_select(0, at)
 
     def _through(self, layer: nn.Module, *given: Any) -> Tensor:
         """One layer on; its activations are kept, or computed again when they are needed."""

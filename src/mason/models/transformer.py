@@ -1,11 +1,22 @@
 """The one Transformer: every family and every topology is this module and a spec."""
 
+from collections.abc import Iterable
+from itertools import chain
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from mason.errors import SettingsError
-from mason.layers import Attention, Cache, Dropout, HeadSpec, RelativeBias
+from mason.layers import (
+    Attention,
+    Cache,
+    Dropout,
+    HeadSpec,
+    Int8Embedding,
+    Int8Linear,
+    RelativeBias,
+)
 from mason.models.heads import Head
 from mason.models.packed import Packed
 from mason.models.spec import ModelSpec
@@ -157,8 +168,20 @@ class Transformer(nn.Module):
 
 
 def num_parameters(model: nn.Module) -> int:
-    """Parameters, each counted once however often it is used."""
-    return sum(p.numel() for p in model.parameters())
+    """Parameters, rounded ones too, each counted once however often it is used."""
+    return sum(p.numel() for p in model.parameters()) + sum(r.numel() for r in _rounded(model))
+
+
+def num_bytes(model: nn.Module) -> int:
+    """What the parameters take in memory, without the scales of rounded ones."""
+    every = chain(model.parameters(), _rounded(model))
+    return sum(p.numel() * p.element_size() for p in every)
+
+
+def _rounded(model: nn.Module) -> Iterable[Tensor]:
+    held = [m for m in model.modules() if isinstance(m, Int8Linear | Int8Embedding)]
+    parts = chain((m.weight for m in held), (getattr(m, "bias", None) for m in held))
+    return {id(part): part for part in parts if part is not None}.values()
 
 
 def device_of(model: nn.Module) -> torch.device:

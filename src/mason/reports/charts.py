@@ -102,6 +102,29 @@ def line_chart(
     return _figure(title, description, body, legend=legend if len(legend) > 1 else ())
 
 
+def scatter_chart(
+    groups: Sequence[Line],
+    *,
+    title: str,
+    description: str,
+    across: Axis,
+    up: Axis,
+    across_name: str,
+) -> str:
+    """Points of several kinds; only a group that has ``dots`` unset is drawn as a line too."""
+    body = _grid(across, up) + _across_name(across_name)
+    body += _stretched(
+        "".join(
+            f'<path class="curve {g.tone}" d="{_path(g.points, across, up)}"/>'
+            for g in groups
+            if not g.dots and g.points
+        )
+    )
+    for group in groups:
+        body += _dots(_finite(group.points), across, up, group.tone)
+    return _figure(title, description, body, legend=[(g.name, g.tone) for g in groups if g.points])
+
+
 def reliability_chart(
     curves: Sequence[Line],
     *,

@@ -83,6 +83,7 @@ def _kicker(results: Results) -> str:
         "train": say("Training report"),
         "pretrain": say("Pretraining report"),
         "evaluate": say("Evaluation report"),
+        "compress": say("Compression report"),
     }
     kind = kinds[results.kind]
     task = results.task.name if results.task else None

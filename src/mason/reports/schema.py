@@ -13,6 +13,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from mason.reports.compression_block import Compression
+
 VERSION = 1
 
 
@@ -368,7 +370,7 @@ class Results(_Block):
     """All of ``results.json``."""
 
     version: Literal[1]
-    kind: Literal["train", "evaluate", "pretrain"]
+    kind: Literal["train", "evaluate", "pretrain", "compress"]
     created: str
     mason: str
     language: Literal["en", "zh"] = "en"
@@ -380,6 +382,7 @@ class Results(_Block):
     training: Training | None = None
     evaluation: Scored | None = None
     pretraining: Pretraining | None = None
+    compression: Compression | None = None
     cost: Cost | None = None
     recipe: dict[str, Any] | None = None
     command: str | None = None

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mason.reports.certainty import certainty
+from mason.reports.compression import compression
 from mason.reports.confusion import confusion
 from mason.reports.cost import cost, model
 from mason.reports.data import data
@@ -37,6 +38,7 @@ class Section:
 SECTIONS = [
     Section("overview", 0, overview),
     Section("pretraining", 5, pretraining),
+    Section("compression", 8, compression),
     Section("scores", 10, scores),
     Section("replies", 15, replies),
     Section("confusion", 20, confusion),

@@ -3,6 +3,7 @@
 from mason.settings.descriptions import describe
 from mason.settings.load import Resolved, load_settings
 from mason.settings.schema import (
+    AdapterSettings,
     DataSettings,
     ModelSettings,
     OutputSettings,
@@ -10,6 +11,7 @@ from mason.settings.schema import (
     TrainingSettings,
 )
 from mason.settings.unused import (
+    ADAPTER_ONLY,
     DIALOGUE_ONLY,
     EMBEDDING_ONLY,
     FINE_TUNING_ONLY,
@@ -21,12 +23,14 @@ from mason.settings.unused import (
 from mason.settings.yaml_text import to_yaml
 
 __all__ = [
+    "ADAPTER_ONLY",
     "DIALOGUE_ONLY",
     "EMBEDDING_ONLY",
     "FINE_TUNING_ONLY",
     "PREFERENCE_ONLY",
     "PRETRAINING_ONLY",
     "RANDOM_WEIGHTS_ONLY",
+    "AdapterSettings",
     "DataSettings",
     "ModelSettings",
     "OutputSettings",

@@ -12,7 +12,12 @@ from mason.settings.schema import paths
 UNSAID = object()
 """What an alias's value turns into where it leaves the setting open, as ``fp16: false`` does."""
 
-SHORTHANDS = {"model": "model.source", "data": "data.train", "output": "output.folder"}
+SHORTHANDS = {
+    "model": "model.source",
+    "data": "data.train",
+    "adapter": "adapter.kind",
+    "output": "output.folder",
+}
 """A group given one value: ``model: bert-base-uncased``."""
 
 
@@ -32,6 +37,10 @@ def _preference(value: object) -> object:
     return {"sigmoid": "dpo", "slic": "hinge"}.get(str(value), value)
 
 
+def _tuning(value: object) -> object:
+    return UNSAID if value == "full" else value
+
+
 def _schedule(value: object) -> object:
     return "constant" if value == "constant_with_warmup" else value
 
@@ -47,6 +56,15 @@ _NAMES = {
     "data.label": "label_column label_column_name",
     "data.valid_share": "val_size val_set_size valid_size",
     "data.test_share": "test_size",
+    "adapter.rank": "lora_rank lora_r adapter_rank",
+    "adapter.alpha": "lora_alpha",
+    "adapter.dropout": "lora_dropout",
+    "adapter.targets": "lora_target lora_target_modules target_modules lora_modules",
+    "adapter.rank_stabilised": "use_rslora peft_use_rslora",
+    "adapter.rate_ratio": "loraplus_lr_ratio",
+    "adapter.base_bits": "quantization_bit",
+    "training.freeze_layers": "num_frozen_layers",
+    "training.layer_decay": "layerwise_lr_decay llrd",
     "training.seed": "random_seed",
     "training.epochs": "num_train_epochs num_epochs",
     "training.batch_size": "per_device_train_batch_size micro_batch_size train_batch_size",
@@ -78,6 +96,11 @@ ALIASES = {
     "mask_history": Alias("training.loss_on", _when_true("last")),
     "train_on_prompt": Alias("training.loss_on", _when_true("everything")),
     "train_on_inputs": Alias("training.loss_on", _when_true("everything")),
+    "finetuning_type": Alias("adapter.kind", _tuning),
+    "use_dora": Alias("adapter.kind", _when_true("dora")),
+    "peft_use_dora": Alias("adapter.kind", _when_true("dora")),
+    "load_in_4bit": Alias("adapter.base_bits", _when_true("4")),
+    "load_in_8bit": Alias("adapter.base_bits", _when_true("8")),
     "bf16": Alias("training.precision", _when_true("bf16")),
     "fp16": Alias("training.precision", _when_true("bf16")),
     "use_cpu": Alias("training.device", _when_true("cpu")),

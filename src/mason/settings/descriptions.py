@@ -9,7 +9,8 @@ def describe(path: str) -> str:
     Raises:
         KeyError: there is no such setting.
     """
-    groups = {"model": _model, "data": _data, "training": _training, "output": _output}
+    groups = {"model": _model, "data": _data, "adapter": _adapter}
+    groups |= {"training": _training, "output": _output}
     group, _, leaf = path.rpartition(".")
     return (groups[group]() if group else _run())[leaf]
 
@@ -77,6 +78,25 @@ def _data() -> dict[str, str]:
     }
 
 
+def _adapter() -> dict[str, str]:
+    return {
+        "kind": say("What learns beside frozen weights; left out, the weights themselves learn."),
+        "rank": say("Inner width of an adapter; left out, 8."),
+        "alpha": say("A change of low rank is multiplied by alpha / rank; left out, by 2."),
+        "dropout": say("Probability of dropping a value that an adapter reads; left out, 0."),
+        "targets": say(
+            "Linear maps that get adapters, by our names or the family's: attention, feed_forward, "
+            "query, value, output, q_proj …; left out, all of the layers."
+        ),
+        "rank_stabilised": say("Multiply by alpha / √rank instead (rsLoRA)."),
+        "rate_ratio": say("Learning rate of LoRA's second matrix over the first's (LoRA+)."),
+        "base_bits": say(
+            "Bits in which frozen weights are held: 4 (NF4) or 8 save memory (QLoRA); left out, 16 "
+            "where products are in bf16."
+        ),
+    }
+
+
 def _training() -> dict[str, str]:
     return {
         "seed": say("Seed of every random choice; the same seed gives the same run."),
@@ -111,6 +131,12 @@ def _training() -> dict[str, str]:
             "Compute activations again in the backward pass instead of keeping them: a third more "
             "work, much less memory."
         ),
+        "freeze": say(
+            "What does not learn: embeddings, body (all but the head), or weights (all but biases "
+            "and the head, BitFit)."
+        ),
+        "freeze_layers": say("That many layers from the first do not learn, nor the embeddings."),
+        "layer_decay": say("Each layer below the last learns at this share of the rate above it."),
         "patience": say("Evaluations without improvement after which training stops."),
         "evaluations_per_epoch": say("Evaluations on the validation data in each epoch."),
         "evaluate_steps": say("Steps from one evaluation to the next, instead of epochs."),

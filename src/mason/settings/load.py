@@ -168,7 +168,7 @@ def wanted(path: str) -> str:
     """What the setting at ``path`` may be, in words, such as "a whole number from 1 to 9"."""
     kind = _schema(path)
     if "enum" in kind:
-        return say("one of {choices}", choices=", ".join(kind["enum"]))
+        return say("one of {choices}", choices=", ".join(map(str, kind["enum"])))
     low, high = kind.get("minimum"), kind.get("maximum")
     match kind["type"]:
         case "integer":
@@ -187,6 +187,8 @@ def wanted(path: str) -> str:
             return say("true or false")
         case "array":
             return say("whole numbers from 1 to 1000, one for each source, such as 3,1")
+    if path == "adapter.targets":
+        return say("a name, or a list of names with commas between")
     if "train" in path or path in ("data.valid", "data.test", "data.exclude"):
         return say("a name in quotes, or a list of such names")
     return say("text on one line, in quotes where it looks like a number")

@@ -88,6 +88,29 @@ class DataSettings(_Group):
         return value.split(",") if isinstance(value, str) else value
 
 
+class AdapterSettings(_Group):
+    """What learns beside frozen weights."""
+
+    kind: Literal["lora", "dora", "ia3", "bottleneck"] | None = None
+    rank: Annotated[int, Field(ge=1, le=65_536)] | None = None
+    alpha: Annotated[Real, Field(gt=0, le=1e6)] | None = None
+    dropout: Probability | None = None
+    targets: Texts | None = None
+    rank_stabilised: bool | None = None
+    rate_ratio: Annotated[Real, Field(gt=0, le=1000)] | None = None
+    base_bits: Literal[4, 8, 16, 32] | None = None
+
+    @field_validator("targets", "base_bits", mode="before")
+    @classmethod
+    def _from_text(cls, value: object, info: ValidationInfo) -> object:
+        """The command line has neither lists nor numbers: ``query,value`` and ``4``."""
+        if not isinstance(value, str):
+            return value
+        if info.field_name == "base_bits":
+            return int(value) if value.isdecimal() else value
+        return value.split(",")
+
+
 class TrainingSettings(_Group):
     """How to train."""
 
@@ -112,6 +135,9 @@ class TrainingSettings(_Group):
     dropout: Probability | None = None
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     recompute: bool = False
+    freeze: Literal["embeddings", "body", "weights"] | None = None
+    freeze_layers: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    layer_decay: Annotated[Real, Field(gt=0, le=1)] | None = None
     patience: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     evaluations_per_epoch: Annotated[int, Field(ge=1, le=10_000)] | None = None
     evaluate_steps: Annotated[int, Field(ge=1, le=10**9)] | None = None
@@ -146,6 +172,7 @@ class Settings(_Group):
     language: Literal["auto", "en", "zh"] = "auto"
     model: ModelSettings = ModelSettings()
     data: DataSettings = DataSettings()
+    adapter: AdapterSettings = AdapterSettings()
     training: TrainingSettings = TrainingSettings()
     output: OutputSettings = OutputSettings()
 
@@ -153,6 +180,7 @@ class Settings(_Group):
 GROUPS: dict[str, type[BaseModel]] = {
     "model": ModelSettings,
     "data": DataSettings,
+    "adapter": AdapterSettings,
     "training": TrainingSettings,
     "output": OutputSettings,
 }

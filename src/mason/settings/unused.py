@@ -30,6 +30,15 @@ RANDOM_WEIGHTS_ONLY = (
     "model.vocab_size",
     "training.recipe",
 )
+ADAPTER_ONLY = (
+    "adapter.rank",
+    "adapter.alpha",
+    "adapter.dropout",
+    "adapter.targets",
+    "adapter.rank_stabilised",
+    "adapter.rate_ratio",
+    "adapter.base_bits",
+)
 EMBEDDING_ONLY = ("data.negative", "training.temperature")
 FINE_TUNING_ONLY = (
     "data.valid",
@@ -46,6 +55,11 @@ FINE_TUNING_ONLY = (
     "training.label_smoothing",
     "training.temperature",
     "training.probe_rows",
+    "adapter.kind",
+    *ADAPTER_ONLY,
+    "training.freeze",
+    "training.freeze_layers",
+    "training.layer_decay",
     *DIALOGUE_ONLY,
     *PREFERENCE_ONLY,
 )

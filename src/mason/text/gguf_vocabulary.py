@@ -1,5 +1,6 @@
 """The tokenizer inside a GGUF file: byte-level BPE, as GPT-2, Llama 3, Qwen 2 and SmolLM use."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,8 +10,11 @@ from tokenizers.pre_tokenizers import PreTokenizer
 
 from mason.errors import TokenizerError
 from mason.text.building import words
+from mason.text.tokenizers import Tokenizer
 
-_CONTROL, _USER_DEFINED = 3, 4
+_NORMAL, _CONTROL, _USER_DEFINED, _UNUSED = 1, 3, 4, 5
+_WAYS = ("gpt-2", "smollm", "llama-bpe", "qwen2")
+"""Names of ways to cut words."""
 _ROLES = {
     "bos": "bos_token_id",
     "eos": "eos_token_id",
@@ -108,3 +112,57 @@ def _ends(ggml: Mapping[str, Any], config: Mapping[str, Any]) -> list[processors
             single=side("A", 0), pair=f"{side('A', 0)} {side('B', 1)}", special_tokens=ids
         )
     ]
+
+
+def to_gguf(tokenizer: Tokenizer, num_rows: int) -> dict[str, Any]:
+    """What a GGUF file says of a tokenizer; see ``from_gguf``.
+
+    Args:
+        tokenizer: Byte-level BPE.
+        num_rows: Of the model's embedding; ids without a token are named as unused.
+
+    Raises:
+        TokenizerError: It is of another kind, or cuts words in a way without a name.
+    """
+    rules = tokenizer.rules
+    way = next((name for name in _WAYS if _cuts_as(name, rules)), None)
+    if rules["model"]["type"] != "BPE" or way is None:
+        raise TokenizerError(
+            "A GGUF file holds byte-level BPE that cuts words as {known} do, and this tokenizer is "
+            "of another kind ({kind}); export a model of the Llama 3, Qwen 2 or SmolLM kind.",
+            known=", ".join(_WAYS),
+            kind=rules["model"]["type"],
+        )
+    tokens = [f"[PAD{i}]" for i in range(num_rows)]
+    types = [_UNUSED] * num_rows
+    for piece, id in rules["model"]["vocab"].items():
+        tokens[id], types[id] = piece, _NORMAL
+    for added in rules["added_tokens"]:
+        tokens[added["id"]] = added["content"]
+        types[added["id"]] = _CONTROL if added["special"] else _USER_DEFINED
+    merges = [m if isinstance(m, str) else " ".join(m) for m in rules["model"]["merges"]]
+    told: dict[str, Any] = {
+        "model": "gpt2",
+        "pre": way,
+        "tokens": tokens,
+        "token_type": types,
+        "merges": merges,
+    }
+    special = tokenizer.special
+    ids = {key: getattr(special, role) for role, key in _ROLES.items()}
+    told |= {key: id for key, id in ids.items() if id is not None}
+    around = tokenizer.encode_ids([""])[0]
+    told["add_bos_token"] = special.bos is not None and around[:1] == [special.bos]
+    told["add_eos_token"] = special.eos is not None and around[-1:] == [special.eos]
+    found = {f"tokenizer.ggml.{key}": value for key, value in told.items()}
+    template = tokenizer.chat_template
+    return found if template is None else found | {"tokenizer.chat_template": template}
+
+
+def _cuts_as(name: str, rules: Mapping[str, Any]) -> bool:
+    plain = Backend(models.BPE())
+    plain.pre_tokenizer = words(name)
+    asked = json.loads(plain.to_str())["pre_tokenizer"]
+    found = rules["pre_tokenizer"]
+    normal = (rules["normalizer"] or {}).get("type")
+    return bool(found == asked) and normal == ("NFC" if name == "qwen2" else None)

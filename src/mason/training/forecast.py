@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from mason.models.adapters import adapter_names
 from mason.models.stack import Stack
 from mason.training.batches import Cursor, Indices, epoch_batches, passes
 from mason.training.ghosts import Tally, twin
@@ -59,8 +60,9 @@ class Forecast:
         memory: Bytes at the fullest moment, by what they are for: weights, gradients,
             optimizer, activations, logits, workspace, and the holes between them. The
             process is not among them.
-        weight_bytes: The weights alone.
-        state_bytes: Weights and optimiser state: a checkpoint.
+        weight_bytes: The weights alone, or what is kept of them: adapters and what learns
+            beside them.
+        state_bytes: Weights that learn and optimiser state: a checkpoint.
         num_steps: Optimiser steps.
         num_tokens: Tokens all of them read.
         fixed: Work of a step whatever it reads.
@@ -152,10 +154,12 @@ def forecast(
         memory["holes"] = max(tally.heap.top - sum(memory.values()), 0)
         live = dict(tally.live)
     tokens = [sum(int(objective.lengths[int(i)]) for i in b) for b in batches[:num_steps]]
+    learned = sum(p.numel() * p.element_size() for p in model.parameters() if p.requires_grad)
+    whole = all(p.requires_grad for p in model.parameters())
     return Forecast(
         memory,
-        live["weights"],
-        live["weights"] + live.get("optimizer", 0),
+        learned if adapter_names(model) else live["weights"],
+        (live["weights"] if whole else learned) + live.get("optimizer", 0),
         sum(p.numel() for p in model.parameters()),
         num_steps,
         round(sum(tokens) * num_steps / len(tokens)),

@@ -28,6 +28,7 @@ _PRODUCTS = {
     _aten.addmm.default: 1,
     _aten.addmm_.default: 1,
     _aten.bmm.default: 0,
+    _aten.bmm.out: 0,
 }
 """Matrix products, and the place of their left factor."""
 _ATTENTIONS = {

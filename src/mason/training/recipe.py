@@ -26,6 +26,8 @@ class Recipe:
     """Examples on which a fresh head is fitted before the first step; 0: it starts random."""
     layer_decay: float = 1.0
     """Each layer below the last learns slower by this factor (Howard & Ruder 2018)."""
+    up_rate_ratio: float = 1.0
+    """Of adapters, the second matrix learns faster by this factor (Hayou et al. 2024, LoRA+)."""
     weight_decay: float = 0.01
     warmup_share: float = 0.1
     schedule: Literal["linear", "cosine", "wsd", "constant"] = "linear"

@@ -137,12 +137,16 @@ class State:
         return given or max(1, round(self.steps_per_epoch / self.recipe.evaluations_per_epoch))
 
     def weights(self) -> dict[str, Tensor]:
-        """Parameters and lasting buffers by name, each once."""
-        names = {name for name, _ in self.model.named_parameters()}
+        """What a run changes, by name, each once: parameters that learn, and lasting buffers.
+
+        A frozen part comes from where the run began.
+        """
+        parameters = dict(self.model.named_parameters())
+        learned = {name: p for name, p in parameters.items() if p.requires_grad}
+        if len(learned) < len(parameters):
+            return dict[str, Tensor](learned)
         buffers = {n: b for n, b in self.model.named_buffers() if n in self.model.state_dict()}
-        return dict(self.model.named_parameters()) | {
-            n: b for n, b in buffers.items() if n not in names
-        }
+        return learned | {n: b for n, b in buffers.items() if n not in parameters}
 
     def averages(self) -> dict[str, Tensor]:
         """The averages that are evaluated and kept in a parameter's place, by its name."""

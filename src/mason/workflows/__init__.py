@@ -5,12 +5,15 @@ from mason.workflows.answerer import Answerer
 from mason.workflows.checking import check
 from mason.workflows.classifier import Classifier, Prediction
 from mason.workflows.comparing import Contest, Standing, compare
+from mason.workflows.compressing import compress
 from mason.workflows.embedder import Embedder
 from mason.workflows.evaluating import evaluate
+from mason.workflows.exporting import export
 from mason.workflows.fine_tuning import Run, train
 from mason.workflows.labeller import Labelled, Labeller
 from mason.workflows.loading import load
 from mason.workflows.marking import Sample, show_row
+from mason.workflows.merging import Merged, merge_adapter
 from mason.workflows.model import Model
 from mason.workflows.planning import plan
 from mason.workflows.pretraining import Pretrained, pretrain
@@ -33,6 +36,7 @@ __all__ = [
     "Generated",
     "Labelled",
     "Labeller",
+    "Merged",
     "Model",
     "Prediction",
     "Pretrained",
@@ -50,10 +54,13 @@ __all__ = [
     "advise",
     "check",
     "compare",
+    "compress",
     "evaluate",
+    "export",
     "extend_vocabulary",
     "load",
     "make_tokenizer",
+    "merge_adapter",
     "plan",
     "pretrain",
     "read_words",

@@ -15,6 +15,8 @@ from torch import nn
 from mason import language
 from mason.errors import RunError, RunStopped, SettingsError
 from mason.metrics import overfitting_verdict
+from mason.models.adapters import narrowed
+from mason.models.eight_bits import refuse_rounded
 from mason.models.files import write_json, writing_folder
 from mason.reports import write_card, write_report
 from mason.runtime import (
@@ -37,6 +39,7 @@ from mason.training.run_folder import Begun, RunFolder
 from mason.training.used_rows import training_used_rows
 from mason.workflows import jobs
 from mason.workflows import results as blocks
+from mason.workflows.adapting import adapt, adapted_recipe
 from mason.workflows.keeping import Kept, data_fingerprint, keep_run, model_fingerprint, watching
 from mason.workflows.model import Model
 from mason.workflows.needs import look_first
@@ -173,6 +176,7 @@ class Session:
     def _train(self, place: RunFolder | None) -> Run:
         prepared = self._prepare()
         model = self.ready or self._start(prepared, place)
+        refuse_rounded(model.network, model.source)
         self.task.heed(model, self.settings)
         prepared = self.task.restrict(model, prepared)
         self.task.adopt(model, prepared)
@@ -181,6 +185,10 @@ class Session:
             for name, table in prepared.tables.items()
         }
         recipe = self.task.recipe(self.settings, model.network, examples["train"])
+        learns = adapt(model, self.settings, pick_device(self.settings.training.device))
+        if learns is not None:
+            self.notice(learns)
+        recipe = adapted_recipe(recipe, self.settings, model.network)
         recipe = self._look(model, examples, recipe)
         self._lap("prepare")
         kept = self._keep(place, model, examples) if place else None
@@ -263,7 +271,8 @@ class Session:
             recompute=self.settings.training.recompute,
             budget=seconds_of(self.settings.training.budget),
         )
-        needs = look_first(job, self.notice)
+        with narrowed(model.network, model.base_bits):
+            needs = look_first(job, self.notice)
         if needs is None:
             return recipe
         self.forecast = needs.peak
@@ -287,7 +296,11 @@ class Session:
         # Exact only where the optimiser treats each value by itself.
         alone = recipe.optimizer == "adamw"
         used = self.task.used_tokens(examples["train"]) if alone else None
-        with training_used_rows(model.network, used), watching(kept, self.watch) as watch:
+        with (
+            training_used_rows(model.network, used),
+            narrowed(model.network, model.base_bits),
+            watching(kept, self.watch) as watch,
+        ):
             return fit(
                 model.network,
                 self.task.objective(examples["train"], recipe),
@@ -354,7 +367,8 @@ class Session:
 
     def _write(self, model: Model, results: dict[str, Any], place: RunFolder) -> None:
         try:
-            with writing_folder(place.folder, kind="model") as draft:
+            kind = "model" if model.base is None else "adapter"
+            with writing_folder(place.folder, kind=kind) as draft:
                 place.hand_over(draft)
                 model.write(draft)
                 write_json(draft / "results.json", results)

@@ -1,19 +1,23 @@
 """A model's folder as the parts of a model, each held against the others."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from mason.errors import CheckpointError, SettingsError
-from mason.models.checkpoints import load_model
+from mason.models.adapters import Bits, hold_base
+from mason.models.checkpoints import Checkpoint, load_model
 from mason.models.families import Family
 from mason.models.files import MANIFEST, is_ours, verify_manifest
 from mason.models.files.strict_json import read_json
+from mason.models.peft import CONFIG as ADAPTER_CONFIG
+from mason.models.peft import is_adapter, load_adapter, read_adapter
 from mason.models.spec import ModelSpec
 from mason.models.transformer import Transformer, set_dropout
+from mason.sources import find_model
 from mason.text import InputContract, Tokenizer, check_contract, load_contract, load_tokenizer
-from mason.workflows.model import FACTS_FILE, Model
+from mason.workflows.model import FACTS_FILE, Base, Model
 
 M = TypeVar("M", bound=Model)
 
@@ -47,6 +51,8 @@ class Opened:
     folder: Path
     source: str
     """As the user named it."""
+    base: Base | None = None
+    """What it has adapters for."""
 
     def become(self, kind: type[M], **learned: Any) -> M:
         """The model it is for a task.
@@ -63,6 +69,7 @@ class Opened:
             self.limit,
             self.fresh,
             self.dropped,
+            self.base,
             **learned,
         )
 
@@ -85,7 +92,11 @@ def open_model(path: Path, chosen: Chosen, *, heads: Sequence[str]) -> Opened:
     if chosen.values:
         _check_whole(path)
     tokenizer = load_tokenizer(path)
-    found = load_model(path, heads=tuple(heads), labels=chosen.labels, values=chosen.values)
+    if is_adapter(path):
+        found, base = open_adapter(path, chosen, heads)
+    else:
+        found = load_model(path, heads=tuple(heads), labels=chosen.labels, values=chosen.values)
+        base = None
     if chosen.dropout is not None:
         set_dropout(found.model, chosen.dropout)
     spec = found.model.spec
@@ -110,7 +121,36 @@ def open_model(path: Path, chosen: Chosen, *, heads: Sequence[str]) -> Opened:
         found.dropped,
         folder,
         chosen.source,
+        base,
     )
+
+
+def open_adapter(path: Path, chosen: Chosen, heads: Sequence[str]) -> tuple[Checkpoint, Base]:
+    """The model an adapter belongs to, with the adapter on it.
+
+    Raises:
+        MasonError: The folder or the model cannot be read, or they do not fit each other.
+    """
+    given, contract = read_adapter(path), load_contract(path)
+    labels = chosen.labels or (contract.labels if contract else None) or None
+    if labels is None and given.num_labels is not None:
+        labels = tuple(f"LABEL_{i}" for i in range(given.num_labels))
+    if not isinstance(given.base, str) or not given.base:
+        raise CheckpointError(
+            "{file} does not say which model it belongs to; put its name or folder into "
+            "base_model_name_or_path.",
+            file=path / ADAPTER_CONFIG,
+        )
+    place = find_model(given.base, revision=given.revision)
+    found = load_model(place, heads=tuple(heads), labels=labels, values=chosen.values)
+    told = facts_of(path).get("adapter", {}).get("base_bits", 32)
+    if told not in get_args(Bits):
+        raise facts_error(path)
+    base = Base(given.base, given.revision, told)
+    hold_base(found.model, base.bits)
+    loaded = load_adapter(found.model, found.family, given)
+    fresh = tuple(name for name in found.fresh if name not in loaded)
+    return replace(found, fresh=fresh), base
 
 
 def facts_of(folder: Path) -> dict[str, Any]:

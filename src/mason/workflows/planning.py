@@ -9,6 +9,7 @@ import torch
 
 from mason.errors import SettingsError
 from mason.language import say
+from mason.models.adapters import Bits, narrowed
 from mason.models.checkpoints import spec_of
 from mason.models.families import from_gguf
 from mason.models.files import open_weights, read_config
@@ -27,6 +28,7 @@ from mason.text import Tokenizer, load_tokenizer
 from mason.training.budgets import seconds_of
 from mason.training.defaults import recipe_for
 from mason.workflows import jobs
+from mason.workflows.adapting import adapt, adapted_recipe
 from mason.workflows.model import Model
 from mason.workflows.needs import Job, Needs, look
 from mason.workflows.opening import Chosen, cut_for
@@ -68,12 +70,15 @@ def plan(
     resolved = load_settings(Path(config) if config else None, {**options, **named})
     for sentence in resolved.notices:
         notice(sentence)
-    return look(_job(resolved.settings, notice))
+    job, bits = _job(resolved.settings, notice)
+    with narrowed(job.network, bits):
+        return look(job)
 
 
-def _job(settings: Settings, notice: Say) -> Job:
+def _job(settings: Settings, notice: Say) -> tuple[Job, Bits | None]:
+    """The run, and in how many bits frozen maps are held."""
     task = find_task(settings.task)
-    if task.name != DEFAULT_TASK:
+    if task.name != DEFAULT_TASK or settings.adapter.kind or _freezes(settings):
         return _as_trained(settings, task, notice)
     refuse_unused(settings, task.unused, "mason plan")
     chosen, training = settings.model, settings.training
@@ -120,10 +125,10 @@ def _job(settings: Settings, notice: Say) -> Job:
         settings.output,
         device,
         recompute=training.recompute,
-    )
+    ), None
 
 
-def _as_trained(settings: Settings, task: Task[Any, Any], notice: Say) -> Job:
+def _as_trained(settings: Settings, task: Task[Any, Any], notice: Say) -> tuple[Job, Bits | None]:
     """The run as it will be, up to its first step, of a network without values."""
     refuse_unused(settings, task.unused, "mason plan")
     if settings.data.train is None:
@@ -142,18 +147,27 @@ def _as_trained(settings: Settings, task: Task[Any, Any], notice: Say) -> Job:
         for name, table in prepared.tables.items()
         if name != "test"
     }
-    train = examples["train"]
+    train, device = examples["train"], pick_device(settings.training.device)
+    recipe = task.recipe(settings, model.network, train)
+    with torch.device("meta"):
+        learns = adapt(model, settings, device)
+    if learns is not None:
+        notice(learns)
     return jobs.fine_tuning(
         task,
         model.network,
         train,
         examples.get("valid"),
-        task.recipe(settings, model.network, train),
+        adapted_recipe(recipe, settings, model.network),
         settings.output,
-        pick_device(settings.training.device),
+        device,
         recompute=settings.training.recompute,
         budget=seconds_of(settings.training.budget),
-    )
+    ), model.base_bits
+
+
+def _freezes(settings: Settings) -> bool:
+    return bool(settings.training.freeze or settings.training.freeze_layers)
 
 
 def _hollow(settings: Settings, task: Task[Any, Any], prepared: Prepared, notice: Say) -> Model:

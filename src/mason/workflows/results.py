@@ -17,7 +17,7 @@ from mason.data.columns import Columns
 from mason.data.tables import Table
 from mason.evaluation import Baseline, Judgement
 from mason.metrics import by_length, slices
-from mason.models.transformer import num_parameters
+from mason.models.transformer import num_bytes, num_parameters
 from mason.runtime import machine, peak_memory_bytes
 from mason.training.history import History
 from mason.workflows.model import Model
@@ -189,12 +189,11 @@ def cost_block(
     speed: float | None = None,
 ) -> Block:
     """Time, memory and size; latency is measured here, one text at a time."""
-    weights = sum(p.numel() * p.element_size() for p in model.network.parameters())
     return {
         "seconds": dict(seconds) | {"total": sum(seconds.values())},
         "tokens_per_second": speed,
         "peak_memory_bytes": peak_memory_bytes(),
-        "model_bytes": weights,
+        "model_bytes": num_bytes(model.network),
         "latency_ms": _latency(table, answer),
     }
 

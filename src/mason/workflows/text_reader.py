@@ -29,7 +29,7 @@ class TextReader(Model, Generic[A]):
             DataError: The model was trained on pairs and gets single texts, or the other way
                 round.
         """
-        self._check_pairs(pairs is not None)
+        self.check_pairs(pairs is not None)
         encodings = self.tokenizer.encode(texts, pairs, max_tokens=self.max_tokens)
         typed = self.network.spec.input_stack.embedding.num_token_types > 1
         types = [e.type_ids for e in encodings] if typed and pairs is not None else None
@@ -65,7 +65,12 @@ class TextReader(Model, Generic[A]):
         """Whether it reads pairs."""
         return {"pairs": self.pairs}
 
-    def _check_pairs(self, given: bool) -> None:
+    def check_pairs(self, given: bool) -> None:
+        """Refuse pairs where single texts were learned from, or the other way round.
+
+        Raises:
+            DataError: See ``encode``.
+        """
         if self.pairs and not given:
             raise DataError(
                 "This model was trained on pairs of texts and is given one; name the second one "

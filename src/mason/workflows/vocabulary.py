@@ -120,7 +120,7 @@ def trim_vocabulary(
             used.update(ids)
     if not used:
         raise DataError("There is no text in the data; name files that hold some.")
-    shorter, kept = trimmed(tokenizer, used | special_ids(found.model.spec))
+    network, shorter, kept = trimmed_to(found.model, tokenizer, used)
     for texts in _some(corpus.texts()):
         now, before = shorter.encode_ids(texts), tokenizer.encode_ids(texts)
         for one, ids, then in zip(texts, now, before, strict=True):
@@ -130,9 +130,6 @@ def trim_vocabulary(
                     "out, or keep the vocabulary as it is.",
                     text=repr(one[:60]),
                 )
-    at = torch.tensor(kept)
-    places = {id: place for place, id in enumerate(kept)}
-    network = with_vocabulary(found.model, len(kept), lambda old: old[at], places)
     notice(
         say(
             "{kept} of {tokens} tokens are kept; the corpus uses {used}.",
@@ -142,6 +139,20 @@ def trim_vocabulary(
         )
     )
     return _written(found, network, tokenizer, shorter, source, Path(output), notice)
+
+
+def trimmed_to(
+    network: Transformer, tokenizer: Tokenizer, used: set[int]
+) -> tuple[Transformer, Tokenizer, list[int]]:
+    """A model and its tokenizer with the tokens ``used`` and those that any text may need.
+
+    The third are the old ids of those that are kept.
+    """
+    shorter, kept = trimmed(tokenizer, used | special_ids(network.spec))
+    at = torch.tensor(kept)
+    places = {id: place for place, id in enumerate(kept)}
+    made = with_vocabulary(network, len(kept), lambda old: old[at], places)
+    return made, shorter, kept
 
 
 def _some(texts: Iterator[str]) -> Iterator[list[str]]:

@@ -72,7 +72,7 @@ class Writer(Model):
                 model does not know fill-in-the-middle.
         """
         texts = [prompts] if isinstance(prompts, str) else prompts
-        found = self._write([self._ids(text, suffix) for text in texts], sampling, draft)
+        found = self._write([self.encode_prompt(text, suffix) for text in texts], sampling, draft)
         return found[0] if isinstance(prompts, str) else found
 
     def hold(self, weights: Weights) -> None:
@@ -100,7 +100,7 @@ class Writer(Model):
         suffix: str | None = None,
     ) -> Iterator[str]:
         """What ``generate`` writes, piece by piece; never half a character."""
-        return self._stream(self._ids(prompt, suffix), sampling, draft)
+        return self._stream(self.encode_prompt(prompt, suffix), sampling, draft)
 
     def reply(
         self,
@@ -147,7 +147,8 @@ class Writer(Model):
             self.network, prompt, settled, tokenizer=self.tokenizer, draft=_network(draft)
         )
 
-    def _ids(self, text: str, suffix: str | None = None) -> list[int]:
+    def encode_prompt(self, text: str, suffix: str | None = None) -> list[int]:
+        """A text to go on from, and perhaps what follows the gap, as the network reads it."""
         if suffix is not None:
             return infill_ids(self.tokenizer, text, suffix)
         (ids,) = self.tokenizer.encode_ids([text])

@@ -1,6 +1,12 @@
-"""Compiled kernels for a decoding step; each is tested against the plain path it replaces."""
+"""Compiled kernels for decoding and for encoders in 8 bits, each tested against a plain path."""
 
 from mason.layers.native.attention import attend as attend
+from mason.layers.native.encoder import ACTIVATIONS as ACTIVATIONS
+from mason.layers.native.encoder import Block8 as Block8
+from mason.layers.native.encoder import EncoderProgram as EncoderProgram
+from mason.layers.native.encoder import Packed8 as Packed8
+from mason.layers.native.encoder import multiply_bytes as multiply_bytes
+from mason.layers.native.encoder import reads_bytes as reads_bytes
 from mason.layers.native.library import decoding as decoding
 from mason.layers.native.library import library as library
 from mason.layers.native.library import serves as serves

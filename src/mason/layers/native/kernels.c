@@ -12,7 +12,12 @@
 #include "kernels.h"
 
 #if defined(__x86_64__) && defined(__GNUC__)
+#include <cpuid.h>
 #include <immintrin.h>
+#ifdef __linux__
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 #endif
 
 #define PASTE_(a, b) a##_##b
@@ -20,6 +25,22 @@
 #define NAME(stem) PASTE(stem, SET)
 
 #if defined(__x86_64__) && defined(__GNUC__)
+#if defined(__linux__) && __GNUC__ >= 12
+#define HAS_TILES
+#define SET amx
+#define LANES 16
+#define USE_TILES
+#define TARGET \
+    __attribute__((target("avx512f,avx512vl,avx512bw,avx512dq,fma,amx-tile,amx-int8")))
+#include "variant.h"
+#endif
+
+#define SET vnni
+#define LANES 16
+#define USE_DOTS
+#define TARGET __attribute__((target("avx512f,avx512vl,avx512bw,avx512dq,avx512vnni,fma")))
+#include "variant.h"
+
 #define SET avx512
 #define LANES 16
 #define TARGET __attribute__((target("avx512f,avx512vl,avx512bw,avx512dq,fma")))
@@ -43,6 +64,16 @@ static int has_avx512(void) {
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
            __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq");
 }
+static int has_vnni(void) { return has_avx512() && __builtin_cpu_supports("avx512vnni"); }
+#ifdef HAS_TILES
+/* Linux gives a process its tiles when it asks for them. */
+static int has_amx(void) {
+    unsigned a, b, c, d;
+    if (!has_vnni() || !__get_cpuid_count(7, 0, &a, &b, &c, &d)) return 0;
+    if (!(d >> 24 & 1) || !(d >> 25 & 1)) return 0;
+    return syscall(SYS_arch_prctl, 0x1023, 18) == 0; /* ARCH_REQ_XCOMP_PERM, of tile data */
+}
+#endif
 static int has_avx2(void) {
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 }
@@ -50,6 +81,10 @@ static int has_avx2(void) {
 
 static const Variant variants[] = {
 #if defined(__x86_64__) && defined(__GNUC__)
+#ifdef HAS_TILES
+    VARIANT(amx, has_amx),
+#endif
+    VARIANT(vnni, has_vnni),
     VARIANT(avx512, has_avx512),
     VARIANT(avx2, has_avx2),
 #endif
@@ -64,6 +99,8 @@ const char *mason_variant(int number) {
 }
 
 void mason_choose(int number) { chosen = &variants[number]; }
+
+#include "encoder.h"
 
 /* y[rows, outputs] = x[rows, inputs] weight^T + bias. */
 int mason_product(int kind, const void *weight, const float *scales, const void *bias,

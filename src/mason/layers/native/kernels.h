@@ -9,6 +9,7 @@
 
 enum { FP32, BF16, INT8, KINDS };
 enum { BLOCK = 16 }; /* outputs that a thread takes at once */
+enum { WIDE_ROWS = 8 }; /* rows whose sums of bytes stay in registers of 512 bits */
 enum { AHEAD = 4096 }; /* bytes, at least, that are fetched before they are used */
 
 typedef struct {
@@ -39,6 +40,38 @@ typedef struct {
     double scale, softcap; /* softcap 0: none */
 } Attention;
 
+/* Weights in 8 bits; BLOCK outputs lie together (see bytes.h), what is beyond the last is 0. */
+typedef struct {
+    const int8_t *packed; /* [blocks, depth / 4, BLOCK, 4] */
+    const float *scales;  /* of each output, as are those below */
+    const float *totals;  /* sums of its weights */
+    const float *biases;
+    int64_t inputs, depth, outputs; /* depth: inputs, filled up to whole tiles */
+} Weights8;
+
+typedef struct {
+    const int8_t *packed;
+    const float *scales, *totals, *biases;
+    const uint8_t *x; /* [rows up to whole tiles, depth] */
+    const float *steps, *lows; /* of each row */
+    float *y;                  /* [rows, outputs] */
+    int64_t rows, depth, outputs;
+} Bytes;
+
+typedef struct {
+    Weights8 fused, output, up, down;
+    const float *norm; /* weight and bias after attention, weight and bias after feed-forward */
+} Layer8;
+
+enum { GELU, RELU };
+
+/* An encoder that is normed after every sum (Vaswani et al. 2017). */
+typedef struct {
+    const Layer8 *layers;
+    int64_t depth, width, heads, head_width, activation;
+    double epsilon, scale;
+} Encoder;
+
 typedef struct {
     const char *name;
     int (*runs)(void);
@@ -49,11 +82,20 @@ typedef struct {
     void (*widen)(const int8_t *weight, float scale, void *wide, int half, int64_t at,
                   int64_t width);
     int (*attend)(const Attention *, int64_t row, int64_t kv_head);
+    void (*bytes)(const Bytes *, int64_t first, int64_t last);
+    void (*to_bytes)(const float *x, int64_t width, int64_t depth, uint8_t *to, float *step,
+                     float *low);
+    void (*add_norm)(const float *x, const float *added, const float *weight, const float *bias,
+                     double epsilon, int64_t width, float *y);
+    void (*activate)(float *x, int64_t count, int kind);
+    void (*look)(const Encoder *, const float *fused, int64_t count, int64_t head, int64_t first,
+                 int64_t last, float *out, float *room);
 } Variant;
 
 #define VARIANT(set, runs)                                                          \
     {#set, runs, {product_fp32_##set, product_bf16_##set, product_int8_##set},      \
-     gate_##set, norm_##set, widen_##set, attend_##set}
+     gate_##set, norm_##set, widen_##set, attend_##set, bytes_##set,                \
+     to_bytes_##set, add_norm_##set, activate_##set, look_##set}
 
 static inline float of_bf16(uint16_t bits) {
     uint32_t wide = (uint32_t)bits << 16;

@@ -44,6 +44,8 @@ _FUNCTIONS = {
     "mason_norm": ([_P, _P, _P, _I, _N, _N, _D, _D], None),
     "mason_gate": ([_P, _P, _I, _N, _N], None),
     "mason_attend": ([ctypes.POINTER(Pointers)], _I),
+    "mason_product_of_bytes": ([_P, _P, _P, _N], _I),
+    "mason_encode": ([_P, _P, _N, _P, _P, _P], _I),
 }
 
 

@@ -11,6 +11,8 @@ from mason.runtime import cpu_has_bf16
 
 FEW = 16
 """Rows up to which the kernels are faster than PyTorch's products of matrices."""
+_FEW_INT8 = 64
+"""The same for int8, which PyTorch's products want widened first."""
 _FEW_FAST = 4
 """The same for bf16 where the processor multiplies it itself."""
 _KINDS = {torch.float32: 0, torch.bfloat16: 1, torch.int8: 2}
@@ -18,17 +20,21 @@ _KINDS = {torch.float32: 0, torch.bfloat16: 1, torch.int8: 2}
 
 def few(x: Tensor) -> bool:
     """Whether ``x`` [..., D] is for the kernels: a few rows that they can read."""
-    return x.numel() <= FEW * x.shape[-1] and serves(x)
+    return serves(x) and _at_most(FEW, x)  # in this order: tracers guard sizes
+
+
+def _at_most(rows: int, x: Tensor) -> bool:
+    return x.numel() <= rows * x.shape[-1]
 
 
 def multiplies(x: Tensor, weight: Tensor) -> bool:
     """Whether ``multiply`` is the fastest way from ``x`` through ``weight``."""
+    if weight.dtype is torch.int8:
+        return serves(x) and _at_most(_FEW_INT8, x) and weight.is_contiguous()
     if not few(x) or weight.dtype not in _KINDS or not weight.is_contiguous():
         return False
-    if weight.dtype is torch.int8:
-        return True
     fast = weight.dtype is torch.bfloat16 and cpu_has_bf16()
-    return weight.dtype is x.dtype and (not fast or x.numel() <= _FEW_FAST * x.shape[-1])
+    return weight.dtype is x.dtype and (not fast or _at_most(_FEW_FAST, x))
 
 
 def multiply(

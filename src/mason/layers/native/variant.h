@@ -91,9 +91,13 @@ FN VEC NAME(exponential)(VEC x) {
 
 #include "attention.h"
 #include "rows.h"
+#include "bytes.h"
+#include "sequences.h"
 
 #undef VEC
 #undef FN
 #undef SET
 #undef LANES
 #undef TARGET
+#undef USE_DOTS
+#undef USE_TILES

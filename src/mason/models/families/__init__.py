@@ -14,7 +14,7 @@ from mason.models.families.electra import ELECTRA
 from mason.models.families.family import Family
 from mason.models.families.gemma2 import GEMMA2
 from mason.models.families.gemma3 import GEMMA3
-from mason.models.families.gguf import from_gguf
+from mason.models.families.gguf import from_gguf, to_gguf
 from mason.models.families.gpt2 import GPT2
 from mason.models.families.gpt_neo import GPT_NEO
 from mason.models.families.llama import LLAMA
@@ -26,7 +26,7 @@ from mason.models.families.qwen3 import QWEN3
 from mason.models.families.roberta import ROBERTA
 from mason.models.families.t5 import T5
 
-__all__ = ["FAMILIES", "Family", "find_family", "from_gguf"]
+__all__ = ["FAMILIES", "Family", "find_family", "from_gguf", "to_gguf"]
 
 FAMILIES: dict[str, Family] = {
     family.name: family

@@ -166,6 +166,15 @@ class Family:
             for source in resolve(verb, {}, "", prefix, 1).names
         )
 
+    def head_modules(self) -> list[str]:
+        """Modules of every head this family has, as a checkpoint without a prefix names them."""
+        return [
+            name.removeprefix(".")
+            for head in self.heads.values()
+            for verb in head.weights.values()
+            for name in resolve(verb, {}, "", "", 1).names
+        ]
+
     def of_decoder(self, name: str, prefix: str) -> bool:
         """Whether a checkpoint's tensor belongs to this family's decoder."""
         module = name.rpartition(".")[0]

@@ -70,6 +70,37 @@ def from_gguf(weights: Weights, path: Path) -> tuple[Config, Weights]:
     return config, Weights(tensors)
 
 
+def to_gguf(
+    config: Config, tensors: Mapping[str, Tensor]
+) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """A GGUF file's metadata and weights for a Llama's config and weights; see ``from_gguf``.
+
+    Args:
+        config: Under Hugging Face's names.
+        tensors: The same; of tied ones the copy may be left out.
+    """
+    heads = config["num_attention_heads"]
+    width = config.get("head_dim") or config["hidden_size"] // heads
+    known = {"head_dim": width, "rope_theta": _theta(config)} | config
+    told = {f"llama.{key}": known[name] for key, name in KEYS.items() if name in known}
+    told |= {f"llama.{key}": width for key in HEAD_WIDTHS}
+    found = {}
+    for pattern, theirs in NAMES.items():
+        for name, tensor in tensors.items():
+            if (wild := match(theirs, name)) is None:
+                continue
+            ours = pattern.replace("{i}", wild.get("i", ""))
+            found[ours] = (
+                _interleaved(tensor, config[HEADS[pattern]]) if pattern in HEADS else tensor
+            )
+    return told, found
+
+
+def _theta(config: Config) -> float:
+    rope = config.get("rope_parameters") or {}
+    return float(rope.get("rope_theta") or config.get("rope_theta") or 10000.0)
+
+
 def _config(weights: Weights, path: Path) -> Config:
     metadata = weights.metadata
     architecture = metadata.get("general.architecture")
@@ -138,3 +169,9 @@ def _rotate_half(lazy: LazyTensor, num_heads: int) -> Tensor:
         return tensor  # of a shape that whoever asked for it refuses
     pairs = tensor.view(num_heads, -1, 2, tensor.shape[1])
     return pairs.transpose(1, 2).reshape(tensor.shape)
+
+
+def _interleaved(tensor: Tensor, num_heads: int) -> Tensor:
+    """Rows of rotary halves put in pairs: the way back."""
+    halves = tensor.view(num_heads, 2, -1, tensor.shape[1])
+    return halves.transpose(1, 2).reshape(tensor.shape)

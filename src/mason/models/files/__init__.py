@@ -1,10 +1,12 @@
 """Files of models: safetensors, GGUF and ``config.json``, read with suspicion, written once."""
 
 from mason.models.files.config import read_config, write_json
+from mason.models.files.lazy import LazyTensor
 from mason.models.files.manifest import MANIFEST, is_ours, read_manifest, verify_manifest
-from mason.models.files.shards import write_weights
+from mason.models.files.rounded import write_rounded
+from mason.models.files.shards import write_file, write_weights
 from mason.models.files.strict_json import read_json
-from mason.models.files.weights import LazyTensor, Weights, open_weights
+from mason.models.files.weights import Weights, open_weights
 from mason.models.files.writing import (
     claim_folder,
     make_folder,
@@ -28,8 +30,10 @@ __all__ = [
     "release_folder",
     "sync",
     "verify_manifest",
+    "write_file",
     "write_json",
     "write_json_durably",
+    "write_rounded",
     "write_weights",
     "writing_folder",
 ]

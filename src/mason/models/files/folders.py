@@ -6,6 +6,8 @@ from mason.errors import CheckpointError
 
 SINGLE = "model.safetensors"
 INDEX = "model.safetensors.index.json"
+ROUNDED = "model.int8.safetensors"
+"""Weights in 8 bits, which Mason alone reads; see ``rounded.py``."""
 # Formats that run code when loaded, or that Mason has no reader for.
 FOREIGN = (
     ".bin .pt .pth .pkl .pickle .ckpt .joblib .dill .h5 .hdf5 .keras .pb .msgpack .npz .npy"
@@ -45,7 +47,9 @@ def find_weights(folder: Path) -> Path:
         CheckpointError: there is none, or more than one to choose from.
     """
     names = sorted(p.name for p in folder.iterdir())
-    found = [n for n in (SINGLE, INDEX) if n in names] or [n for n in names if n.endswith(".gguf")]
+    found = [n for n in (SINGLE, INDEX, ROUNDED) if n in names] or [
+        n for n in names if n.endswith(".gguf")
+    ]
     if len(found) == 1:
         return inside(folder, found[0])
     if found:

@@ -29,11 +29,11 @@ def write_weights(
     _check_apart(tensors)
     shards = list(_shards(tensors, max_shard_bytes))
     if len(shards) == 1:
-        _save(folder / SINGLE, shards[0])
+        write_file(folder / SINGLE, shards[0])
         return
     names = [f"model-{i:05d}-of-{len(shards):05d}.safetensors" for i in range(1, len(shards) + 1)]
     for name, shard in zip(names, shards, strict=True):
-        _save(folder / name, shard)
+        write_file(folder / name, shard)
     total = sum(tensor.nbytes for tensor in tensors.values())
     weight_map = {
         tensor: name for name, shard in zip(names, shards, strict=True) for tensor in shard
@@ -58,7 +58,8 @@ def _shards(
     yield shard
 
 
-def _save(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
+def write_file(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
+    """Write ``tensors`` as one file of safetensors."""
     ready = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     save_file(ready, path, metadata={"format": "pt"})
 

@@ -42,9 +42,9 @@ def parse_json(text: bytes, file: object) -> dict[str, Any]:
     """
     try:
         value = json.loads(
-            text.decode("utf-8"), object_pairs_hook=_object, parse_constant=_refuse_constant
+            text.decode("utf-8"), object_pairs_hook=unique_keys, parse_constant=refuse_constant
         )
-    except _RepeatedKeyError as repeated:
+    except RepeatedKeyError as repeated:
         raise CheckpointError(
             "{file}: the key {key} stands twice in one object; delete one of the two.",
             file=file,
@@ -58,28 +58,38 @@ def parse_json(text: bytes, file: object) -> dict[str, Any]:
         ) from None
     if not isinstance(value, dict):
         raise CheckpointError("{file} is not a JSON object; fetch the file again.", file=file)
-    if _depth(value) > MAX_DEPTH:
+    if depth_of(value) > MAX_DEPTH:
         raise _too_deep(file)
     return value
 
 
-class _RepeatedKeyError(Exception):
-    pass
+class RepeatedKeyError(ValueError):
+    """A key stands twice in one object; the argument names it."""
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """What ``json.loads`` makes objects of, so that no key stands twice.
+
+    Raises:
+        RepeatedKeyError: One does.
+    """
     found = dict(pairs)
     if len(found) < len(pairs):
         seen: set[str] = set()
-        raise _RepeatedKeyError(next(k for k, _ in pairs if k in seen or seen.add(k)))  # type: ignore[func-returns-value]
+        raise RepeatedKeyError(next(k for k, _ in pairs if k in seen or seen.add(k)))  # type: ignore[func-returns-value]
     return found
 
 
-def _refuse_constant(name: str) -> None:
+def refuse_constant(name: str) -> None:
+    """What ``json.loads`` calls for NaN and Infinity.
+
+    Raises:
+        ValueError: Always.
+    """
     raise ValueError(f"{name} is not a JSON number")
 
 
-def _depth(value: object) -> int:
+def depth_of(value: object) -> int:
     """How many lists and objects enclose the innermost value; level by level, no recursion."""
     depth, level = 0, [value]
     while level := [v for v in level if isinstance(v, dict | list)]:

@@ -1,6 +1,6 @@
 """Weights as a read-only mapping of names to tensors that are read when asked for."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
@@ -11,25 +11,14 @@ from safetensors import safe_open
 
 from mason.errors import CheckpointError
 from mason.models.files.config import read_config
-from mason.models.files.folders import FOREIGN, find_weights, foreign_format, inside
+from mason.models.files.folders import FOREIGN, ROUNDED, find_weights, foreign_format, inside
 from mason.models.files.gguf import map_tensor, read_gguf
+from mason.models.files.lazy import LazyTensor
+from mason.models.files.rounded import widened
 from mason.models.files.safetensors_header import read_header
 from mason.models.files.strict_json import read_json
 
 _MAX_INDEX_BYTES = 64 * 2**20
-
-
-@dataclass(frozen=True)
-class LazyTensor:
-    """A tensor that is still in its file.
-
-    ``dtype`` is the type that `read` gives; ``source`` is the name of the file.
-    """
-
-    shape: tuple[int, ...]
-    dtype: torch.dtype
-    source: str
-    read: Callable[[], torch.Tensor]
 
 
 @dataclass(frozen=True)
@@ -42,6 +31,8 @@ class Weights(Mapping[str, LazyTensor]):
 
     tensors: Mapping[str, LazyTensor]
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    rounded: bool = False
+    """Whether the files hold 8 bits a number, so that the model shall too."""
 
     def __getitem__(self, name: str) -> LazyTensor:
         return self.tensors[name]
@@ -95,6 +86,8 @@ def open_weights(path: Path) -> Weights:
         raise CheckpointError("{path} is neither a folder nor a file; check the name.", path=path)
     if file.name.endswith(".safetensors.index.json"):
         return Weights(_open_shards(file))
+    if file.name == ROUNDED:
+        return Weights(widened(_open_safetensors(file), file), rounded=True)
     if file.suffix == ".safetensors":
         return Weights(_open_safetensors(file))
     if file.suffix == ".gguf":

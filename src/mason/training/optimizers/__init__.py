@@ -73,6 +73,8 @@ def build_optimizer(
         rate = recipe.learning_rate * recipe.layer_decay ** _below_top(name, depth)
         if name in new and recipe.head_learning_rate is not None:
             rate = recipe.head_learning_rate
+        if name.endswith(".up"):
+            rate *= recipe.up_rate_ratio
         hidden = parameter.ndim == 2 and ".layers." in name
         groups.setdefault((rate, decay, hidden), []).append(parameter)
     return OPTIMIZERS[recipe.optimizer](

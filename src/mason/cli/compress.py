@@ -1,0 +1,71 @@
+"""``mason compress``."""
+
+import shlex
+import sys
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from mason import language
+from mason.cli import options
+from mason.cli.overrides import read_overrides
+from mason.cli.terminal import announce, notice
+from mason.language import say
+
+Data = Annotated[str, Parameter(help=say("The data that the model was trained on, as for train."))]
+Drop = Annotated[
+    float, Parameter(help=say("Most accuracy to lose, as a share: 0.01 is one point."))
+]
+Size = Annotated[str | None, Parameter(help=say("Stop when it is this small, such as 20MB."))]
+Latency = Annotated[
+    str | None, Parameter(help=say("Stop when a text takes no longer than this, such as 5ms."))
+]
+Time = Annotated[
+    str | None, Parameter(help=say("Time for searching, such as 30m; 10m if left out."))
+]
+Proof = Annotated[
+    Literal["interval", "estimate"],
+    Parameter(
+        help=say("Whether an interval must exclude a larger drop, or the estimate is enough.")
+    ),
+]
+
+
+def compress(
+    model: options.Trained,
+    *settings: options.Setting,
+    data: Data,
+    max_drop: Drop = 0.01,
+    target_size: Size = None,
+    target_latency: Latency = None,
+    budget: Time = None,
+    proof: Proof = "interval",
+    text: options.Text = None,
+    label: options.Label = None,
+    pair: options.Pair = None,
+    group: options.Group = None,
+    valid: options.Held = None,
+    test: options.Held = None,
+    output: options.Folder = None,
+) -> int:
+    """Find the smallest model that keeps its accuracy, and write it with its report."""
+    from mason.workflows import compress as start
+
+    given = {"text": text, "label": label, "pair": pair, "group": group}
+    given |= {"valid": valid, "test": test}
+    named: dict[str, Any] = {f"data.{name}": value for name, value in given.items()}
+    named |= {"training.budget": budget, "language": language.chosen()}
+    run = start(
+        model,
+        data,
+        max_drop=max_drop,
+        target_size=target_size,
+        target_latency=target_latency,
+        proof=proof,
+        output=output,
+        notice=notice,
+        command=shlex.join(["mason", *sys.argv[1:]]),
+        **read_overrides(settings) | {k: v for k, v in named.items() if v is not None},
+    )
+    announce(run.results, run.report)
+    return 0

@@ -1,0 +1,119 @@
+/* A whole encoder in one call: rows of sequences, a few sequences at a time through all layers. */
+enum { TOGETHER = 256 }; /* rows, about, that go through the layers at once */
+
+/* y[rows, outputs] = x[rows, inputs] weight^T + bias, x rounded row by row. */
+static int product_of_bytes(const Weights8 *weights, const float *x, float *y, int64_t rows) {
+    int64_t depth = weights->depth, room = (rows + 31) / 32 * 32;
+    uint8_t *bytes = malloc(room * depth + 64);
+    float *steps = malloc(sizeof(float) * 2 * rows);
+    if (bytes == NULL || steps == NULL) {
+        free(bytes), free(steps);
+        return 1;
+    }
+    for (int64_t row = 0; row < rows; row++)
+        chosen->to_bytes(x + row * weights->inputs, weights->inputs, depth, bytes + row * depth,
+                         steps + row, steps + rows + row);
+    memset(bytes + rows * depth, 0, (room - rows) * depth);
+    Bytes job = {weights->packed, weights->scales, weights->totals, weights->biases, bytes, steps,
+                 steps + rows,    y,               rows,            depth,           weights->outputs};
+    int64_t blocks = (weights->outputs + BLOCK - 1) / BLOCK, parts = (blocks + 7) / 8;
+#pragma omp parallel for schedule(static) if (rows * depth * weights->outputs > 1 << 22)
+    for (int64_t part = 0; part < parts; part++)
+        chosen->bytes(&job, part * 8, part * 8 + 8 < blocks ? part * 8 + 8 : blocks);
+    free(bytes), free(steps);
+    return 0;
+}
+
+/* Whose turn it is: sequences `first` to `last`, of which `kept` rows go on after attention. */
+typedef struct {
+    const Encoder *model;
+    const int64_t *offsets;
+    const int64_t *wanted; /* of each sequence, or NULL: every row goes on */
+    int64_t first, last, rows, longest;
+    float *hidden, *fused, *mixed, *added, *between, *room;
+} Turn;
+
+static int64_t mix(const Turn *turn, const int64_t *wanted) {
+    const Encoder *model = turn->model;
+    int64_t inner = model->heads * model->head_width, start = turn->offsets[turn->first], kept = 0;
+    for (int64_t s = turn->first; s < turn->last; s++) {
+        int64_t from = turn->offsets[s] - start, count = turn->offsets[s + 1] - turn->offsets[s];
+        int64_t first = wanted ? wanted[s] : 0, last = wanted ? first + 1 : count;
+        for (int64_t head = 0; head < model->heads; head++)
+            chosen->look(model, turn->fused + 3 * inner * from, count, head, first, last,
+                         turn->mixed + kept * inner, turn->room);
+        if (wanted)
+            memcpy(turn->hidden + kept * model->width, turn->hidden + (from + first) * model->width,
+                   sizeof(float) * model->width);
+        kept += last - first;
+    }
+    return kept;
+}
+
+static int pass_layer(Turn *turn, const Layer8 *layer, const int64_t *wanted) {
+    const Encoder *model = turn->model;
+    int64_t width = model->width;
+    float *hidden = turn->hidden;
+    if (product_of_bytes(&layer->fused, hidden, turn->fused, turn->rows)) return 1;
+    int64_t rows = turn->rows = mix(turn, wanted);
+    if (product_of_bytes(&layer->output, turn->mixed, turn->added, rows)) return 1;
+    for (int64_t at = 0; at < rows * width; at += width)
+        chosen->add_norm(hidden + at, turn->added + at, layer->norm, layer->norm + width,
+                         model->epsilon, width, hidden + at);
+    if (product_of_bytes(&layer->up, hidden, turn->between, rows)) return 1;
+    chosen->activate(turn->between, rows * layer->up.outputs, model->activation);
+    if (product_of_bytes(&layer->down, turn->between, turn->added, rows)) return 1;
+    for (int64_t at = 0; at < rows * width; at += width)
+        chosen->add_norm(hidden + at, turn->added + at, layer->norm + 2 * width,
+                         layer->norm + 3 * width, model->epsilon, width, hidden + at);
+    return 0;
+}
+
+static int take_turn(Turn *turn, const float *x, float *out) {
+    const Encoder *model = turn->model;
+    int64_t width = model->width, inner = model->heads * model->head_width, widest = 0;
+    for (int64_t i = 0; i < model->depth; i++)
+        if (model->layers[i].up.outputs > widest) widest = model->layers[i].up.outputs;
+    int64_t start = turn->offsets[turn->first], room = (turn->longest + 16) * (model->head_width + 4);
+    turn->rows = turn->offsets[turn->last] - start;
+    float *all = malloc(sizeof(float) * (turn->rows * (2 * width + 4 * inner + widest) + room));
+    if (all == NULL) return 1;
+    turn->hidden = all, turn->added = all + turn->rows * width;
+    turn->fused = turn->added + turn->rows * width, turn->mixed = turn->fused + turn->rows * 3 * inner;
+    turn->between = turn->mixed + turn->rows * inner, turn->room = turn->between + turn->rows * widest;
+    memcpy(all, x + start * width, sizeof(float) * turn->rows * width);
+    int failed = 0;
+    for (int64_t i = 0; i < model->depth && !failed; i++)
+        failed = pass_layer(turn, model->layers + i, i + 1 == model->depth ? turn->wanted : NULL);
+    int64_t to = turn->wanted ? turn->first : start;
+    if (!failed) memcpy(out + to * width, turn->hidden, sizeof(float) * turn->rows * width);
+    free(all);
+    return failed;
+}
+
+/* out = the last layer's rows, or of each sequence the one it is `wanted` of. */
+int mason_encode(const Encoder *model, const int64_t *offsets, int64_t sequences,
+                 const int64_t *wanted, const float *x, float *out) {
+    Turn *turns = calloc(sequences, sizeof(Turn));
+    if (turns == NULL) return 1;
+    int64_t count = 0;
+    for (int64_t s = 0; s < sequences;) {
+        Turn *turn = turns + count++;
+        *turn = (Turn){.model = model, .offsets = offsets, .wanted = wanted, .first = s};
+        do {
+            int64_t length = offsets[s + 1] - offsets[s];
+            turn->longest = length > turn->longest ? length : turn->longest;
+            s++;
+        } while (s < sequences && offsets[s + 1] - offsets[turn->first] <= TOGETHER);
+        turn->last = s;
+    }
+    int failed = 0;
+#pragma omp parallel for schedule(dynamic) reduction(| : failed) if (count > 1)
+    for (int64_t i = 0; i < count; i++) failed |= take_turn(turns + i, x, out);
+    free(turns);
+    return failed;
+}
+
+int mason_product_of_bytes(const Weights8 *weights, const float *x, float *y, int64_t rows) {
+    return product_of_bytes(weights, x, y, rows);
+}

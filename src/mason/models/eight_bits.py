@@ -1,0 +1,128 @@
+"""A model whose weights and rows are in 8 bits, and its encoder as one call where it can be."""
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from mason.errors import CheckpointError
+from mason.layers import (
+    Attention,
+    ByteLinear,
+    FeedForward,
+    Int8Embedding,
+    Int8Linear,
+    LayerNorm,
+    hold_in_int8,
+    native,
+)
+from mason.layers.int8 import FEW_STEPS
+from mason.models.stack import Stack
+from mason.models.transformer import Transformer
+
+
+def hold_in_eight_bits(model: Transformer, *, bits: int = 8) -> Transformer:
+    """Round a model in place: linear maps, what they multiply, and token vectors.
+
+    The heads' last maps stay as they are: they are small, and their outputs are the answer.
+    Rounding a second time changes nothing.
+
+    Args:
+        model: Of any numbers.
+        bits: 8, or 4: weights then take so few steps that a file needs half the bytes; they
+            are computed with in 8 all the same.
+    """
+    largest = {8: 127, 4: FEW_STEPS}[bits]
+    kept = {name: getattr(head, "output", None) for name, head in model.heads.items()}
+    hold_in_int8(model, rows=True, largest=largest)
+    for name, output in kept.items():
+        if isinstance(output, nn.Linear) and not model.spec.heads[name].tied:
+            model.heads[name].output = output
+    for stack in (model.encoder, model.decoder):
+        if stack is not None:
+            stack.program = program_of(stack)
+    return model.eval().requires_grad_(False)
+
+
+def in_eight_bits(model: nn.Module) -> bool:
+    """Whether a model was rounded: it answers, and learns no more."""
+    return any(isinstance(module, ByteLinear) for module in model.modules())
+
+
+def refuse_rounded(model: nn.Module, source: str) -> None:
+    """Refuse to let a rounded model learn.
+
+    Raises:
+        CheckpointError: It is one.
+    """
+    if in_eight_bits(model):
+        raise CheckpointError(
+            "{source} is in 8 bits and learns no more; take the model it was made from.",
+            source=source,
+        )
+
+
+def widened(model: Transformer) -> Transformer:
+    """A rounded model with its weights as ordinary numbers."""
+    made = Transformer(model.spec)
+    kept = dict(model.named_parameters())
+    with torch.no_grad():
+        for name, parameter in made.named_parameters():
+            if name in kept:
+                parameter.copy_(kept[name])
+                continue
+            room, _, part = name.rpartition(".")
+            held: Any = model.get_submodule(room)
+            whole = part == "weight" and isinstance(held, Int8Linear | Int8Embedding)
+            parameter.copy_(held.weight.float() * held.scales[:, None] if whole else held.bias)
+    return made.eval()
+
+
+def program_of(stack: Stack) -> native.EncoderProgram | None:
+    """The stack as one call; None where the kernels do not know what it does."""
+    spec, attention, inner = stack.spec, stack.spec.attention, stack.spec.feed_forward
+    known = (
+        spec.placement == "post"
+        and not (spec.causal or spec.cross or spec.final_norm or spec.alibi or spec.pattern)
+        and spec.relative is None
+        and attention.rotary is None
+        and attention.softcap is None
+        and attention.query_key_norm is None
+        and attention.num_kv_heads in (None, attention.num_heads)
+        and not inner.gated
+        and inner.activation in native.ACTIVATIONS
+    )
+    if not known:
+        return None
+    blocks = [block for block in map(_block, stack.layers) if block is not None]
+    if len(blocks) < len(stack.layers):
+        return None
+    layers: list[Any] = list(stack.layers)
+    first = layers[0].attention.block
+    return native.EncoderProgram(
+        [blocks[0 if spec.shared else i] for i in range(spec.depth)],
+        heads=first.num_heads,
+        head_width=first.head_width,
+        activation=inner.activation,
+        epsilon=spec.norm.epsilon,
+        scale=first.scale,
+    )
+
+
+def _block(layer: Any) -> native.Block8 | None:
+    """A layer's weights; None where a part of it is a user's own."""
+    attention, inner = layer.attention, layer.feed_forward
+    known = type(attention.block) is Attention and type(inner.block) is FeedForward
+    norms = [attention.outside, inner.outside]
+    if not known or not all(type(norm) is LayerNorm for norm in norms):
+        return None
+    maps = [attention.block.query_key_value, attention.block.output]
+    maps += [inner.block.input, inner.block.output]
+    if not all(type(one) is ByteLinear for one in maps):
+        return None
+    rows = []
+    for norm in norms:
+        bias = torch.zeros_like(norm.weight) if norm.bias is None else norm.bias
+        rows += [norm.weight.detach(), bias.detach()]
+    fused, output, up, down = (one.packed for one in maps)
+    return native.Block8(fused, output, up, down, torch.stack(rows).float())

@@ -1,0 +1,59 @@
+"""The model as the server holds it: what it can do, and the routes that follow from that."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from mason.models.transformer import Transformer
+from mason.text import Tokenizer
+
+Item = tuple[str, str | None]
+"""A text, perhaps with a second one."""
+Does = Literal["embeddings", "classify", "tag", "answer", "translate"]
+
+
+@dataclass(frozen=True)
+class Writing:
+    """A model that writes.
+
+    Attributes:
+        network: A lone decoder.
+        tokenizer: Its own; with a chat template it also talks.
+        ends: Tokens that end an answer.
+        encode: A text, and what follows a gap, as the network reads it.
+    """
+
+    network: Transformer
+    tokenizer: Tokenizer
+    ends: tuple[int, ...]
+    encode: Callable[[str, str | None], list[int]]
+
+    @property
+    def talks(self) -> bool:
+        """Whether it answers in a conversation."""
+        return self.tokenizer.chat_template is not None
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A model that says something of each text.
+
+    Attributes:
+        does: Its route.
+        answers: What it says of each item, as JSON has it.
+        lengths: Tokens of each item.
+        max_tokens: Most tokens of an item; None: any.
+    """
+
+    does: Does
+    answers: Callable[[Sequence[Item]], list[dict[str, Any]]]
+    lengths: Callable[[Sequence[Item]], list[int]]
+    max_tokens: int | None
+
+
+@dataclass(frozen=True)
+class Served:
+    """A model under the name that requests call it by."""
+
+    name: str
+    model: Writing | Reading

@@ -1,0 +1,144 @@
+"""Adapters and frozen parts of a run: what the settings ask for, on the model that learns."""
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import nn
+
+from mason.errors import SettingsError
+from mason.language import say
+from mason.layers import AdapterSpec
+from mason.models.adapters import (
+    Bits,
+    adapter_names,
+    attach,
+    chosen_places,
+    freeze,
+    hold_base,
+    places_of,
+    usual_places,
+)
+from mason.models.transformer import Transformer
+from mason.runtime import pick_precision
+from mason.settings import ADAPTER_ONLY, AdapterSettings, Settings, refuse_unused
+from mason.training.recipe import Recipe
+from mason.workflows.model import Base, Model
+
+_FASTER = 10.0
+"""A change of low rank learns best at about ten times the rate of all weights (Schulman et al.
+2025, *LoRA Without Regret*)."""
+
+
+def adapt(model: Model, settings: Settings, device: torch.device) -> str | None:
+    """Give a model the adapter that is asked for, or freeze parts of it.
+
+    Args:
+        model: Its network is changed in place; on the meta device it may have no values.
+        settings: Of the run.
+        device: Where it will learn.
+
+    Returns:
+        What learns, in words; None: everything does.
+
+    Raises:
+        SettingsError: The settings do not fit the model or each other.
+    """
+    chosen, training, network = settings.adapter, settings.training, model.network
+    named = adapter_names(network)
+    if chosen.kind is None:
+        refuse_unused(settings, ADAPTER_ONLY, say("a run without --adapter"))
+    if chosen.kind is None and not named:
+        return _freeze_parts(model, settings)
+    if training.freeze is not None or training.freeze_layers is not None:
+        raise SettingsError(
+            "An adapter freezes all weights already; leave training.freeze and "
+            "training.freeze-layers out."
+        )
+    if chosen.kind is not None:
+        if named:
+            raise SettingsError(
+                "{source} has an adapter already; leave --adapter out to go on with it, or merge "
+                "it first with mason merge.",
+                source=model.source,
+            )
+        _begin(model, chosen, _bits(settings, device), settings.model.revision)
+    freeze(network, model.fresh)
+    return _told(network)
+
+
+def _begin(model: Model, chosen: AdapterSettings, bits: Bits, revision: str | None) -> None:
+    network, kind = model.network, chosen.kind or "lora"
+    spec = AdapterSpec(
+        kind,
+        chosen.rank or 8,
+        chosen.alpha,
+        chosen.dropout or 0.0,
+        bool(chosen.rank_stabilised),
+    )
+    asked, places = chosen.targets, places_of(network, model.family)
+    if asked is None:
+        places = usual_places(places, kind)
+    else:
+        places = chosen_places(places, [asked] if isinstance(asked, str) else asked)
+    hold_base(network, bits)
+    attach(network, spec, places)
+    model.base = Base(model.source, revision, bits)
+
+
+def _bits(settings: Settings, device: torch.device) -> Bits:
+    if settings.adapter.base_bits is not None:
+        return settings.adapter.base_bits
+    half = pick_precision(settings.training.precision, device) is torch.bfloat16
+    return 16 if half else 32
+
+
+def _freeze_parts(model: Model, settings: Settings) -> str | None:
+    """As ``training.freeze`` says; what starts from random weights always learns."""
+    frozen, layers, network = (
+        settings.training.freeze,
+        settings.training.freeze_layers,
+        model.network,
+    )
+    if frozen is None and layers is None:
+        return None
+    for name, parameter in network.named_parameters():
+        learns = (
+            name.startswith("heads.")
+            or name in model.fresh
+            or not _is_frozen(name, frozen, layers or 0)
+        )
+        parameter.requires_grad_(learns)
+    return _told(network)
+
+
+def _is_frozen(name: str, frozen: str | None, num_layers: int) -> bool:
+    _, inside, rest = name.partition(".layers.")
+    embedding = ".embedding." in name
+    if inside and int(rest.partition(".")[0]) < num_layers:
+        return True
+    if embedding and (num_layers or frozen == "embeddings"):
+        return True
+    return frozen == "body" or (frozen == "weights" and not name.endswith("bias"))
+
+
+def _told(network: Transformer) -> str:
+    learned = [p for p in network.parameters() if p.requires_grad]
+    if not learned:
+        raise SettingsError(
+            "Nothing would learn: the model has no part that training.freeze leaves; choose "
+            "another, or leave it out."
+        )
+    return say("{num:,} values learn; the others are frozen.", num=sum(p.numel() for p in learned))
+
+
+def adapted_recipe(recipe: Recipe, settings: Settings, network: nn.Module) -> Recipe:
+    """The recipe of a run with an adapter: what is not said, as suits few values."""
+    if not adapter_names(network):
+        return recipe
+    given: dict[str, Any] = {}
+    if settings.training.learning_rate is None:
+        given["learning_rate"] = recipe.learning_rate * _FASTER
+    if settings.adapter.rate_ratio is not None:
+        given["up_rate_ratio"] = settings.adapter.rate_ratio
+    return replace(recipe, **given)

@@ -1,0 +1,126 @@
+"""What a search for a smaller model leaves in ``results.json``."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from mason.compression import Rungs, Tried, Verdict, pareto
+from mason.compression.verdict import CONFIDENCE, Correct
+from mason.language import say
+from mason.layers import native
+from mason.metrics.comparison import paired_bootstrap
+from mason.models.eight_bits import in_eight_bits
+from mason.runtime import peak_memory_bytes
+from mason.workflows import results as blocks
+from mason.workflows.classifier import Classifier
+from mason.workflows.shrinking import Built, Shrinker
+from mason.workflows.tasks.classification import Classification
+
+
+@dataclass(frozen=True)
+class Test:
+    """Which of the test rows the original and the chosen model get right, and what it means."""
+
+    before: Correct
+    after: Correct
+    verdict: Verdict
+
+
+def results_of(
+    shrinker: Shrinker,
+    made: Classifier,
+    chosen: Tried,
+    tried: list[Tried],
+    test: Test,
+    command: str | None,
+) -> dict[str, Any]:
+    """What ``results.json`` holds.
+
+    Args:
+        shrinker: What built the combinations.
+        made: The chosen one.
+        chosen: The same, as it was measured.
+        tried: All of them.
+        test: The chosen one on the test rows.
+        command: How to repeat it.
+    """
+    prepared, task = shrinker.prepared, Classification()
+    block = _block(shrinker, made, chosen, tried, test)
+    columns, tables = prepared.columns, prepared.tables
+    examples = task.examples(made, tables["test"], columns)
+    results = blocks.header("compress", task.describe(made, columns), made, command)
+    lengths = task.num_tokens(made, tables["test"], columns, examples)
+    results["data"] = blocks.data_block(prepared, lengths, made.max_tokens)
+    results["evaluation"] = task.measure(made, prepared, "test", examples)
+    needs = chosen.made.footprint
+    results["cost"] = {
+        "peak_memory_bytes": peak_memory_bytes(),
+        "model_bytes": needs.num_bytes,
+        "latency_ms": {"p50": needs.p50, "p99": needs.p99},
+    }
+    results["compression"] = block
+    results["recipe"] = {"settings": shrinker.settings.model_dump(exclude_none=True)}
+    return results
+
+
+def _block(
+    shrinker: Shrinker, made: Classifier, chosen: Tried, tried: list[Tried], test: Test
+) -> dict[str, Any]:
+    without = [shrinker.attempt(rungs) for rungs in chosen.rungs.left_out(shrinker.whole)]
+    front, whole = pareto([*tried, *without]), shrinker.whole
+    everything = list({one.rungs: one for one in [*tried, *without]}.values())
+    return {
+        "max_drop": shrinker.budget.max_drop,
+        "proven": shrinker.budget.proven,
+        "confidence": CONFIDENCE,
+        "engine": _engine(made),
+        "rows": len(shrinker.original.correct),
+        "original": _original(shrinker.original),
+        "tried": [
+            _row(one, whole) | {"front": one in front, "chosen": one is chosen}
+            for one in everything
+        ],
+        "left_out": [_row(one, whole) for one in without],
+        "test": {
+            "rows": len(test.after),
+            "original": float(test.before.mean()),
+            "score": float(test.after.mean()),
+            **_verdict(test.verdict),
+        },
+    }
+
+
+def _original(built: Built) -> dict[str, Any]:
+    correct = built.correct
+    score = paired_bootstrap(np.zeros(len(correct)), correct, confidence=CONFIDENCE)
+    return {**asdict(built.footprint), "score": asdict(score)}
+
+
+def _row(tried: Tried, whole: Rungs) -> dict[str, Any]:
+    return {
+        "what": tried.rungs.words(whole),
+        **asdict(tried.rungs),
+        **asdict(tried.made.footprint),
+        "score": tried.score,
+        **_verdict(tried.verdict),
+    }
+
+
+def _verdict(verdict: Verdict) -> dict[str, Any]:
+    return {
+        "difference": asdict(verdict.difference),
+        "p_value": verdict.p_value,
+        "accepted": verdict.accepted,
+        "why": verdict.sentence,
+    }
+
+
+def _engine(model: Classifier) -> str:
+    """What computes the model, as it is printed."""
+    library, stack = native.library(), model.network.encoder
+    if stack is not None and stack.program is not None and library is not None:
+        return say("all layers in one call of Mason's kernels ({set})", set=library.variant)
+    if in_eight_bits(model.network):
+        return say("8-bit products, layer by layer")
+    return say("PyTorch, layer by layer")

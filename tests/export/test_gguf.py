@@ -1,0 +1,96 @@
+"""GGUF beside transformers, which reads it too."""
+
+from pathlib import Path
+
+import pytest
+import torch
+import transformers
+
+import mason
+from mason.errors import SettingsError, TokenizerError
+from mason.models.packed import Packed
+from mason.sources import find_model
+from mason.text import Tokenizer, load_tokenizer
+from mason.workflows import Model
+
+TEXT = "It's 12,345 — naïve, 你好！\n\n  def f():\n\treturn <|im_end|>"
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> Tokenizer:
+    return load_tokenizer(find_model("SmolLM2-135M-Instruct"))
+
+
+@pytest.fixture(scope="module")
+def llama(tokenizer: Tokenizer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Llama of random weights with SmolLM2's tokenizer and chat template."""
+    path = tmp_path_factory.mktemp("llama")
+    torch.manual_seed(7)
+    config = transformers.LlamaConfig(
+        vocab_size=tokenizer.num_tokens,
+        hidden_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        intermediate_size=96,
+        max_position_embeddings=512,
+        rope_theta=5000.0,
+        initializer_range=0.2,
+        tie_word_embeddings=True,
+        bos_token_id=tokenizer.special.bos,
+        eos_token_id=tokenizer.special.eos,
+        pad_token_id=None,
+    )
+    transformers.LlamaForCausalLM(config).save_pretrained(path)
+    tokenizer.save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def model(llama: Path) -> Model:
+    return mason.load(llama, task="generation")
+
+
+@pytest.mark.parametrize(("precision", "most"), [("f16", 2e-3), ("q8_0", 0.05), ("q4_0", 0.5)])
+@torch.no_grad()
+def test_transformers_reads_it(model: Model, tmp_path: Path, precision: str, most: float) -> None:
+    # Of random weights the likeliest token is a matter of the last digits.
+    allowed = 10.0 if precision == "q4_0" else None
+    done = model.export(tmp_path / "small.gguf", precision=precision, tolerance=allowed)
+    assert done.proof.holds
+    folder, name = done.path.parent, done.path.name
+    theirs = transformers.LlamaForCausalLM.from_pretrained(folder, gguf_file=name).eval()
+    ids = model.tokenizer.encode_ids([TEXT])
+    wanted = model.network.logits("language", Packed.of(ids))
+    found = theirs(torch.tensor(ids)).logits[0]
+    assert (found - wanted).abs().max() <= most * (wanted.max() - wanted.min())
+    read = mason.load(done.path, task="generation")
+    assert torch.allclose(read.network.logits("language", Packed.of(ids)), found, atol=1e-4)
+
+
+def test_tokenizer_template_and_modelfile_are_with_it(
+    model: Model, tokenizer: Tokenizer, tmp_path: Path
+) -> None:
+    done = model.export(tmp_path / "small.gguf", precision="q8_0")
+    read = load_tokenizer(done.path)
+    assert read.chat_template == tokenizer.chat_template and read.chat_template
+    assert read.encode_ids([TEXT]) == tokenizer.encode_ids([TEXT])
+    modelfile = (done.path.parent / "Modelfile").read_text(encoding="utf-8")
+    assert modelfile == 'FROM ./small.gguf\nPARAMETER stop "<|im_end|>"\n'
+
+
+def test_a_classifier_is_refused(classifier: Model, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="and this model of the family bert does not"):
+        classifier.export(tmp_path / "shop.gguf")
+
+
+def test_another_kind_of_tokenizer_is_refused(
+    model: Model, classifier: Model, tmp_path: Path
+) -> None:
+    before, model.tokenizer = model.tokenizer, classifier.tokenizer
+    try:
+        with pytest.raises(TokenizerError, match=r"of another kind \(WordPiece\)"):
+            model.export(tmp_path / "small.gguf")
+    finally:
+        model.tokenizer = before
+    assert not list(tmp_path.iterdir())

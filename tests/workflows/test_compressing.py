@@ -1,0 +1,116 @@
+"""mason compress on a real, briefly trained model: a folder, its papers, and refusals."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import mason
+from mason.cli.main import run as mason_command
+from mason.errors import CheckpointError, DataError, RunError, SettingsError
+from mason.models.eight_bits import in_eight_bits
+from mason.models.files import verify_manifest
+from mason.reports import validate
+from mason.workflows import Run
+from mason.workflows.measuring import Footprint, footprint
+from tests.workflows.conftest import write_reviews
+
+TEXTS = ["The pen: worth every penny.", "The bag: never again!", "A lamp."]
+
+
+@pytest.fixture(scope="module")
+def small(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Searched for with next to no time: the free steps and nothing learned."""
+    folder = tmp_path_factory.mktemp("small")
+    data = write_reviews(folder / "reviews.csv")
+    assert run.folder is not None
+    options = {"training.budget": "1s", "training.epochs": 0.1}
+
+    def few(place: Path, texts: list[str], pairs: list[str] | None) -> Footprint:
+        """A process of its own for the first and the last model; seconds each."""
+        if place.name in ("01", "06"):
+            return footprint(place, texts, pairs)
+        size = sum(file.stat().st_size for file in place.iterdir())
+        return Footprint(size, 10**8, 5.0, 6.0, 7.0)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mason.workflows.shrinking.footprint", few)
+        return mason.compress(run.folder, data, max_drop=0.3, output=folder / "out", **options)
+
+
+def test_a_smaller_model_comes_with_its_papers(small: Run, run: Run) -> None:
+    assert small.folder is not None and run.folder is not None
+    verify_manifest(small.folder)
+    told = validate(json.loads((small.folder / "results.json").read_text(encoding="utf-8")))
+    found = told.compression
+    assert told.kind == "compress" and found is not None
+    kept = next(one for one in found.tried if one.chosen)
+    assert found.original.num_bytes > 8 * kept.num_bytes and kept.p50 < found.original.p50
+    assert {one.what for one in found.tried} >= {"8 bits", "4 bits", "vocabulary trimmed"}
+    assert len(found.left_out) in (1, 2) and all(one.peak_memory_bytes > 1e7 for one in found.tried)
+    page = (small.folder / "report.html").read_text(encoding="utf-8")
+    assert "Size against score" in page and "times smaller" in page
+
+
+def test_it_is_read_back_as_it_was_written(small: Run, run: Run, tmp_path: Path) -> None:
+    assert small.folder is not None
+    again = mason.load(small.folder)
+    assert in_eight_bits(again.network) and again.labels == run.model.labels
+    assert np.array_equal(again.logits(TEXTS), small.model.logits(TEXTS))
+    assert [p.label for p in again.predict(TEXTS[:2])] == ["good", "bad"]
+    with pytest.raises(CheckpointError, match="learns no more"):
+        mason.train(again, write_reviews(tmp_path / "reviews.csv"))
+    with pytest.raises(CheckpointError, match="learns no more"):
+        mason.compress(again, tmp_path / "reviews.csv")
+
+
+def test_a_damaged_file_of_small_numbers_is_refused(small: Run, tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    from mason.models.checkpoints import load_model
+
+    assert small.folder is not None
+    file = small.folder / "model.int8.safetensors"
+    tensors = load_file(file)
+    name = next(n for n in tensors if n.endswith("query.weight"))
+    tensors[f"{name}.scales"] = tensors[f"{name}.scales"][:5].clone()
+    (tmp_path / "config.json").write_bytes((small.folder / "config.json").read_bytes())
+    save_file(tensors, tmp_path / file.name)
+    with pytest.raises(CheckpointError, match="has no scales that fit it"):
+        load_model(tmp_path)
+
+
+def test_nothing_is_written_past_the_budget(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = write_reviews(tmp_path / "reviews.csv")
+    with pytest.raises(RunError, match="Nothing smaller stays inside"):
+        # Seven rows cannot exclude a drop of a tenth of a point, unless both models agree.
+        monkeypatch.setattr(
+            "mason.workflows.shrinking.footprint", lambda *given: Footprint(7, 7, 7, 7, 7)
+        )
+        monkeypatch.setattr(
+            "mason.workflows.shrinking.Shrinker.correct",
+            lambda self, model, split: np.arange(7) != (model is self.model),
+        )
+        mason.compress(
+            run.model, data, max_drop=0.001, output=tmp_path / "out", **{"training.budget": "1s"}
+        )
+    assert not (tmp_path / "out").exists()
+
+
+def test_bad_orders_are_refused(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    data = write_reviews(tmp_path / "reviews.csv")
+    for given, said in (
+        ({"max_drop": 1.5}, "--max-drop"),
+        ({"target_size": "20 parsecs"}, "--target-size"),
+        ({"target_latency": "-5ms"}, "--target-latency"),
+        ({"proof": "hope"}, "--proof"),
+    ):
+        with pytest.raises(SettingsError, match=said):
+            mason.compress(run.model, data, **given)  # type: ignore[arg-type]
+    with pytest.raises(DataError, match="no rows to choose on"):
+        mason.compress(run.model, data, **{"data.valid_share": 0})
+    assert mason_command(["compress", str(run.folder), "--data", str(data), "--max-drop", "7"]) == 2
+    assert "--max-drop is 7" in capsys.readouterr().err
