@@ -33,6 +33,7 @@ from mason.text import load_tokenizer
 from mason.training.budgets import seconds_of
 from mason.training.history import History
 from mason.training.loop import Scores, Watch, fit
+from mason.training.mixout import with_mixout
 from mason.training.pacing import Pacing
 from mason.training.recipe import Recipe
 from mason.training.run_folder import Begun, RunFolder
@@ -293,6 +294,7 @@ class Session:
 
         self.task.ask_before(model, examples)
         self.task.before_training(model, examples["train"], recipe)
+        objective = self.task.objective(examples["train"], recipe)
         # Exact only where the optimiser treats each value by itself.
         alone = recipe.optimizer == "adamw"
         used = self.task.used_tokens(examples["train"]) if alone else None
@@ -303,7 +305,7 @@ class Session:
         ):
             return fit(
                 model.network,
-                self.task.objective(examples["train"], recipe),
+                with_mixout(objective, model.network, recipe.mixout, model.fresh),
                 recipe,
                 evaluate=evaluate if held is not None else None,
                 fresh=model.fresh,

@@ -19,7 +19,8 @@ from mason.errors import CheckpointError, DataError, SettingsError
 from mason.evaluation import baselines, judge
 from mason.evaluation.baselines import word_probabilities
 from mason.metrics import fit_temperature, out_of_fold, scores, suspects
-from mason.settings import DataSettings
+from mason.models.transformer import has_dropout
+from mason.settings import CLASSIFICATION_ONLY, DataSettings, Settings
 from mason.sources import cache_folder
 from mason.tasks.classification import (
     HEAD,
@@ -48,6 +49,7 @@ class Classification(Task[Classifier, Examples]):
     """One label for each text, or each pair of texts."""
 
     name = "classification"
+    unused = tuple(name for name in Task.unused if name not in CLASSIFICATION_ONLY)
 
     def columns(
         self, tables: Mapping[str, Table], settings: DataSettings, *, complete: bool = True
@@ -90,6 +92,14 @@ class Classification(Task[Classifier, Examples]):
             )
         return replace(prepared, labels=tuple(model.labels))
 
+    def heed(self, model: Classifier, settings: Settings) -> None:
+        """Refuse to compare two passes that nothing makes different."""
+        if settings.training.r_drop and not has_dropout(model.network):
+            raise SettingsError(
+                "training.r-drop compares two passes under different dropout, and this model drops "
+                "nothing; add --training.dropout 0.1."
+            )
+
     def adopt(self, model: Classifier, prepared: Prepared) -> None:
         """Remember whether it reads pairs."""
         model.pairs = prepared.columns.pair is not None
@@ -125,7 +135,9 @@ class Classification(Task[Classifier, Examples]):
 
     def objective(self, train: Examples, recipe: Recipe) -> ClassificationObjective:
         """Cross-entropy of the right label."""
-        return ClassificationObjective(train, label_smoothing=recipe.label_smoothing)
+        return ClassificationObjective(
+            train, label_smoothing=recipe.label_smoothing, r_drop=recipe.r_drop
+        )
 
     def held(self, held: Examples) -> Held:
         """Every text once."""

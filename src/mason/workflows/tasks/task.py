@@ -13,6 +13,7 @@ from mason.data.tables import Table
 from mason.errors import SettingsError
 from mason.models.transformer import Transformer, num_parameters
 from mason.settings import (
+    CLASSIFICATION_ONLY,
     DIALOGUE_ONLY,
     EMBEDDING_ONLY,
     PREFERENCE_ONLY,
@@ -95,6 +96,7 @@ class Task(ABC, Generic[M, E]):
     """As ``--task`` takes it."""
     unused: ClassVar[Sequence[str]] = (
         *PRETRAINING_ONLY,
+        *CLASSIFICATION_ONLY,
         *EMBEDDING_ONLY,
         *DIALOGUE_ONLY,
         *PREFERENCE_ONLY,
