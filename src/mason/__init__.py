@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         pretrain,
         resume,
         train,
+        tune,
     )
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "pretrain",
     "resume",
     "train",
+    "tune",
 ]
 
 

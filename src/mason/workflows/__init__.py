@@ -23,6 +23,7 @@ from mason.workflows.rewriter import Rewriter
 from mason.workflows.tagger import Tagged, Tagger
 from mason.workflows.talker import Talker
 from mason.workflows.tokenizing import make_tokenizer, report_tokenizers
+from mason.workflows.tuning import Tuned, tune
 from mason.workflows.vocabulary import extend_vocabulary, read_words, trim_vocabulary
 from mason.workflows.writer import Constraint, Generated, Sampling, Writer
 
@@ -50,6 +51,7 @@ __all__ = [
     "Tagged",
     "Tagger",
     "Talker",
+    "Tuned",
     "Writer",
     "advise",
     "check",
@@ -69,5 +71,6 @@ __all__ = [
     "show_row",
     "train",
     "trim_vocabulary",
+    "tune",
     "verify_run",
 ]
