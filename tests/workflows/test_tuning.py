@@ -52,7 +52,9 @@ def test_a_trial_behind_the_others_is_given_up() -> None:
         for step in (2, 4, 6, 8):
             value = 0.9 if trial.number == 0 else 0.5
             history.evaluations.append(
-                Evaluation(step=step, epoch=1.0, train_loss=1.0, valid_accuracy=value)
+                Evaluation(
+                    step=step, epoch=1.0, train_loss=1.0, valid_loss=1.0, valid_accuracy=value
+                )
             )
             watch(history)
             watch(SimpleNamespace(evaluations=history.evaluations, num_steps=8))  # told once

@@ -19,9 +19,7 @@ Started = Annotated[
 ]
 Budget = Annotated[str, Parameter(help=say("Time for the search, such as 30m."))]
 Trials = Annotated[int, Parameter(help=say("Most trials."))]
-Seeds = Annotated[
-    int, Parameter(help=say("Other seeds on which the best is held against the default."))
-]
+Seeds = Annotated[int, Parameter(help=say("Other seeds on which best and default are compared."))]
 Written = Annotated[str | None, Parameter(help=say("A YAML file of the settings found, to write."))]
 
 

@@ -14,6 +14,7 @@ from mason.training.budgets import seconds_of
 from mason.training.history import History
 from mason.training.recipe import Recipe
 from mason.workflows.fine_tuning import Session
+from mason.workflows.keeping import Kept
 from mason.workflows.model import Model
 from mason.workflows.preparing import Prepared
 from mason.workflows.tasks import Examples
@@ -85,8 +86,8 @@ class _Trial(Session):
     best: float = 0.0
 
     def _fit(
-        self, model: Model, examples: Mapping[str, Examples], recipe: Recipe, kept: Any
-    ) -> Any:
+        self, model: Model, examples: Mapping[str, Examples], recipe: Recipe, kept: Kept | None
+    ) -> History:
         self.recipe = recipe
         return super()._fit(model, examples, recipe, kept)
 
