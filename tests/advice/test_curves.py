@@ -28,18 +28,15 @@ def test_what_does_not_fall_stays_where_it_is():
 
 def test_intervals_hold_the_truth_about_as_often_as_they_say():
     """Right or wrong drawn by a known power law, 100 times."""
-    chance, held = np.random.default_rng(3), 400
+    chance, held = np.random.default_rng(3), 1000
     law = {"floor": 0.1, "scale": 2.0, "power": 0.5}
+    chances = 1 - power_law(SIZES, **law)
+    truth = 1 - float(power_law(3200, **law))
     inside, errors = 0, []
     for seed in range(100):
-        chances = 1 - power_law(SIZES, **law)
         ease = chance.random(held)  # a hard row is hard at every size
-        drawn = [
-            [ease < np.clip(p + chance.normal(0, 0.01), 0, 1) for _ in range(5)] for p in chances
-        ]
-        curve = Curve(SIZES.astype(int), np.array(drawn, float))
-        (told,) = forecast(curve, 800, [3200], seed=seed)
-        truth = 1 - float(power_law(3200, **law))
+        drawn = np.array([ease < p + chance.normal(0, 0.01, held) for p in chances], float)
+        (told,) = forecast(Curve(SIZES.astype(int), drawn), 800, [3200], seed=seed)
         inside += told.accuracy.low <= truth <= told.accuracy.high
         errors.append(abs(told.accuracy.value - truth))
         assert told.gain.low <= told.gain.value <= told.gain.high
@@ -52,5 +49,5 @@ def test_a_curve_rises_with_rows():
     targets = np.arange(600) % 3
     features = chance.normal(size=(600, 17)) + 2 * np.eye(17)[targets]
     curve = learning_curve(linear_probe, features, targets)
-    assert curve.sizes[-1] == 480 and curve.right.shape == (len(curve.sizes), 5, 120)
+    assert curve.sizes[-1] == 480 and curve.right.shape == (len(curve.sizes), 600)
     assert curve.accuracies[-1] > curve.accuracies[0] + 0.05

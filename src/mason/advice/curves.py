@@ -18,11 +18,11 @@ _FEWEST = 20
 
 @dataclass(frozen=True)
 class Curve:
-    """Whether held-out rows were right, for growing numbers of rows learned from.
+    """Whether rows were right when they were held out, for growing numbers of rows learned from.
 
     Attributes:
         sizes: Rows learned from, growing.
-        right: [sizes, draws, held-out rows], 1 or 0; every draw learned from other rows.
+        right: [sizes, rows], 1 or 0.
     """
 
     sizes: NDArray[np.int64]
@@ -31,7 +31,7 @@ class Curve:
     @property
     def accuracies(self) -> NDArray[np.float64]:
         """[sizes]."""
-        means: NDArray[np.float64] = self.right.mean(axis=(1, 2))
+        means: NDArray[np.float64] = self.right.mean(axis=1)
         return means
 
 
@@ -41,36 +41,33 @@ def learning_curve(
     targets: ArrayLike,
     *,
     num_sizes: int = 6,
-    num_draws: int = 5,
+    num_folds: int = 5,
     seed: int = 0,
 ) -> Curve:
-    """A method's answers on a fifth of the rows, after learning from ever more of the others.
+    """A method's answers on each fold, after learning from ever more of the other rows.
 
     Args:
         fit: The method.
         inputs: What it reads, a row each.
         targets: Class numbers [rows].
         num_sizes: Sizes, each by the same factor above the one before.
-        num_draws: Choices of rows at each size.
+        num_folds: Parts, each held out once; so many draws there are of each size.
         seed: Decides them.
     """
     wanted = np.asarray(targets, np.int64)
-    part = folds(wanted, 5, seed=seed)
-    held, pool = np.flatnonzero(part == 0), np.flatnonzero(part != 0)
-    first = max(_FEWEST, pool.size // 16)
-    sizes = np.unique(np.geomspace(min(first, pool.size), pool.size, num_sizes).astype(np.int64))
-    generator = np.random.default_rng(seed)
-    right = np.zeros((sizes.size, num_draws, held.size))
-    for draw in range(num_draws):
-        order = generator.permutation(pool)
+    part, generator = folds(wanted, num_folds, seed=seed), np.random.default_rng(seed)
+    whole = wanted.size - int(np.bincount(part).max())
+    first = min(max(_FEWEST, whole // 16), whole)
+    sizes = np.unique(np.geomspace(first, whole, num_sizes).round().astype(np.int64))
+    right = np.zeros((sizes.size, wanted.size))
+    for fold in range(num_folds):
+        held = np.flatnonzero(part == fold)
+        order = generator.permutation(np.flatnonzero(part != fold))
         for i, size in enumerate(sizes):
-            if size == pool.size and draw:  # all of them are drawn in one way only
-                right[i, draw] = right[i, 0]
-                continue
             learned = order[:size]
             told = fit_some(fit, inputs, wanted, learned, held)
             said = np.unique(wanted[learned])[told.argmax(axis=1)]
-            right[i, draw] = said == wanted[held]
+            right[i, held] = said == wanted[held]
     return Curve(sizes, right)
 
 
@@ -90,8 +87,8 @@ def forecast(
 
     The error falls as ``floor + scale · rows^(−power)`` (Figueroa et al. 2012), fitted with a
     weight for each size that grows with it, since what is far to the right is asked for. The
-    interval is of the same fit to resamples of draws and of held-out rows, so both the chance in
-    the choice of rows and the few rows to measure on are in it.
+    interval is of the same fit to resamples of the rows, so that the few rows there are to
+    measure on are in it.
 
     Args:
         curve: As ``learning_curve`` made it; at least three sizes.
@@ -121,12 +118,10 @@ def forecast(
 
 
 def _resampled(right: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
-    """Accuracies [resamples, sizes] of draws and held-out rows drawn with replacement."""
-    generator = np.random.default_rng(seed)
-    _, draws, held = right.shape
-    of_rows = generator.multinomial(held, np.full(held, 1 / held), size=_RESAMPLES) / held
-    of_draws = generator.multinomial(draws, np.full(draws, 1 / draws), size=_RESAMPLES) / draws
-    means: NDArray[np.float64] = np.einsum("sdh,rh,rd->rs", right, of_rows, of_draws, optimize=True)
+    """Accuracies [resamples, sizes] of rows drawn with replacement."""
+    generator, rows = np.random.default_rng(seed), right.shape[1]
+    drawn = generator.multinomial(rows, np.full(rows, 1 / rows), size=_RESAMPLES) / rows
+    means: NDArray[np.float64] = drawn @ right.T
     return means
 
 
