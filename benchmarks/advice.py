@@ -134,6 +134,7 @@ def curves(name: str, source: str, rows: int, work: Path, seeds: int) -> list[tu
     for seed in range(seeds):
         part = np.random.default_rng(seed).permutation(len(train))[: len(train) // 4]
         curve = learning_curve(linear_probe, train[part], numbers[0][part], seed=seed)
+        assert len(curve.sizes) > 2, "a curve needs more rows: raise --rows"
         (one,) = forecast(curve, len(part), [len(train)], seed=seed)
         held = one.accuracy.low <= truth <= one.accuracy.high
         found.append((100 * abs(one.accuracy.value - truth), held))
