@@ -11,7 +11,9 @@ if TYPE_CHECKING:
         Prediction,
         Run,
         Sampling,
+        ShortList,
         Writer,
+        advise,
         attack,
         check,
         compare,
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
         pretrain,
         resume,
         train,
+        tune,
     )
 
 __all__ = [
@@ -33,7 +36,9 @@ __all__ = [
     "Prediction",
     "Run",
     "Sampling",
+    "ShortList",
     "Writer",
+    "advise",
     "attack",
     "check",
     "compare",
@@ -45,6 +50,7 @@ __all__ = [
     "pretrain",
     "resume",
     "train",
+    "tune",
 ]
 
 

@@ -10,10 +10,12 @@ import torch.nn.functional as F
 from sklearn.linear_model import LogisticRegression
 
 from mason.models.spec import Topology
+from mason.models.transformer import set_dropout
 from mason.tasks.classification import (
     ClassificationObjective,
     Examples,
     class_logits,
+    divergence,
     predict_logits,
     probe,
     smoothed_entropy,
@@ -121,3 +123,32 @@ def test_a_probe_is_the_logistic_regression_of_scikit_learn(topology: Topology) 
     found = head.output.weight.detach().numpy()
     # Softmax leaves a common shift of all classes open.
     assert found - found.mean(0) == pytest.approx(fitted.coef_ - fitted.coef_.mean(0), abs=5e-3)
+
+
+def test_divergence_is_the_mean_of_both_as_torch_has_them() -> None:
+    first, second = torch.randn(5, 3), torch.randn(5, 3)
+    a, b = first.log_softmax(1), second.log_softmax(1)
+    both = F.kl_div(a, b, log_target=True, reduction="sum") + F.kl_div(
+        b, a, log_target=True, reduction="sum"
+    )
+    assert divergence(first, second).item() == pytest.approx(both.item() / 2, rel=1e-5)
+
+
+def test_r_drop_is_the_mean_of_two_passes_and_their_divergence() -> None:
+    given = examples()
+    model = build("encoder")
+    set_dropout(model, 0.3)
+    model.train()
+    torch.manual_seed(3)
+    plain = ClassificationObjective(given)
+    each = [plain.loss(model, [0, 1, 2]) for _ in range(2)]
+    torch.manual_seed(3)
+    passes = [class_logits(model, given.pack([0, 1, 2])) for _ in range(2)]
+    torch.manual_seed(3)
+    found = ClassificationObjective(given, r_drop=0.7).loss(model, [0, 1, 2])
+    wanted = (each[0] + each[1]) / 2 + 0.7 * divergence(*passes)
+    assert found.item() == pytest.approx(wanted.item(), rel=1e-5)
+    assert divergence(*passes) > 0
+    model.eval()
+    same = ClassificationObjective(given, r_drop=0.7).loss(model, [0, 1, 2])
+    assert same.item() == pytest.approx(plain.loss(model, [0, 1, 2]).item(), rel=1e-6)

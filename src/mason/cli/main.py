@@ -84,6 +84,8 @@ def _commands() -> tuple[tuple[str, str], ...]:
     return (
         ("train", say("fine-tune a model on a table and write its report")),
         ("pretrain", say("learn a language model from text")),
+        ("advise", say("say which model suits a table, before one is trained")),
+        ("tune", say("search better settings within a budget, and say what that bought")),
         ("plan", say("say what a run would need: memory, time, disk")),
         ("resume", say("go on with a run that was stopped or killed")),
         ("compress", say("find a smaller model that keeps its accuracy")),

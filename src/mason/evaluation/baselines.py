@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from mason.language import say
 from mason.metrics import scores
@@ -67,6 +67,24 @@ def _linear(train: Sequence[str], targets: Sequence[int], test: Sequence[str]) -
     pipeline = make_pipeline(words_weighted(train), LogisticRegression(C=10.0, max_iter=1000))
     guess: np.ndarray = pipeline.fit(train, targets).predict(test)
     return guess
+
+
+def word_probabilities(
+    texts: Sequence[str], targets: NDArray[np.int64], others: Sequence[str]
+) -> NDArray[np.float64]:
+    """Probabilities [others, classes] by words and pairs of words with logistic regression.
+
+    Args:
+        texts: To learn from.
+        targets: Their class numbers without gaps.
+        others: Texts to say something of.
+    """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    pipeline = make_pipeline(words_weighted(texts), LogisticRegression(C=10.0, max_iter=1000))
+    told: NDArray[np.float64] = pipeline.fit(texts, targets).predict_proba(others)
+    return told
 
 
 def words_weighted(train: Sequence[str]) -> Any:

@@ -18,7 +18,10 @@ from mason.metrics.comparison import (
     rows_needed,
     smallest_detectable_difference,
 )
+from mason.metrics.folds import folds, out_of_fold
 from mason.metrics.overfitting import Verdict, overfitting_verdict
+from mason.metrics.slices import Slice, by_length, slices
+from mason.metrics.suspects import Suspect, suspects
 
 __all__ = [
     "Calibration",
@@ -28,18 +31,25 @@ __all__ = [
     "Difference",
     "Estimate",
     "Scores",
+    "Slice",
+    "Suspect",
     "Verdict",
+    "by_length",
     "calibration",
     "compare",
     "confusion",
     "fit_temperature",
     "fold_difference",
+    "folds",
     "holm",
     "mcnemar",
+    "out_of_fold",
     "overfitting_verdict",
     "paired_bootstrap",
     "permutation_test",
     "rows_needed",
     "scores",
+    "slices",
     "smallest_detectable_difference",
+    "suspects",
 ]

@@ -20,7 +20,7 @@ from mason.layers import (
 from mason.models.heads import Head
 from mason.models.packed import Packed
 from mason.models.spec import ModelSpec
-from mason.models.stack import Look, Stack
+from mason.models.stack import Layer, Look, Stack
 
 
 class Transformer(nn.Module):
@@ -196,6 +196,49 @@ def set_dropout(model: nn.Module, rate: float) -> None:
             module.rate = rate
         elif isinstance(module, Attention):
             module.dropout = rate
+
+
+def has_dropout(model: nn.Module) -> bool:
+    """Whether anything of the model is dropped while it trains."""
+    dropouts = (m.rate for m in model.modules() if isinstance(m, Dropout))
+    return any(dropouts) or any(m.dropout for m in model.modules() if isinstance(m, Attention))
+
+
+def renew_top(model: Transformer, num_layers: int) -> list[str]:
+    """Give the last layers of the last stack random weights, as before pretraining.
+
+    What they hold is closest to the pretraining task and often in the way where rows are few
+    (Zhang et al. 2021).
+
+    Args:
+        model: Changed in place.
+        num_layers: How many, from the top.
+
+    Returns:
+        Names of the parameters that are new.
+
+    Raises:
+        SettingsError: It has fewer layers, or one set of weights for all of them.
+    """
+    stack, place = (model.decoder, "decoder") if model.decoder else (model.encoder, "encoder")
+    assert stack is not None, "a spec has a stack"
+    depth = len(stack.layers)
+    if num_layers > depth:
+        raise SettingsError(
+            "training.reinit-layers is {asked}, but the model has {depth} layers with weights of "
+            "their own; choose at most {depth}.",
+            asked=num_layers,
+            depth=depth,
+        )
+    names = []
+    for i in range(depth - num_layers, depth):
+        fresh = Layer(stack.spec, model.spec.width, first_norm=stack.spec.first_norm or i > 0)
+        fresh.apply(model.initialise)
+        layer = stack.layers[i]
+        if not next(layer.parameters()).is_meta:
+            layer.load_state_dict(fresh.state_dict())
+        names += [f"{place}.layers.{i}.{name}" for name, _ in layer.named_parameters()]
+    return names
 
 
 def set_recompute(model: nn.Module, on: bool) -> None:

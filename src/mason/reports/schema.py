@@ -252,6 +252,22 @@ class Baseline(_Block):
     scores: dict[str, Interval] = {}
 
 
+class Slice(_Block):
+    """Right answers among rows of one kind: ``mason.metrics.Slice``, and its verdict."""
+
+    by: str
+    """``length``, ``label`` or ``source``."""
+    name: str
+    rows: int
+    accuracy: float
+    low: float
+    high: float
+    rest: float
+    p_value: float
+    adjusted: float
+    worse: bool
+
+
 class Scored(_Block):
     """Results on rows of ``split``; ``scores`` is ``mason.metrics.Scores.overall``."""
 
@@ -277,6 +293,7 @@ class Scored(_Block):
     errors: list[Mistake] | None = None
     """The most confident mistakes; empty where there were none."""
     baselines: list[Baseline] = []
+    slices: list[Slice] = []
 
 
 class CorpusSource(_Block):

@@ -15,6 +15,7 @@ from mason.reports.cost import cost, model
 from mason.reports.data import data
 from mason.reports.defences import defences
 from mason.reports.explanations import explanations
+from mason.reports.label_errors import label_errors
 from mason.reports.learning import learning
 from mason.reports.markup import Part
 from mason.reports.memory import memory
@@ -26,6 +27,7 @@ from mason.reports.replies import replies
 from mason.reports.samples import samples
 from mason.reports.schema import Results
 from mason.reports.scores import scores
+from mason.reports.slices import slices
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ SECTIONS = [
     Section("scores", 10, scores),
     Section("replies", 15, replies),
     Section("confusion", 20, confusion),
+    Section("slices", 25, slices),
     Section("mistakes", 30, mistakes),
     Section("certainty", 40, certainty),
     Section("explanations", 45, explanations),
@@ -53,6 +56,7 @@ SECTIONS = [
     Section("learning", 50, learning),
     Section("samples", 55, samples),
     Section("data", 60, data),
+    Section("label-errors", 65, label_errors),
     Section("model", 70, model),
     Section("cost", 80, cost),
     Section("recipe", 90, recipe),

@@ -12,6 +12,7 @@ from mason.settings.schema import (
 )
 from mason.settings.unused import (
     ADAPTER_ONLY,
+    CLASSIFICATION_ONLY,
     DIALOGUE_ONLY,
     EMBEDDING_ONLY,
     FINE_TUNING_ONLY,
@@ -24,6 +25,7 @@ from mason.settings.yaml_text import to_yaml
 
 __all__ = [
     "ADAPTER_ONLY",
+    "CLASSIFICATION_ONLY",
     "DIALOGUE_ONLY",
     "EMBEDDING_ONLY",
     "FINE_TUNING_ONLY",

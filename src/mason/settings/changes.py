@@ -28,7 +28,8 @@ FELT = frozenset(
     "training.epochs training.max_steps training.learning_rate training.head_learning_rate "
     "training.weight_decay training.warmup_share training.schedule training.decay_share "
     "training.clip_norm training.label_smoothing training.temperature "
-    "training.dropout training.budget training.layer_decay adapter.rate_ratio".split()
+    "training.dropout training.budget training.layer_decay adapter.rate_ratio "
+    "training.r_drop training.mixout".split()
 )
 """Settings a person may want to change on the way; the run is then no longer the same."""
 
@@ -38,7 +39,8 @@ FIXED = frozenset(
     "training.mask_rate training.mask_unit training.recipe training.probe_rows data.weights "
     "training.preference_loss training.preference_beta training.preference_margin "
     "adapter.kind adapter.rank adapter.alpha adapter.lora_dropout adapter.targets "
-    "adapter.rank_stabilised adapter.base_bits training.freeze training.freeze_layers".split()
+    "adapter.rank_stabilised adapter.base_bits training.freeze training.freeze_layers "
+    "training.reinit_layers".split()
 )
 """Settings that decide the order of the examples or the numbers of every step."""
 

@@ -126,6 +126,7 @@ def _training() -> dict[str, str]:
         "label_smoothing": say("Probability taken from the right label and spread over all."),
         "temperature": say("Cosines are divided by it before they compete, for embedding."),
         "dropout": say("Probability of dropping a hidden value; left out, the model's own."),
+        **_against_overfitting(),
         "precision": say("Number format of the products; weights and sums stay in fp32."),
         "recompute": say(
             "Compute activations again in the backward pass instead of keeping them: a third more "
@@ -154,6 +155,20 @@ def _training() -> dict[str, str]:
         **_conversations(),
         "device": say("Where to compute; auto takes the first accelerator there is."),
         "threads": say("Processor threads to compute with; left out, one for each core."),
+    }
+
+
+def _against_overfitting() -> dict[str, str]:
+    return {
+        "r_drop": say(
+            "R-Drop: every text is read twice under different dropout, and the answers shall agree "
+            "with this weight, such as 1; left out, 0."
+        ),
+        "mixout": say(
+            "Share of the layers' values that fall back on the pretrained ones in each step, for "
+            "few rows; left out, 0."
+        ),
+        "reinit_layers": say("That many of the last layers start from random weights again."),
     }
 
 

@@ -133,6 +133,9 @@ class TrainingSettings(_Group):
     label_smoothing: Probability | None = None
     temperature: Annotated[Real, Field(gt=0, le=100)] | None = None
     dropout: Probability | None = None
+    r_drop: Annotated[Real, Field(ge=0, le=100)] | None = None
+    mixout: Probability | None = None
+    reinit_layers: Annotated[int, Field(ge=1, le=10_000)] | None = None
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     recompute: bool = False
     freeze: Literal["embeddings", "body", "weights"] | None = None

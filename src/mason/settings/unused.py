@@ -39,6 +39,7 @@ ADAPTER_ONLY = (
     "adapter.rate_ratio",
     "adapter.base_bits",
 )
+CLASSIFICATION_ONLY = ("training.r_drop",)
 EMBEDDING_ONLY = ("data.negative", "training.temperature")
 FINE_TUNING_ONLY = (
     "data.valid",
@@ -60,6 +61,9 @@ FINE_TUNING_ONLY = (
     "training.freeze",
     "training.freeze_layers",
     "training.layer_decay",
+    "training.mixout",
+    "training.reinit_layers",
+    *CLASSIFICATION_ONLY,
     *DIALOGUE_ONLY,
     *PREFERENCE_ONLY,
 )

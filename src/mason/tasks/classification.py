@@ -68,13 +68,19 @@ class ClassificationObjective:
 
     With smoothing, the entropy of the smoothed target is taken off: the gradient is the
     same, and a perfect fit has the loss 0, so that training and validation compare.
+
+    With ``r_drop`` every text is read twice under different dropout (R-Drop, Liang et al. 2021):
+    the loss is the mean of both, and ``r_drop`` times the mean of the two divergences between
+    their answers.
     """
 
-    def __init__(self, examples: Examples, *, label_smoothing: float = 0.0) -> None:
+    def __init__(
+        self, examples: Examples, *, label_smoothing: float = 0.0, r_drop: float = 0.0
+    ) -> None:
         assert examples.targets is not None, "training needs targets"
         self.examples, self.lengths = examples, examples.lengths
         self.targets = torch.tensor(list(examples.targets))
-        self.label_smoothing = label_smoothing
+        self.label_smoothing, self.r_drop = label_smoothing, r_drop
 
     def count(self, batch: Any) -> int:
         """One target an example."""
@@ -82,12 +88,27 @@ class ClassificationObjective:
 
     def loss(self, model: Any, run: Sequence[int]) -> Tensor:
         """The summed cross-entropy, in fp32."""
-        logits = class_logits(model, self.examples.pack(run, device_of(model)))
-        targets = self.targets[list(run)].to(logits.device)
+        packed = self.examples.pack(run, device_of(model))
+        targets = self.targets[list(run)].to(packed.tokens.device)
+        logits = class_logits(model, packed).float()
+        if not self.r_drop:
+            return self._fit(logits, targets)
+        again = class_logits(model, packed).float()
+        fit = (self._fit(logits, targets) + self._fit(again, targets)) / 2
+        return fit + self.r_drop * divergence(logits, again)
+
+    def _fit(self, logits: Tensor, targets: Tensor) -> Tensor:
         loss = F.cross_entropy(
-            logits.float(), targets, reduction="sum", label_smoothing=self.label_smoothing
+            logits, targets, reduction="sum", label_smoothing=self.label_smoothing
         )
-        return loss - len(run) * smoothed_entropy(self.label_smoothing, logits.shape[1])
+        return loss - len(targets) * smoothed_entropy(self.label_smoothing, logits.shape[1])
+
+
+def divergence(first: Tensor, second: Tensor) -> Tensor:
+    """Sum over rows of the mean of both Kullback–Leibler divergences, of logits [rows, classes]."""
+    one, other = first.log_softmax(-1), second.log_softmax(-1)
+    # KL(p‖q) + KL(q‖p) = Σ (p − q)(log p − log q)
+    return ((one.exp() - other.exp()) * (one - other)).sum() / 2
 
 
 def smoothed_entropy(smoothing: float, num_classes: int) -> float:

@@ -37,6 +37,10 @@ class Recipe:
     """Evaluate and keep the weights' moving average; None: the weights themselves."""
     clip_norm: float = 1.0
     label_smoothing: float = 0.0
+    r_drop: float = 0.0
+    """Weight of the difference between two passes under different dropout; 0: one pass."""
+    mixout: float = 0.0
+    """Share of the layers' values that fall back on the pretrained ones in a step."""
     temperature: float = 0.05
     """Of cosines that compete, for embedding."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"

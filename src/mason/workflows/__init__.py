@@ -1,5 +1,6 @@
 """One short function for each verb: where everything meets."""
 
+from mason.workflows.advising import ShortList, advise
 from mason.workflows.answerer import Answerer
 from mason.workflows.attacking import attack
 from mason.workflows.checking import check
@@ -26,6 +27,7 @@ from mason.workflows.rewriter import Rewriter
 from mason.workflows.tagger import Tagged, Tagger
 from mason.workflows.talker import Talker
 from mason.workflows.tokenizing import make_tokenizer, report_tokenizers
+from mason.workflows.tuning import Tuned, tune
 from mason.workflows.vocabulary import extend_vocabulary, read_words, trim_vocabulary
 from mason.workflows.writer import Constraint, Generated, Sampling, Writer
 
@@ -48,11 +50,14 @@ __all__ = [
     "Run",
     "Sample",
     "Sampling",
+    "ShortList",
     "Standing",
     "Tagged",
     "Tagger",
     "Talker",
+    "Tuned",
     "Writer",
+    "advise",
     "attack",
     "check",
     "compare",
@@ -75,5 +80,6 @@ __all__ = [
     "show_row",
     "train",
     "trim_vocabulary",
+    "tune",
     "verify_run",
 ]

@@ -19,7 +19,7 @@ from mason.models.adapters import (
     places_of,
     usual_places,
 )
-from mason.models.transformer import Transformer
+from mason.models.transformer import Transformer, renew_top
 from mason.runtime import pick_precision
 from mason.settings import ADAPTER_ONLY, AdapterSettings, Settings, refuse_unused
 from mason.training.recipe import Recipe
@@ -45,6 +45,8 @@ def adapt(model: Model, settings: Settings, device: torch.device) -> str | None:
         SettingsError: The settings do not fit the model or each other.
     """
     chosen, training, network = settings.adapter, settings.training, model.network
+    if training.reinit_layers is not None:
+        model.fresh = (*model.fresh, *renew_top(network, training.reinit_layers))
     named = adapter_names(network)
     if chosen.kind is None:
         refuse_unused(settings, ADAPTER_ONLY, say("a run without --adapter"))

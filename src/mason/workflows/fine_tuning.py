@@ -33,6 +33,7 @@ from mason.text import load_tokenizer
 from mason.training.budgets import seconds_of
 from mason.training.history import History
 from mason.training.loop import Scores, Watch, fit
+from mason.training.mixout import with_mixout
 from mason.training.pacing import Pacing
 from mason.training.recipe import Recipe
 from mason.training.run_folder import Begun, RunFolder
@@ -297,6 +298,7 @@ class Session:
 
         self.task.ask_before(model, examples)
         self.task.before_training(model, examples["train"], recipe)
+        objective = self.task.objective(examples["train"], recipe)
         # Exact only where the optimiser treats each value by itself.
         alone = recipe.optimizer == "adamw"
         used = self.task.used_tokens(examples["train"]) if alone else None
@@ -307,7 +309,7 @@ class Session:
         ):
             return fit(
                 model.network,
-                self.task.objective(examples["train"], recipe),
+                with_mixout(objective, model.network, recipe.mixout, model.fresh),
                 recipe,
                 evaluate=evaluate if held is not None else None,
                 fresh=model.fresh,
@@ -348,6 +350,9 @@ class Session:
         results["training"] = blocks.training_block(history, asdict(verdict))
         if split in examples:
             results["evaluation"] = self.task.measure(model, prepared, split, examples[split])
+        doubts = self.task.label_errors(prepared, recipe.seed)
+        if doubts is not None:
+            results["extras"] = {"label_errors": doubts}
         self._lap("evaluate")
         tokens = sum(step.tokens for step in history.steps)
         busy = sum(step.seconds for step in history.steps)

@@ -16,6 +16,7 @@ from mason import language
 from mason.data.columns import Columns
 from mason.data.tables import Table
 from mason.evaluation import Baseline, Judgement
+from mason.metrics import by_length, slices
 from mason.models.transformer import num_bytes, num_parameters
 from mason.runtime import machine, peak_memory_bytes
 from mason.training.history import History
@@ -129,9 +130,10 @@ def evaluation_block(
     labels: Sequence[str],
     *,
     split: str,
+    lengths: Sequence[int],
     rivals: Sequence[Baseline] = (),
 ) -> Block:
-    """Scores on the rows of a table, and the worst mistakes among them."""
+    """Scores on the rows of a table and of kinds of them, and the worst mistakes among them."""
     assert columns.label is not None, "an evaluation needs labels"
     texts, right = table.texts(columns.text), table.texts(columns.label)
     told = judgement.scores
@@ -158,7 +160,25 @@ def evaluation_block(
             for i in judgement.mistakes
         ],
         "baselines": [asdict(rival) for rival in rivals],
+        "slices": _slices(judgement, table, columns, labels, lengths),
     }
+
+
+def _slices(
+    judgement: Judgement,
+    table: Table,
+    columns: Columns,
+    labels: Sequence[str],
+    lengths: Sequence[int],
+) -> list[Block]:
+    """Right answers by length, label, and source where a column names one."""
+    right = [str(label) for label in table.texts(columns.label or "")]
+    kinds = {"length": by_length(lengths), "label": right}
+    if columns.group is not None:
+        kinds["source"] = [name or "" for name in table.texts(columns.group)]
+    said = [labels[int(i)] for i in judgement.predictions]
+    found = slices([a == b for a, b in zip(said, right, strict=True)], kinds)
+    return [{**asdict(one), "worse": one.worse} for one in found]
 
 
 def cost_block(

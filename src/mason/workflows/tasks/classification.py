@@ -17,10 +17,12 @@ from mason.data.tables import Table
 from mason.data.token_cache import TokenCache, fingerprint
 from mason.errors import CheckpointError, DataError, SettingsError
 from mason.evaluation import baselines, judge
+from mason.evaluation.baselines import word_probabilities
 from mason.explanation import is_skilled
-from mason.metrics import fit_temperature, scores
+from mason.metrics import fit_temperature, out_of_fold, scores, suspects
+from mason.models.transformer import has_dropout
 from mason.security.masking import Vote
-from mason.settings import DataSettings
+from mason.settings import CLASSIFICATION_ONLY, DataSettings, Settings
 from mason.sources import cache_folder
 from mason.tasks.classification import (
     HEAD,
@@ -41,11 +43,15 @@ from mason.workflows.preparing import Prepared, columns_of, texts_of
 from mason.workflows.tasks.readers import fit_if_fresh, rows_of
 from mason.workflows.tasks.task import Block, RowScores, Task
 
+_DOUBTED, _SHOWN = 2000, 20
+"""Training rows whose labels are doubted, and how many of the doubtful a report lists."""
+
 
 class Classification(Task[Classifier, Examples]):
     """One label for each text, or each pair of texts."""
 
     name = "classification"
+    unused = tuple(name for name in Task.unused if name not in CLASSIFICATION_ONLY)
 
     def columns(
         self, tables: Mapping[str, Table], settings: DataSettings, *, complete: bool = True
@@ -89,6 +95,14 @@ class Classification(Task[Classifier, Examples]):
             )
         return replace(prepared, labels=tuple(model.labels))
 
+    def heed(self, model: Classifier, settings: Settings) -> None:
+        """Refuse to compare two passes that nothing makes different."""
+        if settings.training.r_drop and not has_dropout(model.network):
+            raise SettingsError(
+                "training.r-drop compares two passes under different dropout, and this model drops "
+                "nothing; add --training.dropout 0.1."
+            )
+
     def adopt(self, model: Classifier, prepared: Prepared) -> None:
         """Remember whether it reads pairs."""
         model.pairs = prepared.columns.pair is not None
@@ -124,7 +138,9 @@ class Classification(Task[Classifier, Examples]):
 
     def objective(self, train: Examples, recipe: Recipe) -> ClassificationObjective:
         """Cross-entropy of the right label."""
-        return ClassificationObjective(train, label_smoothing=recipe.label_smoothing)
+        return ClassificationObjective(
+            train, label_smoothing=recipe.label_smoothing, r_drop=recipe.r_drop
+        )
 
     def held(self, held: Examples) -> Held:
         """Every text once."""
@@ -171,8 +187,33 @@ class Classification(Task[Classifier, Examples]):
                 len(model.labels),
             )
         return blocks.evaluation_block(
-            judgement, tables[split], columns, model.labels, split=split, rivals=rivals
+            judgement,
+            tables[split],
+            columns,
+            model.labels,
+            split=split,
+            lengths=examples.lengths,
+            rivals=rivals,
         )
+
+    def label_errors(self, prepared: Prepared, seed: int) -> Block:
+        """Training rows that word counts, not having seen them, read otherwise."""
+        table, columns, labels = prepared.tables["train"], prepared.columns, prepared.labels
+        order = np.random.default_rng(seed).permutation(len(table))
+        table = table.take(sorted(order[:_DOUBTED].tolist()))
+        texts, targets = texts_of(table, columns.text), targets_of(table, columns, labels)
+        found = suspects(targets, out_of_fold(word_probabilities, texts, targets, len(labels)))
+        rows = [
+            {
+                "row": int(table.rows[one.row]),
+                "text": texts[one.row],
+                "label": labels[one.target],
+                "likelier": labels[one.likelier],
+                "probability": one.probability,
+            }
+            for one in found[:_SHOWN]
+        ]
+        return {"looked_at": len(table), "count": len(found), "rows": rows}
 
     def answer(self, model: Classifier, table: Table, columns: Columns) -> list[Prediction]:
         """A label a row."""

@@ -42,7 +42,12 @@ from mason.workflows.tasks.task import Block, Task
 BATCH = 64
 """Pairs that compete where nobody says; so many also when a loss is validated."""
 _WORST = 20
-_OF_CLASSES = ("training.probe_rows", "training.head_learning_rate", "training.label_smoothing")
+_OF_CLASSES = (
+    "training.mixout",
+    "training.probe_rows",
+    "training.head_learning_rate",
+    "training.label_smoothing",
+)
 
 
 class Embedding(Task[Embedder, Examples]):

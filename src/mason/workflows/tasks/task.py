@@ -13,6 +13,7 @@ from mason.data.tables import Table
 from mason.errors import SettingsError
 from mason.models.transformer import Transformer, num_parameters
 from mason.settings import (
+    CLASSIFICATION_ONLY,
     DIALOGUE_ONLY,
     EMBEDDING_ONLY,
     PREFERENCE_ONLY,
@@ -95,6 +96,7 @@ class Task(ABC, Generic[M, E]):
     """As ``--task`` takes it."""
     unused: ClassVar[Sequence[str]] = (
         *PRETRAINING_ONLY,
+        *CLASSIFICATION_ONLY,
         *EMBEDDING_ONLY,
         *DIALOGUE_ONLY,
         *PREFERENCE_ONLY,
@@ -228,6 +230,15 @@ class Task(ABC, Generic[M, E]):
 
         Where ``prepared`` has rows to train on, what something simpler scores is beside them.
         """
+
+    def label_errors(self, prepared: Prepared, seed: int) -> Block | None:
+        """Training rows whose label is probably wrong; None: the task cannot tell.
+
+        Args:
+            prepared: With rows to train on.
+            seed: Decides which rows are looked at where there are many.
+        """
+        return None
 
     @abstractmethod
     def answer(self, model: M, table: Table, columns: Columns) -> Sequence[object]:

@@ -1,0 +1,185 @@
+"""Models in the order to try them, and what a person should know before the first."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mason.advice.curves import Forecast
+from mason.advice.ranking import Promise
+from mason.language import say
+from mason.metrics import Estimate, mcnemar
+
+_SURE = 0.05
+_WORTH = 0.02
+"""Accuracy that a language model must add before it is worth its cost."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A model that could be fine-tuned.
+
+    Attributes:
+        model: Its name, as ``--model`` takes it.
+        licence: As its files name it; None: they name none.
+        num_parameters: Of the network, its new head included.
+        num_bytes: Of its weights in memory.
+        memory: Bytes a fine-tuning run needs at its fullest moment.
+        fits: Whether the machine has them.
+        seconds: A fine-tuning run takes here; None: not known on this device.
+        looked: Seconds it took to find out what it promises.
+        promise: What its features are worth as they are.
+        place: Mean place among the models over all scores, 1 the best.
+        right: Of the probe, a row each: 1 or 0.
+    """
+
+    model: str
+    licence: str | None
+    num_parameters: int
+    num_bytes: int
+    memory: int
+    fits: bool
+    seconds: float | None
+    looked: float
+    promise: Promise
+    place: float
+    right: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """A row whose label is probably wrong."""
+
+    row: int
+    text: str
+    label: str
+    likelier: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class ShortList:
+    """What ``mason advise`` found.
+
+    Attributes:
+        file: The data.
+        num_rows: Rows there are to learn from.
+        looked_at: Rows of them the scores are of.
+        candidates: Models that fit the machine first, the most promising of them first.
+        passed_over: Names of models that could not be read, and why.
+        words: Accuracy of word counts and a linear map on the same rows.
+        words_right: Of each row: 1 or 0.
+        curve: Rows learned from, and the first model's probe's accuracy.
+        forecasts: Accuracy of that probe with more rows.
+        doubts: Rows whose label is probably wrong, the most suspicious first.
+    """
+
+    file: str
+    num_rows: int
+    looked_at: int
+    candidates: Sequence[Candidate]
+    passed_over: dict[str, str]
+    words: Estimate
+    words_right: NDArray[np.float64]
+    curve: Sequence[tuple[int, float]]
+    forecasts: Sequence[Forecast]
+    doubts: Sequence[Doubt]
+
+    @property
+    def best(self) -> Candidate:
+        """The first."""
+        return self.candidates[0]
+
+    @property
+    def words_suffice(self) -> bool:
+        """Whether the first model's features tell no more of the rows than word counts do."""
+        gain = self.best.promise.probe.value - self.words.value
+        return gain < _WORTH or mcnemar(self.words_right, self.best.right, mid_p=True) >= _SURE
+
+    @property
+    def sentences(self) -> list[str]:
+        """All of it in words."""
+        told = [self._first(), self._words()]
+        told += [self._beside(other) for other in self.candidates[1:]]
+        told += [_of_licence(one) for one in self.candidates if one.licence is None]
+        told += [_of_rows(forecast) for forecast in self.forecasts]
+        if self.doubts:
+            told.append(
+                say(
+                    "Labels that are probably wrong: {count} of {rows} rows looked at, the worst "
+                    "in row {row}.",
+                    count=len(self.doubts),
+                    rows=self.looked_at,
+                    row=self.doubts[0].row,
+                )
+            )
+        return told
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON; what is of single rows alone is left out."""
+        told = asdict(self)
+        del told["words_right"]
+        for one in told["candidates"]:
+            del one["right"]
+        return {**told, "words_suffice": self.words_suffice, "sentences": self.sentences}
+
+    def _first(self) -> str:
+        probe = self.best.promise.probe
+        return say(
+            "Try {model} first: before any fine-tuning a linear map on its features is right on "
+            "{value:.1%} ({low:.1%} to {high:.1%}) of rows it has not seen; fine-tuned it is "
+            "usually right on more.",
+            model=self.best.model,
+            value=probe.value,
+            low=probe.low,
+            high=probe.high,
+        )
+
+    def _words(self) -> str:
+        if self.words_suffice:
+            return say(
+                "You may not need this: word counts and a linear map are right on {value:.1%} of "
+                "the same rows, and nothing proves that the model's features tell more.",
+                value=self.words.value,
+            )
+        return say(
+            "Word counts and a linear map are right on {value:.1%} of the same rows.",
+            value=self.words.value,
+        )
+
+    def _beside(self, other: Candidate) -> str:
+        if not other.fits:
+            return say("{model} does not fit this machine.", model=other.model)
+        level = mcnemar(self.best.right, other.right, mid_p=True) >= _SURE
+        gap = self.best.promise.probe.value - other.promise.probe.value
+        if level:
+            return say(
+                "{model} cannot be told from the first on these rows; it has {share:.2g} times "
+                "its parameters.",
+                model=other.model,
+                share=other.num_parameters / self.best.num_parameters,
+            )
+        return say(
+            "{model} is {points:.1f} points from the first.",
+            model=other.model,
+            points=-gap * 100,
+        )
+
+
+def _of_licence(one: Candidate) -> str:
+    return say("{model} names no licence: ask before you use it.", model=one.model)
+
+
+def _of_rows(forecast: Forecast) -> str:
+    gain = forecast.gain
+    return say(
+        "With {rows:,} labelled rows to learn from, that linear map would be right on about "
+        "{value:.1%}: {gain:+.1f} points ({low:+.1f} to {high:+.1f}, nine times in ten).",
+        rows=forecast.rows,
+        value=forecast.accuracy.value,
+        gain=gain.value * 100,
+        low=gain.low * 100,
+        high=gain.high * 100,
+    )

@@ -1,0 +1,72 @@
+"""A search that is small, on real weights; and when a trial is given up."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import optuna
+import pytest
+
+from mason.errors import SettingsError
+from mason.metrics import Difference
+from mason.training.history import Evaluation, History
+from mason.workflows.tuning import Tuned, _pruning, tune
+from tests.workflows.conftest import write_reviews
+
+MODEL = "all-MiniLM-L6-v2"
+
+
+def test_a_search_says_what_it_bought(tmp_path: Path) -> None:
+    file, said = write_reviews(tmp_path / "reviews.csv"), []
+    found = tune(
+        MODEL,
+        file,
+        budget="1m",
+        trials=2,
+        seeds=2,
+        notice=said.append,
+        **{"training.max_steps": 3, "training.probe_rows": 0},
+    )
+    assert found.trials == len(said) == 2 and len(found.bests) == 2
+    assert found.score >= found.default_score
+    assert found.gain.low <= found.gain.value <= found.gain.high
+    if not found.settings:
+        assert found.defaults == found.bests and "keep them" in found.sentence
+
+
+@pytest.mark.parametrize(
+    ("low", "words"), [(0.002, "is better than the default by +1.0 points"), (-0.01, "Keep the")]
+)
+def test_only_an_interval_above_nothing_is_a_gain(low: float, words: str) -> None:
+    gain = Difference(0.01, low, 0.03)
+    found = Tuned({"training.epochs": 2.0}, 9, 4, 0.9, 0.88, [0.8] * 3, [0.81] * 3, gain, 60.0)
+    assert words in found.sentence
+
+
+def test_a_trial_behind_the_others_is_given_up() -> None:
+    study = optuna.create_study(
+        direction="maximize", pruner=optuna.pruners.MedianPruner(n_startup_trials=1)
+    )
+
+    def accuracies(trial: optuna.Trial) -> float:
+        watch, history = _pruning(trial), History(8)
+        for step in (2, 4, 6, 8):
+            value = 0.9 if trial.number == 0 else 0.5
+            history.evaluations.append(
+                Evaluation(
+                    step=step, epoch=1.0, train_loss=1.0, valid_loss=1.0, valid_accuracy=value
+                )
+            )
+            watch(history)
+            watch(SimpleNamespace(evaluations=history.evaluations, num_steps=8))  # told once
+        return value
+
+    study.optimize(accuracies, n_trials=2)
+    assert [t.state.name for t in study.trials] == ["COMPLETE", "PRUNED"]
+    assert list(study.trials[0].intermediate_values) == [1, 2, 3, 4]
+
+
+def test_refusals() -> None:
+    with pytest.raises(SettingsError, match="at least 2 trials"):
+        tune(MODEL, "any.csv", trials=1)
+    with pytest.raises(SettingsError, match="knows classification, not tagging"):
+        tune(MODEL, "any.csv", task="tagging")
