@@ -81,3 +81,15 @@ def test_log_probabilities() -> None:
     scores, tokens = _scores(), torch.tensor([1, 60, 7, 0])
     expected = scores.log_softmax(-1)[range(4), tokens]
     assert torch.allclose(log_probabilities(scores, tokens), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("temperature", [5e-324, 1e-300, 1e-40, 1e-6])
+@pytest.mark.parametrize("bias", [0.0, 1e38])
+def test_no_temperature_and_no_bias_draws_what_is_not_there(
+    temperature: float, bias: float
+) -> None:
+    """Once divided by such a temperature, everything would be infinite, and nothing a choice."""
+    sampling = Sampling(temperature=temperature, logit_bias={3: bias} if bias else {})
+    scores = torch.linspace(-20, 30, 7).repeat(2, 1)
+    for number in (0.0, 0.5, 1 - 1e-9):
+        assert choose(scores, None, [number] * 2, sampling).tolist() == [3 if bias else 6] * 2

@@ -10,6 +10,9 @@ from torch import Tensor
 from mason.generation.constraints import permitted
 from mason.generation.sampling import Sampling
 
+_COLDEST = 1e-30
+"""A temperature at which the likeliest is all there is; colder ones are none in fp32."""
+
 
 @dataclass(frozen=True)
 class Context:
@@ -55,7 +58,7 @@ def _penalise(row: Float[Tensor, "V"], context: Context, sampling: Sampling) -> 
 
 def warped(scores: Float[Tensor, "R V"], sampling: Sampling) -> Float[Tensor, "R V"]:
     """Scores by temperature, with minus infinity for tokens that shall not be drawn."""
-    scores = scores / sampling.temperature
+    scores = scores / max(sampling.temperature, _COLDEST)
     if sampling.top_k is not None and sampling.top_k < scores.shape[-1]:
         least = scores.topk(sampling.top_k).values[:, -1:]
         scores = scores.masked_fill(scores < least, -torch.inf)
@@ -89,6 +92,9 @@ def choose(
     if not sampling.temperature:
         return scores.argmax(-1)
     assert uniforms is not None, "a draw needs a number"
+    # From the likeliest down, so that no temperature and no bias makes them overflow.
+    scores = scores.clamp(max=torch.finfo(scores.dtype).max)
+    scores = scores - scores.amax(-1, keepdim=True)
     upto = warped(scores, sampling).double().softmax(-1).cumsum(-1)
     total = upto[:, -1:]
     points = torch.tensor(uniforms, dtype=torch.double, device=upto.device)[:, None] * total
