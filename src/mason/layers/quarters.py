@@ -102,6 +102,15 @@ class QuarterLinear(Parts, nn.Module):
         parts = linear.parts if isinstance(linear, Parts) else None
         return cls(grid.codes(linear.weight.detach()), grid, linear.bias, parts)
 
+    @classmethod
+    def of_shape(cls, linear: nn.Linear) -> "QuarterLinear":
+        """Stand for a linear map with what is still to come."""
+        outputs, inputs = linear.weight.shape
+        nothing = torch.zeros(outputs, -(-inputs // GROUP))
+        parts = linear.parts if isinstance(linear, Parts) else None
+        codes = torch.zeros(outputs, inputs, dtype=torch.uint8)
+        return cls(codes, Grid(nothing, nothing), linear.bias, parts)
+
     def forward(self, x: Float[Tensor, "*b I"]) -> Float[Tensor, "*b O"]:
         """Rows [..., I] to rows [..., O]; many rows multiply widened weights."""
         if native.multiplies_quarters(x):
