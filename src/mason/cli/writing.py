@@ -83,7 +83,11 @@ class Options:
 
     weights: Annotated[
         Literal["fp32", "bf16", "int8", "int4"] | None,
-        Parameter(help=say("How to hold the weights; int4 is fastest, int8 nearer. As loaded if left out.")),
+        Parameter(
+            help=say(
+                "How to hold the weights; int4 is fastest, int8 nearer. As loaded if left out."
+            )
+        ),
     ] = None
 
     def sampling(self) -> "Sampling":

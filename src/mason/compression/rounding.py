@@ -37,7 +37,9 @@ def hold_in_int4_by(model: Transformer, texts: Sequence[Sequence[int]]) -> Trans
     """
     model.float()
     held: dict[str, QuarterLinear] = {}
-    hooks = [linear.register_forward_pre_hook(_Rounder(name, held)) for name, linear in layer_maps(model)]
+    hooks = [
+        linear.register_forward_pre_hook(_Rounder(name, held)) for name, linear in layer_maps(model)
+    ]
     try:
         model(Packed.of([list(text) for text in texts]))
     finally:

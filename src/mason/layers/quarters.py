@@ -54,8 +54,7 @@ class Grid:
 
     def _wide(self, inputs: int) -> tuple[Tensor, Tensor]:
         steps, lows = (
-            each.float().repeat_interleave(GROUP, 1)[:, :inputs]
-            for each in (self.steps, self.lows)
+            each.float().repeat_interleave(GROUP, 1)[:, :inputs] for each in (self.steps, self.lows)
         )
         return steps, lows
 
@@ -114,9 +113,7 @@ class QuarterLinear(Parts, nn.Module):
     def forward(self, x: Float[Tensor, "*b I"]) -> Float[Tensor, "*b O"]:
         """Rows [..., I] to rows [..., O]; many rows multiply widened weights."""
         if native.multiplies_quarters(x):
-            return native.multiply_quarters(
-                x, self.packed, self.grid, self.bias, self.out_features
-            )
+            return native.multiply_quarters(x, self.packed, self.grid, self.bias, self.out_features)
         return frozen_product(x, self)
 
     def widened(self, like: Tensor) -> Float[Tensor, "O I"]:
