@@ -12,7 +12,8 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from mason.layers import Grid, QuarterLinear, hold_in_int8, layer_maps
-from mason.layers.quarters import GROUP, LARGEST, grouped
+from mason.layers.native.quarters import GROUP
+from mason.layers.quarters import LARGEST, grouped
 from mason.models.packed import Packed
 from mason.models.transformer import Transformer
 

@@ -50,7 +50,8 @@ class Grid:
     def values(self, codes: UInt8[Tensor, "O I"]) -> Float[Tensor, "O I"]:
         """What codes are worth."""
         steps, lows = self._wide(codes.shape[1])
-        return codes.float() * steps + lows
+        values: Tensor = codes.float() * steps + lows
+        return values
 
     def _wide(self, inputs: int) -> tuple[Tensor, Tensor]:
         steps, lows = (

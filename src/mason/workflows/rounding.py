@@ -73,7 +73,9 @@ def round_weights(
     by, held_out = _texts(writer, data, num_tokens)
     network = writer.network.float().eval()
     before = _perplexity(network, held_out)
-    nearest = _perplexity(hold_in_int4(copy.deepcopy(network)), held_out)
+    alone = copy.deepcopy(network)
+    hold_in_int4(alone)
+    nearest = _perplexity(alone, held_out)
     after = _perplexity(hold_in_int4_by(network, by), held_out)
     notice(
         say(
@@ -123,5 +125,5 @@ def _perplexity(network: Transformer, texts: Tokens) -> float:
     loss = 0.0
     for ids in texts:
         hidden = network(Packed.of([ids[:-1]]))
-        loss += float(network.heads[HEAD].cross_entropy(hidden, torch.tensor(ids[1:])))  # type: ignore[operator, union-attr]
+        loss += float(network.heads[HEAD].cross_entropy(hidden, torch.tensor(ids[1:])))  # type: ignore[operator]
     return math.exp(loss / sum(len(ids) - 1 for ids in texts))
