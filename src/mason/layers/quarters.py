@@ -64,7 +64,7 @@ def grouped(weight: Float[Tensor, "O I"]) -> Float[Tensor, "O G 32"]:
     """Groups of 32 inputs; the last repeats its last number where it is short."""
     short = -weight.shape[1] % GROUP
     filled = torch.cat([weight, weight[:, -1:].expand(-1, short)], 1) if short else weight
-    return filled.unflatten(1, (-1, GROUP))
+    return filled.view(len(weight), -1, GROUP)
 
 
 class QuarterLinear(Parts, nn.Module):

@@ -63,7 +63,7 @@ def round_weights(
     Raises:
         MasonError: The model does not write, was rounded before, or there is too little text.
     """
-    writer = model if isinstance(model, Model) else load(model)
+    writer = model if isinstance(model, Model) else load(model, task=Writer.task)
     if not isinstance(writer, Writer) or writer.network.spec.topology != "decoder":
         raise SettingsError(
             "--weights int4 is for models that go on from a text, and this is one for {task}.",
