@@ -5,8 +5,9 @@ once, which transformers pads on the left. The peer reads the folder that we wri
 the processor's, so that other work on the machine does not count: medians of interleaved
 rounds, the order turned each time. A step is a token of each sequence after the first. The share
 of the memory's bandwidth is the weights' bytes a step, over what a sum over as many bytes takes.
-Tokens in fp32 must be equal; in bf16 and int8 near ties fall one way or the other. Weights in int8
-stand beside the peer's bf16; what rounding them costs is the held-out perplexity on Brown's prose.
+Tokens in fp32 must be equal; below, near ties fall one way or the other. Weights in int8
+and int4 stand beside the peer's bf16 (the file holds 4 bits already, so that int4 to the nearest
+loses nothing of the layers here); what rounding costs is the held-out perplexity on Brown's prose.
 Last, 512 mixed texts through a classifier of BERT-base's shape (random weights, bf16) beside the
 pipeline of transformers, whose labels must be the same in fp32. `mason selfcheck` says which
 compiled kernels are in use. Translation stands beside CTranslate2 in `translation_speed`.
@@ -31,7 +32,7 @@ import mason
 from benchmarks.report import Goal, Row, publish
 from mason.catalog import find
 from mason.generation import Sampling, generate
-from mason.layers import hold_in_int8
+from mason.layers import hold_in_int4, hold_in_int8
 from mason.models.checkpoints import load_model, save_model
 from mason.models.packed import Packed
 from mason.models.transformer import Transformer
@@ -66,10 +67,10 @@ class Load:
 def loads(ids: list[int]) -> list[Load]:
     """One prompt; sixteen of different lengths."""
     many = [(ids * 2)[3 * i : 3 * i + 9 + 8 * i] for i in range(16)]
-    alone = {"bf16": 2.2, "int8": 4.0}
+    alone = {"bf16": 2.2, "int8": 4.0, "int4": 6.0}
     return [
         Load("batch 1", [ids[:64]], 128, alone),
-        Load("16 unequal prompts", many, 32, dict.fromkeys(alone, 4.0)),
+        Load("16 unequal prompts", many, 32, dict.fromkeys(("bf16", "int8"), 4.0)),
     ]
 
 
@@ -213,10 +214,12 @@ def main() -> int:
     path = find_model(MODEL)
     checkpoint, limit = load_model(path), bandwidth()
     (ids,) = load_tokenizer(path).encode_ids([TEXT])
+    hold = {"int8": hold_in_int8, "int4": hold_in_int4}
+    near = {"int8": NEAR, "int4": Goal("≤", 0.03)}
     rows = [Row("bandwidth of one thread, GB/s", limit / 1e9)]
     with TemporaryDirectory() as folder:
         save_model(checkpoint.model, checkpoint.family, Path(folder))
-        for precision in ("fp32", "bf16", "int8"):
+        for precision in ("fp32", "bf16", "int8", "int4"):
             chosen = [x for x in loads(ids) if options.only in f"{x.name}, {precision}"]
             if not chosen:
                 continue
@@ -224,11 +227,12 @@ def main() -> int:
             peer = transformers.LlamaForCausalLM.from_pretrained(folder, dtype=dtype).eval()
             peer.generation_config.eos_token_id = None
             model = load_model(Path(folder)).model.eval().to(dtype)
-            if precision == "int8":
+            if precision in hold:
                 model = load_model(Path(folder)).model.eval()
                 before = perplexity(model, path, options.texts)
-                after = perplexity(hold_in_int8(model), path, options.texts)
-                rows.append(Row("int8: share of perplexity added", after / before - 1, goal=NEAR))
+                after = perplexity(hold[precision](model), path, options.texts)
+                measure = f"{precision}: share of perplexity added"
+                rows.append(Row(measure, after / before - 1, goal=near[precision]))
             for load in chosen:
                 rows += measured(model, peer, load, precision, options.rounds, limit)
                 print(*(f"{r.measure} {r.ours:.4g} {r.peer or ''}" for r in rows), file=sys.stderr)

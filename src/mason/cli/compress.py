@@ -10,6 +10,7 @@ from mason import language
 from mason.cli import options
 from mason.cli.overrides import read_overrides
 from mason.cli.terminal import announce, notice
+from mason.errors import SettingsError
 from mason.language import say
 
 Data = Annotated[str, Parameter(help=say("The data that the model was trained on, as for train."))]
@@ -30,6 +31,11 @@ Proof = Annotated[
     ),
 ]
 
+Weights = Annotated[
+    Literal["int4"] | None,
+    Parameter(help=say("Round a model that writes to 4 bits, by what it does with these texts.")),
+]
+
 
 def compress(
     model: options.Trained,
@@ -46,11 +52,15 @@ def compress(
     group: options.Group = None,
     valid: options.Held = None,
     test: options.Held = None,
+    weights: Weights = None,
     output: options.Folder = None,
 ) -> int:
     """Find the smallest model that keeps its accuracy, and write it with its report."""
     from mason.workflows import compress as start
 
+    if weights is not None:
+        searching = (target_size, target_latency, budget, text, label, pair, group, valid, test)
+        return _round(model, data, output, plain=not settings and not any(searching))
     given = {"text": text, "label": label, "pair": pair, "group": group}
     given |= {"valid": valid, "test": test}
     named: dict[str, Any] = {f"data.{name}": value for name, value in given.items()}
@@ -68,4 +78,16 @@ def compress(
         **read_overrides(settings) | {k: v for k, v in named.items() if v is not None},
     )
     announce(run.results, run.report)
+    return 0
+
+
+def _round(model: str, data: str, output: str | None, *, plain: bool) -> int:
+    from mason.workflows.rounding import round_weights
+
+    if output is None or not plain:
+        raise SettingsError(
+            "--weights int4 searches for nothing: give --data and --output, and no other option."
+        )
+    round_weights(model, data, output=output, notice=notice)
+    notice(say("Written to {folder}; mason complete, chat and serve read it.", folder=output))
     return 0

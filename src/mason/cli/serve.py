@@ -29,7 +29,7 @@ Task = Annotated[
 ]
 Name = Annotated[str | None, Parameter(help=say("What requests call the model."))]
 Weights = Annotated[
-    Literal["fp32", "bf16", "int8"] | None,
+    Literal["fp32", "bf16", "int8", "int4"] | None,
     Parameter(help=say("How to hold the weights of a model that writes; as loaded if left out.")),
 ]
 Running = Annotated[int, Parameter(help=say("Answers that are written at once (32)."))]

@@ -82,8 +82,12 @@ class Options:
     ] = None
 
     weights: Annotated[
-        Literal["fp32", "bf16", "int8"] | None,
-        Parameter(help=say("How to hold the weights; int8 is fastest. As loaded if left out.")),
+        Literal["fp32", "bf16", "int8", "int4"] | None,
+        Parameter(
+            help=say(
+                "How to hold the weights; int4 is fastest, int8 nearer. As loaded if left out."
+            )
+        ),
     ] = None
 
     def sampling(self) -> "Sampling":

@@ -31,6 +31,10 @@ from mason.layers.plan import Sight as Sight
 from mason.layers.positions import Alibi as Alibi
 from mason.layers.positions import RelativeBias as RelativeBias
 from mason.layers.positions import Rotary as Rotary
+from mason.layers.quarters import Grid as Grid
+from mason.layers.quarters import QuarterLinear as QuarterLinear
+from mason.layers.quarters import hold_in_int4 as hold_in_int4
+from mason.layers.quarters import layer_maps as layer_maps
 from mason.layers.registry import adapters as adapters
 from mason.layers.registry import attentions as attentions
 from mason.layers.registry import embeddings as embeddings

@@ -24,6 +24,8 @@ from mason.models.files import (
     write_rounded,
     write_weights,
 )
+from mason.models.files.folders import QUARTERS
+from mason.models.quarters import in_four_bits, read_quarters, write_quarters
 from mason.models.spec import ModelSpec
 from mason.models.transformer import Transformer
 
@@ -77,6 +79,8 @@ def load_model(
             return Checkpoint(Transformer(spec).eval(), family, (), ())
     model = Transformer(spec)
     model.eval()
+    if path.is_dir() and (path / QUARTERS).is_file():
+        return Checkpoint(read_quarters(model, path), family, (), ())
     filling = _Filling(model, family, weights, path, new_labels=renamed)
     fresh, dropped = filling.run()
     if weights.rounded:
@@ -100,7 +104,7 @@ def save_model(
 ) -> None:
     """Write ``config.json`` and the weights into an existing folder, as transformers does.
 
-    Those of a model in 8 bits go to a file that Mason alone reads.
+    Those of a model in 8 or 4 bits go to a file that Mason alone reads.
 
     Args:
         model: What is written.
@@ -117,7 +121,9 @@ def save_model(
     config |= {} if problem is None else {"problem_type": problem}
     config["dtype"] = str(next(model.parameters()).dtype).removeprefix("torch.")
     write_json(folder / "config.json", config)
-    if in_eight_bits(model):
+    if in_four_bits(model):
+        write_quarters(model, folder)
+    elif in_eight_bits(model):
         write_rounded(folder, export_tensors(widened(model), family))
     else:
         write_weights(folder, export_tensors(model, family))

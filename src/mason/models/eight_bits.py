@@ -13,6 +13,7 @@ from mason.layers import (
     Int8Embedding,
     Int8Linear,
     LayerNorm,
+    QuarterLinear,
     hold_in_int8,
     native,
 )
@@ -58,6 +59,11 @@ def refuse_rounded(model: nn.Module, source: str) -> None:
     if in_eight_bits(model):
         raise CheckpointError(
             "{source} is in 8 bits and learns no more; take the model it was made from.",
+            source=source,
+        )
+    if any(isinstance(module, QuarterLinear) for module in model.modules()):
+        raise CheckpointError(
+            "{source} is in 4 bits and learns no more; take the model it was made from.",
             source=source,
         )
 

@@ -11,6 +11,9 @@ from mason.layers.native.library import decoding as decoding
 from mason.layers.native.library import library as library
 from mason.layers.native.library import serves as serves
 from mason.layers.native.library import using as using
+from mason.layers.native.quarters import multiplies_quarters as multiplies_quarters
+from mason.layers.native.quarters import multiply_quarters as multiply_quarters
+from mason.layers.native.quarters import widen_quarters as widen_quarters
 from mason.layers.native.rows import FEW as FEW
 from mason.layers.native.rows import few as few
 from mason.layers.native.rows import gate as gate

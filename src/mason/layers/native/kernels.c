@@ -121,6 +121,44 @@ int mason_product(int kind, const void *weight, const float *scales, const void 
     return 0;
 }
 
+/* y[rows, outputs] = x[rows, inputs] weight^T + bias, of weights in 4 bits. */
+int mason_product_of_quarters(const int32_t *packed, const uint16_t *grid, const void *bias,
+                              const void *x, void *y, int half, int64_t rows, int64_t inputs,
+                              int64_t outputs) {
+    int64_t groups = (inputs + GROUP - 1) / GROUP, depth = groups * GROUP;
+    float *wide = calloc(rows * (depth + groups), sizeof(float)), *totals = wide + rows * depth;
+    if (wide == NULL) return 1;
+    for (int64_t row = 0; row < rows; row++) {
+        const char *from = (const char *)x + row * inputs * (half ? 2 : 4);
+        widen(wide + row * depth, from, half, inputs);
+        for (int64_t i = 0; i < depth; i++)
+            totals[row * groups + i / GROUP] += wide[row * depth + i];
+    }
+    Quarters job = {packed, grid, bias, wide, totals, y, half, rows, depth, outputs};
+    int64_t blocks = (outputs + BLOCK - 1) / BLOCK;
+#pragma omp parallel for schedule(static) if (rows * inputs * outputs > 1 << 17)
+    for (int64_t block = 0; block < blocks; block++) chosen->quarters(&job, block, block + 1);
+    free(wide);
+    return 0;
+}
+
+/* wide[outputs, inputs] = code * step + low, as fp32 or bf16. */
+void mason_widen_quarters(const int32_t *packed, const uint16_t *grid, void *wide, int half,
+                          int64_t inputs, int64_t outputs) {
+    int64_t groups = (inputs + GROUP - 1) / GROUP;
+#pragma omp parallel for schedule(static) if (inputs * outputs > 1 << 17)
+    for (int64_t o = 0; o < outputs; o++)
+        for (int64_t g = 0; g < groups; g++) {
+            int64_t at = o / BLOCK * groups + g, lane = o % BLOCK;
+            float step = of_fp16(grid[2 * at * BLOCK + lane]);
+            float low = of_fp16(grid[(2 * at + 1) * BLOCK + lane]);
+            for (int64_t i = 0; i < GROUP && g * GROUP + i < inputs; i++) {
+                int32_t eight = packed[(at * (GROUP / 8) + i / 8) * BLOCK + lane];
+                put(wide, half, o * inputs + g * GROUP + i, (eight >> 4 * (i % 8) & 15) * step + low);
+            }
+        }
+}
+
 /* wide[outputs, inputs] = weight * scale, as fp32 or bf16. */
 void mason_dequantise(const int8_t *weight, const float *scales, void *wide, int half,
                       int64_t inputs, int64_t outputs) {

@@ -9,6 +9,7 @@
 
 enum { FP32, BF16, INT8, KINDS };
 enum { BLOCK = 16 }; /* outputs that a thread takes at once */
+enum { GROUP = 32 }; /* inputs of weights in 4 bits that share a step */
 enum { WIDE_ROWS = 8 }; /* rows whose sums of bytes stay in registers of 512 bits */
 enum { AHEAD = 4096 }; /* bytes, at least, that are fetched before they are used */
 
@@ -21,6 +22,18 @@ typedef struct {
     int half;            /* of bias and y */
     int64_t rows, inputs, outputs;
 } Product;
+
+/* Weights in 4 bits; BLOCK outputs lie together, what is beyond the last is 0. */
+typedef struct {
+    const int32_t *packed; /* [blocks, depth / 8, BLOCK]: 8 inputs each, the first lowest */
+    const uint16_t *grid;  /* [blocks, depth / GROUP, 2, BLOCK]: step and lowest value in fp16 */
+    const void *bias;      /* [outputs] or NULL */
+    const float *x;        /* [rows, depth] */
+    const float *totals;   /* [rows, depth / GROUP]: sums of x */
+    void *y;               /* [rows, outputs] */
+    int half;              /* of bias and y */
+    int64_t rows, depth, outputs;
+} Quarters;
 
 typedef struct {
     const void *query; /* [rows, heads * width] */
@@ -76,6 +89,7 @@ typedef struct {
     const char *name;
     int (*runs)(void);
     void (*product[KINDS])(const Product *, int64_t first, int64_t last);
+    void (*quarters)(const Quarters *, int64_t first, int64_t last);
     void (*gate)(const void *x, void *y, int half, int64_t from, int64_t to, int64_t width);
     void (*norm)(const void *x, const void *weight, void *y, int half, int64_t at, int64_t width,
                  double epsilon, double offset);
@@ -94,7 +108,7 @@ typedef struct {
 
 #define VARIANT(set, runs)                                                          \
     {#set, runs, {product_fp32_##set, product_bf16_##set, product_int8_##set},      \
-     gate_##set, norm_##set, widen_##set, attend_##set, bytes_##set,                \
+     quarters_##set, gate_##set, norm_##set, widen_##set, attend_##set, bytes_##set,                \
      to_bytes_##set, add_norm_##set, activate_##set, look_##set}
 
 static inline float of_bf16(uint16_t bits) {
@@ -132,6 +146,14 @@ static inline void widen(float *wide, const void *x, int half, int64_t count) {
         memcpy(wide, x, sizeof(float) * count);
     else
         for (int64_t i = 0; i < count; i++) wide[i] = of_bf16(((const uint16_t *)x)[i]);
+}
+
+/* A number of 16 bits with 5 of exponent, that is not infinite. */
+static inline float of_fp16(uint16_t bits) {
+    uint32_t wide = (uint32_t)(bits & 0x7fff) << 13;
+    float value;
+    memcpy(&value, &wide, 4);
+    return (bits & 0x8000 ? -0x1p112f : 0x1p112f) * value;
 }
 
 static inline float one_fp32(float weight) { return weight; }

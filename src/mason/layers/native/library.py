@@ -41,6 +41,8 @@ _FUNCTIONS = {
     "mason_choose": ([_I], None),
     "mason_product": ([_I, _P, _P, _P, _P, _P, _I, _N, _N, _N], _I),
     "mason_dequantise": ([_P, _P, _P, _I, _N, _N], None),
+    "mason_product_of_quarters": ([_P, _P, _P, _P, _P, _I, _N, _N, _N], _I),
+    "mason_widen_quarters": ([_P, _P, _P, _I, _N, _N], None),
     "mason_norm": ([_P, _P, _P, _I, _N, _N, _D, _D], None),
     "mason_gate": ([_P, _P, _I, _N, _N], None),
     "mason_attend": ([ctypes.POINTER(Pointers)], _I),

@@ -89,6 +89,7 @@ FN VEC NAME(exponential)(VEC x) {
 #define WEIGHT int8_t
 #include "product.h"
 
+#include "quarters.h"
 #include "attention.h"
 #include "rows.h"
 #include "bytes.h"

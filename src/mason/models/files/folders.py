@@ -8,6 +8,8 @@ SINGLE = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 ROUNDED = "model.int8.safetensors"
 """Weights in 8 bits, which Mason alone reads; see ``rounded.py``."""
+QUARTERS = "model.int4.safetensors"
+"""Weights in 4 bits, which Mason alone reads; see ``mason.models.quarters``."""
 # Formats that run code when loaded, or that Mason has no reader for.
 FOREIGN = (
     ".bin .pt .pth .pkl .pickle .ckpt .joblib .dill .h5 .hdf5 .keras .pb .msgpack .npz .npy"
@@ -47,7 +49,7 @@ def find_weights(folder: Path) -> Path:
         CheckpointError: there is none, or more than one to choose from.
     """
     names = sorted(p.name for p in folder.iterdir())
-    found = [n for n in (SINGLE, INDEX, ROUNDED) if n in names] or [
+    found = [n for n in (SINGLE, INDEX, ROUNDED, QUARTERS) if n in names] or [
         n for n in names if n.endswith(".gguf")
     ]
     if len(found) == 1:

@@ -1,0 +1,80 @@
+"""Products with weights in 4 bits: two numbers a byte, 32 inputs with a step and a lowest value."""
+
+import torch
+from jaxtyping import Float, Float16, Int32
+from torch import Tensor
+
+from mason.errors import RunError
+from mason.layers.native.library import half, library, serves
+
+BLOCK, GROUP = 16, 32
+"""Outputs that lie together, and inputs that share a step."""
+_FEW = 64
+"""Rows up to which the kernel is faster than widening the weights."""
+
+
+def multiplies_quarters(x: Tensor) -> bool:
+    """Whether ``multiply_quarters`` is the fastest way for ``x`` [..., I]."""
+    return serves(x) and 0 < x.numel() <= _FEW * x.shape[-1]  # in this order: tracers guard sizes
+
+
+def multiply_quarters(
+    x: Float[Tensor, "*b I"],
+    packed: Int32[Tensor, "B G 4 16"],
+    grid: Float16[Tensor, "B G 2 16"],
+    bias: Tensor | None,
+    outputs: int,
+) -> Float[Tensor, "*b O"]:
+    """``x`` times weights in 4 bits, plus ``bias``; see ``multiplies_quarters``.
+
+    Args:
+        x: fp32 or bf16; sums are fp32.
+        packed: Eight codes each, the first lowest.
+        grid: What a code is worth: times the first, plus the second.
+        bias: In the dtype of ``x``.
+        outputs: O; blocks are filled up.
+
+    Raises:
+        RunError: There is no memory left.
+    """
+    found = library()
+    assert found is not None, "asked before"
+    y = x.new_empty((*x.shape[:-1], outputs))
+    failed = found.calls.mason_product_of_quarters(
+        packed.data_ptr(),
+        grid.data_ptr(),
+        None if bias is None else bias.data_ptr(),
+        x.data_ptr(),
+        y.data_ptr(),
+        half(x),
+        x.numel() // x.shape[-1],
+        x.shape[-1],
+        outputs,
+    )
+    if failed:
+        raise RunError("There is no memory left for a product; close other programs.")
+    return y
+
+
+def widen_quarters(
+    packed: Int32[Tensor, "B G 4 16"],
+    grid: Float16[Tensor, "B G 2 16"],
+    shape: tuple[int, int],
+    like: Tensor,
+) -> Float[Tensor, "O I"]:
+    """Weights of this shape as numbers in the dtype of ``like``."""
+    outputs, inputs = shape
+    if serves(like):
+        found = library()
+        assert found is not None, "asked before"
+        room = like.new_empty(shape)
+        where = packed.data_ptr(), grid.data_ptr(), room.data_ptr()
+        found.calls.mason_widen_quarters(*where, half(like), inputs, outputs)
+        return room
+    codes = packed[..., None] >> torch.arange(0, 32, 4, device=packed.device) & 15
+    steps, lows = grid.float().unbind(2)
+    # [blocks, groups, 4, 16, 8] to [blocks, 16, groups, 32]
+    values = codes.permute(0, 3, 1, 2, 4).flatten(3).float()
+    values = values * steps.transpose(1, 2)[..., None] + lows.transpose(1, 2)[..., None]
+    wide = values.flatten(2).flatten(0, 1)[:outputs, :inputs]
+    return wide.to(like.dtype).contiguous()

@@ -1,0 +1,129 @@
+"""A language model in 4 bits, rounded by what it does with a user's text."""
+
+import copy
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import torch
+
+from mason.compression.rounding import hold_in_int4_by
+from mason.data.corpora.documents import documents, find_files
+from mason.errors import DataError, SettingsError
+from mason.language import say
+from mason.layers import hold_in_int4
+from mason.models.eight_bits import refuse_rounded
+from mason.models.files import writing_folder
+from mason.models.packed import Packed
+from mason.models.transformer import Transformer
+from mason.workflows.loading import load
+from mason.workflows.model import Model
+from mason.workflows.writer import HEAD, Writer
+
+NUM_TOKENS = 16_384
+"""To round by; as many as rows that a layer is given at once."""
+_LENGTH = 512
+"""Tokens of a text, the first ones."""
+_EVERY = 5
+"""One text of so many is not rounded by, and tells what rounding costs."""
+
+Tokens = list[list[int]]
+
+
+@dataclass(frozen=True)
+class Rounded:
+    """A model in 4 bits, and the perplexity of texts that it was not rounded by."""
+
+    model: Writer
+    before: float
+    after: float
+    nearest: float
+    """If each weight is rounded alone, to the nearest."""
+
+
+def round_weights(
+    model: Model | str | Path,
+    data: str | Path,
+    *,
+    output: str | Path | None = None,
+    num_tokens: int = NUM_TOKENS,
+    notice: Callable[[str], None] = lambda sentence: None,
+) -> Rounded:
+    """Hold a language model's layers in 4 bits; some texts say which way weights are rounded.
+
+    Args:
+        model: What writes, or its name as for ``mason.load``; it is rounded in place.
+        data: Documents, as for ``mason pretrain``.
+        output: Folder to write; None: nothing is written.
+        num_tokens: To round by, at most.
+        notice: Called with each sentence the user should read.
+
+    Raises:
+        MasonError: The model does not write, was rounded before, or there is too little text.
+    """
+    writer = model if isinstance(model, Model) else load(model, task=Writer.task)
+    if not isinstance(writer, Writer) or writer.network.spec.topology != "decoder":
+        raise SettingsError(
+            "--weights int4 is for models that go on from a text, and this is one for {task}.",
+            task=writer.task,
+        )
+    refuse_rounded(writer.network, writer.source)
+    by, held_out = _texts(writer, data, num_tokens)
+    network = writer.network.float().eval()
+    before = _perplexity(network, held_out)
+    alone = copy.deepcopy(network)
+    hold_in_int4(alone)
+    nearest = _perplexity(alone, held_out)
+    after = _perplexity(hold_in_int4_by(network, by), held_out)
+    notice(
+        say(
+            "Perplexity of {count:,} tokens that it was not rounded by: {before:.2f} before, "
+            "{after:.2f} in 4 bits; {nearest:.2f} if each weight were rounded alone.",
+            count=sum(map(len, held_out)),
+            before=before,
+            after=after,
+            nearest=nearest,
+        )
+    )
+    if output is not None:
+        from_ = {"model": writer.source}
+        with writing_folder(Path(output), kind="model", made_from=from_) as draft:
+            writer.write(draft)
+    return Rounded(writer, before, after, nearest)
+
+
+def _texts(writer: Writer, data: str | Path, num_tokens: int) -> tuple[Tokens, Tokens]:
+    """Texts to round by, and those to measure on."""
+    most = num_tokens * _EVERY // (_EVERY - 1)
+    found: Tokens = []
+    for ids in _encoded(writer, data):
+        if len(ids) > 1:
+            found.append(ids[: min(_LENGTH, most)])
+            most -= len(found[-1])
+        if most < 2:
+            break
+    held_out = found[_EVERY - 1 :: _EVERY]
+    if not held_out:
+        raise DataError(
+            "{data} has too few texts to round by; give {count} documents of a few words at least.",
+            data=data,
+            count=_EVERY,
+        )
+    return [ids for i, ids in enumerate(found) if i % _EVERY != _EVERY - 1], held_out
+
+
+def _encoded(writer: Writer, data: str | Path) -> Iterator[list[int]]:
+    texts = documents(find_files([str(data)]))
+    while some := list(islice(texts, 16)):
+        yield from writer.tokenizer.encode_ids(some)
+
+
+@torch.inference_mode()
+def _perplexity(network: Transformer, texts: Tokens) -> float:
+    loss = 0.0
+    for ids in texts:
+        hidden = network(Packed.of([ids[:-1]]))
+        loss += float(network.heads[HEAD].cross_entropy(hidden, torch.tensor(ids[1:])))  # type: ignore[operator]
+    return math.exp(loss / sum(len(ids) - 1 for ids in texts))
