@@ -12,7 +12,6 @@ from mason.cli.terminal import console, notice
 from mason.language import say
 
 Attacked = Annotated[str, Parameter(help=say("The folder of a trained classifier."))]
-Tested = Annotated[str, Parameter(help=say("A file, or a folder whose test file is used."))]
 Attacks = Annotated[
     str | None,
     Parameter(
@@ -49,7 +48,7 @@ Seed = Annotated[int, Parameter(help=say("Decides which rows are drawn, and ever
 def attack(
     model: Attacked,
     *,
-    data: Tested,
+    data: options.Tested,
     attacks: Attacks = None,
     rows: Rows = 200,
     max_share: Share = None,

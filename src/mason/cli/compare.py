@@ -1,6 +1,6 @@
 """``mason compare``."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
@@ -15,27 +15,17 @@ Models = Annotated[
     str,
     Parameter(help=say("Folders of trained models; the others are compared with the first.")),
 ]
-Tested = Annotated[str, Parameter(help=say("A file, or a folder whose test file is used."))]
 
 
 def compare(
     *models: Models,
-    data: Tested,
-    text: options.Text = None,
-    label: options.Label = None,
-    separator: options.Separator = None,
-    target: options.Target = None,
-    pair: options.Pair = None,
-    columns: options.Columns = None,
-    encoding: options.Encoding = None,
-    format: options.Format = None,
+    data: options.Tested,
+    reading: options.Reading = options.ANYHOW,
 ) -> int:
     """Say whether one trained model is better than another on the same rows, or by luck."""
     from mason.workflows import compare as contest
 
-    given: dict[str, Any] = {"text": text, "label": label, "pair": pair, "columns": columns}
-    given |= {"target": target, "separator": separator, "encoding": encoding, "format": format}
-    _show(contest(models, data, **given))
+    _show(contest(models, data, **reading.given()))
     return 0
 
 

@@ -13,6 +13,7 @@ from mason.cli.terminal import announce, notice
 from mason.errors import SettingsError
 from mason.language import say
 
+_DROP = 0.01
 Data = Annotated[str, Parameter(help=say("The data that the model was trained on, as for train."))]
 Drop = Annotated[
     float, Parameter(help=say("Most accuracy to lose, as a share: 0.01 is one point."))
@@ -41,7 +42,7 @@ def compress(
     model: options.Trained,
     *settings: options.Setting,
     data: Data,
-    max_drop: Drop = 0.01,
+    max_drop: Drop = _DROP,
     target_size: Size = None,
     target_latency: Latency = None,
     budget: Time = None,
@@ -60,7 +61,9 @@ def compress(
 
     if weights is not None:
         searching = (target_size, target_latency, budget, text, label, pair, group, valid, test)
-        return _round(model, data, output, plain=not settings and not any(searching))
+        plain = not settings and not any(searching)
+        plain &= max_drop == _DROP and proof == "interval"
+        return _round(model, data, output, plain=plain)
     given = {"text": text, "label": label, "pair": pair, "group": group}
     given |= {"valid": valid, "test": test}
     named: dict[str, Any] = {f"data.{name}": value for name, value in given.items()}

@@ -3,7 +3,7 @@
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import Parameter
 
@@ -20,21 +20,13 @@ Template = Annotated[
     str | None,
     Parameter(help=say("One such example, with text and, at its end, label in braces.")),
 ]
-Tested = Annotated[str, Parameter(help=say("A file, or a folder whose test file is used."))]
 
 
 def evaluate(
     model: options.Trained,
     *,
-    data: Tested,
-    text: options.Text = None,
-    label: options.Label = None,
-    separator: options.Separator = None,
-    target: options.Target = None,
-    pair: options.Pair = None,
-    columns: options.Columns = None,
-    encoding: options.Encoding = None,
-    format: options.Format = None,
+    data: options.Tested,
+    reading: options.Reading = options.ANYHOW,
     output: options.Folder = None,
     shots: Shots = None,
     template: Template = None,
@@ -42,22 +34,19 @@ def evaluate(
     """Measure a trained model on a table it has not seen, or a language model by its prompt."""
     from mason.workflows import evaluate as measure
 
-    given: dict[str, Any] = {"text": text, "label": label, "pair": pair, "columns": columns}
-    given |= {"target": target, "separator": separator}
-    given |= {"encoding": encoding, "format": format}
     if shots is not None:
         from mason.workflows.few_shots import TEMPLATE, curve_in_words, few_shot
 
         chosen = template.replace("\\n", "\n") if template else TEMPLATE
         curve = few_shot(
-            model, data, shots=_numbers(shots), template=chosen, output=output, **given
+            model, data, shots=_numbers(shots), template=chosen, output=output, **reading.given()
         )
         print(curve_in_words(curve))
         return 0
     if template is not None:
         raise SettingsError("--template is for --shots; leave it out, or say how many to show.")
     command = shlex.join(["mason", *sys.argv[1:]])
-    results = measure(model, data, output=output, command=command, **given)
+    results = measure(model, data, output=output, command=command, **reading.given())
     announce(results, Path(output) / "report.html" if output else None)
     return 0
 

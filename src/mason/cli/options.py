@@ -1,6 +1,7 @@
 """Options that several commands share, each said once, in the language in use."""
 
-from typing import Annotated
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
@@ -35,6 +36,30 @@ Format = Annotated[
     str | None,
     Parameter(help=say("csv, tsv, jsonl, json, parquet, txt or conll; else by its name.")),
 ]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Reading:
+    """How to read a table that models are measured on: options of several commands."""
+
+    text: Text = None
+    label: Label = None
+    separator: Separator = None
+    target: Target = None
+    pair: Pair = None
+    columns: Columns = None
+    encoding: Encoding = None
+    format: Format = None
+
+    def given(self) -> dict[str, Any]:
+        """As the fields of the ``data`` settings."""
+        return asdict(self)
+
+
+ANYHOW = Reading()
+"""Everything found, nothing named."""
+Tested = Annotated[str, Parameter(help=say("A file, or a folder whose test file is used."))]
 Data = Annotated[
     str | None,
     Parameter(help=say("A file, a folder with a file a split, a hub id, or catalog:NAME.")),
