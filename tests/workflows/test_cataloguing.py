@@ -1,5 +1,6 @@
 """Entries of the catalogue: that they can be run, and that runs are written down."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -54,8 +55,7 @@ def test_a_run_of_an_entry_is_written_down_and_judged(
         (Expected("accuracy", 0.6, 0.5), 0),
         (Expected("accuracy", 9.0, 1.0), 1),
     ):
-        changed = {"small": small, "expected": expected}
-        monkeypatch.setitem(ENTRIES, "trec", _but(entry, **changed))
+        monkeypatch.setitem(ENTRIES, "trec", replace(entry, small=small, expected=expected))
         assert command(["catalog", "run", "trec", "--output", str(tmp_path / f"out{code}")]) == code
     found = kept.measured()
     assert [(one.entry, one.small, one.metric) for one in found] == [("trec", True, "accuracy")] * 2
@@ -76,12 +76,6 @@ def test_a_run_of_an_entry_is_written_down_and_judged(
     assert "reviews.csv" in page and "trec" in page and "<script" not in page
 
 
-def _but(entry: object, **changes: object) -> object:
-    from dataclasses import replace
-
-    return replace(entry, **changes)  # type: ignore[type-var]
-
-
 def test_a_board_that_cannot_be_written_stops_no_run(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -96,3 +90,13 @@ def test_what_is_not_there_is_a_sentence(kept: Board) -> None:
         find_entry("trek")
     assert command(["catalog", "run", "trek"]) == 2
     assert command(["catalog", "list", "--task", "cooking"]) == 2
+
+
+def test_without_a_board_there_is_still_a_catalogue(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """``MASON_CATALOG=off``, as in every test."""
+    assert command(["catalog", "list"]) == command(["catalog", "show", "trec"]) == 0
+    assert "97.2" in capsys.readouterr().out
+    assert command(["catalog", "export", str(tmp_path / "boards")]) == 2
+    assert "MASON_CATALOG" in capsys.readouterr().err and not (tmp_path / "boards").exists()

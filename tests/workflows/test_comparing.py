@@ -42,8 +42,9 @@ def test_the_first_beside_its_contrary_and_itself(
 
 def test_what_cannot_be_compared_is_a_sentence(run: Run, tmp_path: Path) -> None:
     data = write_reviews(tmp_path / "reviews.csv")
-    with pytest.raises(SettingsError, match="name two or more"):
-        mason.compare([run.folder], data)
+    for few in ([], [run.folder]):
+        with pytest.raises(SettingsError, match=f"two models or more, and {len(few)}"):
+            mason.compare(few, data)
     with pytest.raises(SettingsError, match="compare models of one task"):
         mason.compare([run.folder, "all-MiniLM-L6-v2"], data)
     empty = tmp_path / "empty.csv"

@@ -50,9 +50,9 @@ def entries(*, task: Task = None) -> int:
 def show(name: Name) -> int:
     """Show an entry: its data, paper, recipe, published figures and what was measured here."""
     from mason.catalog.entries import find_entry
-    from mason.workflows.cataloguing import board, published_of
+    from mason.workflows.cataloguing import figures_of
 
-    entry, kept = find_entry(name), board()
+    entry, (measured, published) = find_entry(name), figures_of(name)
     dataset, paper = entry.dataset, entry.paper
     print(f"{entry.name}: {entry.task}, {dataset.title()}")
     print(say("data: {names}; {citation}", names=", ".join(entry.data), citation=dataset.citation))
@@ -74,15 +74,14 @@ def show(name: Name) -> int:
     for figure in entry.published:
         told_of = f" ({figure.difference})" if figure.difference else ""
         print(f"{figure.value:g} {figure.metric}: {figure.system}, {figure.source}{told_of}")
-    for row in published_of(entry, kept.published()):
+    for row in published:
         print(f"{row.value:g} {row.metric}: {row.model}, {row.paper} {row.date}")
-    for found in kept.measured():
-        if found.entry == name:
-            form = say("small") if found.small else say("whole")
-            print(
-                f"{_figure(found)} {found.metric}, {form}, {found.seconds:.0f} s, {found.machine}, "
-                f"{found.created[:10]}: {found.command}"
-            )
+    for found in measured:
+        form = say("small") if found.small else say("whole")
+        print(
+            f"{_figure(found)} {found.metric}, {form}, {found.seconds:.0f} s, {found.machine}, "
+            f"{found.created[:10]}: {found.command}"
+        )
     return 0
 
 

@@ -3,6 +3,7 @@
 import json
 import secrets
 import time
+from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -35,7 +36,7 @@ class Written:
         self.finish = piece.finish
 
 
-class Form:
+class Form(ABC):
     """How answers to one request are told.
 
     Args:
@@ -58,13 +59,13 @@ class Form:
             "model": model,
         }
 
+    @abstractmethod
     def choice(self, number: int, written: Written) -> Json:
         """An answer that is done."""
-        raise NotImplementedError
 
+    @abstractmethod
     def part(self, number: int, piece: Written, *, first: bool) -> Json:
         """A piece of an answer."""
-        raise NotImplementedError
 
     def usage(self, written: int) -> dict[str, int]:
         """Tokens read and written."""

@@ -73,7 +73,7 @@ def list_entries(task: str | None = None) -> list[Listed]:
             task=task,
             known=", ".join(sorted({entry.task for entry in ENTRIES.values()})),
         )
-    measured = board().measured()
+    measured, _ = kept_figures()
     return [_listed(entry, measured) for entry in chosen]
 
 
@@ -91,7 +91,30 @@ def _better(one: Measured, other: Measured) -> bool:
     return one.value < other.value if lower else one.value > other.value
 
 
-def published_of(entry: Entry, figures: Sequence[Published]) -> list[Published]:
+def kept_figures() -> tuple[list[Measured], list[Published]]:
+    """What was measured here and what was taken in of papers; nothing where nothing is kept.
+
+    Raises:
+        SourceError: The board cannot be read.
+    """
+    path = default_board()
+    if path is None:
+        return [], []
+    kept = Board(path)
+    return kept.measured(), kept.published()
+
+
+def figures_of(name: str) -> tuple[list[Measured], list[Published]]:
+    """The figures of one entry, as ``kept_figures`` has them all.
+
+    Raises:
+        SourceError: There is no such entry, or the board cannot be read.
+    """
+    entry, (measured, published) = find_entry(name), kept_figures()
+    return [one for one in measured if one.entry == name], _published_of(entry, published)
+
+
+def _published_of(entry: Entry, figures: Sequence[Published]) -> list[Published]:
     """What the archive has on an entry's data."""
     names = {name.casefold() for name in (*entry.data, *entry.known_as)}
     return [figure for figure in figures if figure.data.casefold() in names]
@@ -159,7 +182,7 @@ def _table(entry: Entry, measured: Sequence[Measured], figures: Sequence[Publish
     ]
     papers += [
         Line(f.model, f.value, f.metric, source=f"{f.paper} ({f.date})")
-        for f in published_of(entry, figures)
+        for f in _published_of(entry, figures)
     ]
     command = shlex.join(["mason", "catalog", "run", entry.name])
     paper = f"{entry.paper.authors} {entry.paper.year}, {entry.paper.title}"

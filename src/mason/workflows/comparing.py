@@ -73,7 +73,9 @@ def compare(
             a row, or the data do not fit.
     """
     if len(models) < _LEAST:
-        raise SettingsError("There is one model to compare; name two or more.")
+        raise SettingsError(
+            "A comparison needs two models or more, and {count} was named.", count=len(models)
+        )
     names = [
         say("model {number}", number=i + 1) if isinstance(m, Model) else str(m)
         for i, m in enumerate(models)

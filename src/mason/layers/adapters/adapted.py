@@ -64,7 +64,7 @@ class Adapter(nn.Module, ABC):
     def merged(
         self, weight: Float[Tensor, "O I"], bias: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
-        """Weight and bias of the map with the change in it."""
+        """Weight and bias of the map with the change in it; asked only where it ``merges``."""
         raise NotImplementedError
 
 
