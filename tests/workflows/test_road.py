@@ -26,8 +26,11 @@ def test_a_run_leaves_a_model_with_its_papers(run: Run) -> None:
     assert told.training is not None and len(told.training.steps) == 12
     lines = (run.folder / "log.jsonl").read_text(encoding="utf-8").splitlines()
     assert sum(json.loads(line)["kind"] == "step" for line in lines) == 12
+    assert set(told.extras) == {"explanations", "label_errors"}
     page = run.report.read_text(encoding="utf-8").replace("http://www.w3.org", "")
     assert "://" not in page
+    for section in ("scores", "explanations", "label-errors", "data", "cost"):
+        assert f'<section id="{section}">' in page
 
 
 def test_the_loss_fell(run: Run) -> None:

@@ -351,8 +351,6 @@ class Session:
         if split in examples:
             results["evaluation"] = self.task.measure(model, prepared, split, examples[split])
         doubts = self.task.label_errors(prepared, recipe.seed)
-        if doubts is not None:
-            results["extras"] = {"label_errors": doubts}
         self._lap("evaluate")
         tokens = sum(step.tokens for step in history.steps)
         busy = sum(step.seconds for step in history.steps)
@@ -365,6 +363,8 @@ class Session:
             tokens / busy,
         )
         results["extras"] = explained_rows(self.task, model, sample, columns)
+        if doubts is not None:
+            results["extras"]["label_errors"] = doubts
         results["cost"]["forecast_memory_bytes"] = self.forecast
         results["recipe"] = {
             "settings": self.settings.model_dump(exclude_none=True),
