@@ -8,9 +8,9 @@ import torch
 
 import mason
 from mason.errors import CheckpointError, SettingsError
-from mason.models.peft import CONFIG
+from mason.models.peft import CONFIG, WEIGHTS
 from mason.settings import load_settings
-from mason.workflows import Run, merge_adapter
+from mason.workflows import Classifier, Run, merge_adapter
 from tests.workflows.conftest import write_reviews
 
 MODEL = "all-MiniLM-L6-v2"
@@ -44,6 +44,19 @@ def test_a_folder_of_peft_answers_as_the_run_did(tuned: Run) -> None:
     assert torch.equal(chances(again), chances(tuned.model))
     with again.adapter(None):
         assert not torch.equal(chances(again), chances(tuned.model))
+
+
+def test_pefts_two_files_are_enough(tuned: Run, tmp_path: Path) -> None:
+    """As peft writes them: the tokenizer is the base model's, whose weights nobody rounded."""
+    assert tuned.folder is not None
+    for name in (CONFIG, WEIGHTS):
+        (tmp_path / name).write_bytes((tuned.folder / name).read_bytes())
+    bare = mason.load(tmp_path, task="classification", labels=["bad", "good"])
+    assert isinstance(bare, Classifier) and isinstance(tuned.model, Classifier)
+    apart = abs(bare.logits(TEXTS) - tuned.model.logits(TEXTS)).max()
+    assert apart < 0.01, "the run held its frozen weights in bf16, where products are in bf16"
+    with bare.adapter(None):
+        assert abs(bare.logits(TEXTS) - tuned.model.logits(TEXTS)).max() > 0.1
 
 
 def test_merged_answers_as_the_adapter(tuned: Run, tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ _SAID = frozenset(
     eva_config ensure_weight_tying""".split()
 )
 """Keys that are read, or only say how the adapter began; what else is set is refused."""
+_MOST_RANK = 65_536
 _CHANGES_BASE = ("pissa", "olora", "corda", "lora_ga")
 """Ways to begin that change the base model's weights too."""
 
@@ -70,30 +71,74 @@ def read_adapter(folder: Path) -> AdapterFolder:
     Raises:
         CheckpointError: A file is missing or unsafe, or it says what Mason cannot compute.
     """
-    config = read_json(folder / CONFIG)
-    _check_known(config, folder / CONFIG)
-    kind = TYPES[config["peft_type"]]
-    spec = AdapterSpec(kind)
-    if kind == "bottleneck":
-        spec = AdapterSpec(kind, rank=config["r"])
-    if kind == "lora":
-        spec = AdapterSpec(
-            "dora" if config.get("use_dora") else "lora",
-            config.get("r", 8),
-            float(config.get("lora_alpha", 8)),
-            float(config.get("lora_dropout") or 0.0),
-            bool(config.get("use_rslora")),
-        )
+    file = folder / CONFIG
+    config = read_json(file)
+    _check_known(config, file)
+    spec = _spec_of(config, file)
     weights = open_weights(folder / WEIGHTS)
     tensors = {name.removeprefix(PREFIX): weights.tensor(name) for name in weights}
+    inner = ("lora_A.weight", "adapter_down.weight")
+    for name, tensor in tensors.items():
+        # Before anything is made of that size.
+        if name.endswith(inner) and len(tensor) != spec.rank:
+            raise CheckpointError(
+                "{file}: r is {rank}, and {name} has {rows} rows; the file is damaged.",
+                file=file,
+                rank=spec.rank,
+                name=name,
+                rows=len(tensor),
+            )
+    base, revision = (config.get(key) for key in ("base_model_name_or_path", "revision"))
+    named = base if isinstance(base, str) else None
     return AdapterFolder(
-        config.get("base_model_name_or_path"), config.get("revision"), spec, tensors, folder
+        named, revision if isinstance(revision, str) else None, spec, tensors, folder
     )
+
+
+def _spec_of(config: Mapping[str, Any], file: Path) -> AdapterSpec:
+    kind = TYPES[config["peft_type"]]
+    if kind == "ia3":
+        return AdapterSpec(kind)
+    rank = int(_number(config, "r", 8, file, least=1, most=_MOST_RANK, whole=True))
+    if kind == "bottleneck":
+        return AdapterSpec(kind, rank=rank)
+    return AdapterSpec(
+        "dora" if config.get("use_dora") else "lora",
+        rank,
+        _number(config, "lora_alpha", 8, file, least=1e-6, most=1e6),
+        _number(config, "lora_dropout", 0, file, least=0, most=0.999),
+        bool(config.get("use_rslora")),
+    )
+
+
+def _number(
+    config: Mapping[str, Any],
+    key: str,
+    usual: float,
+    file: Path,
+    *,
+    least: float,
+    most: float,
+    whole: bool = False,
+) -> float:
+    found = config.get(key)
+    value = usual if found is None else found
+    if type(value) not in ((int,) if whole else (int, float)) or not least <= value <= most:
+        raise CheckpointError(
+            "{file}: {key} = {value!r} is no number from {least:g} to {most:g}; the file is "
+            "damaged.",
+            file=file,
+            key=key,
+            value=value,
+            least=least,
+            most=most,
+        )
+    return float(value)
 
 
 def _check_known(config: Mapping[str, Any], file: Path) -> None:
     kind, begun = config.get("peft_type"), str(config.get("init_lora_weights"))
-    if kind not in TYPES:
+    if not isinstance(kind, str) or kind not in TYPES:
         raise CheckpointError(
             "{file}: the adapter is of the kind {kind}; Mason reads {known}.",
             file=file,

@@ -55,6 +55,32 @@ def find_model(name: str, *, revision: str | None = None) -> Path:
     return hub.find_hub_model(*address, revision=revision)
 
 
+def find_base(name: str, *, revision: str | None = None) -> Path:
+    """The model that a file names, which somebody else may have written.
+
+    Never a package: who writes the file would say what pip or npm fetch, and with a SHA-256 of
+    his own even what runs (see ``packages``).
+
+    Raises:
+        SourceError: it names a package, or see ``find_model``.
+    """
+    if name.startswith(packages.PREFIXES):
+        raise SourceError(
+            "A file names {name} as its model, and a file may name a folder or a hub id alone; "
+            "fetch that model yourself, and write its folder there.",
+            name=name,
+        )
+    return find_model(name, revision=revision)
+
+
+def base_name(name: str) -> str:
+    """A model's name as ``find_base`` reads it: where it lies, or its id on a hub."""
+    if name.startswith(packages.PREFIXES):
+        return str(find_model(name))
+    path = _existing(name)
+    return name if path is None else str(path.resolve())
+
+
 def find_data(name: str) -> Path:
     """The local file or folder of the data called ``name``.
 

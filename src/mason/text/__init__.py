@@ -1,7 +1,7 @@
 """Text and tokens: load a model's tokenizer, and hold it against the model."""
 
 from mason.text.contract import InputContract, check_contract, load_contract, save_contract
-from mason.text.loading import load_tokenizer
+from mason.text.loading import has_tokenizer, load_tokenizer
 from mason.text.special import SpecialTokens
 from mason.text.tokenizers import Encoding, Tokenizer
 
@@ -11,6 +11,7 @@ __all__ = [
     "SpecialTokens",
     "Tokenizer",
     "check_contract",
+    "has_tokenizer",
     "load_contract",
     "load_tokenizer",
     "save_contract",

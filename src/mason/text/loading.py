@@ -24,6 +24,11 @@ _MAX_BYTES = 64 * 2**20
 _KNOWN = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model")
 
 
+def has_tokenizer(folder: Path) -> bool:
+    """Whether a folder holds a tokenizer's files."""
+    return any((folder / name).exists() for name in _KNOWN)
+
+
 def load_tokenizer(path: Path) -> Tokenizer:
     """The tokenizer of a model's folder, or of one GGUF file.
 
@@ -39,7 +44,7 @@ def load_tokenizer(path: Path) -> Tokenizer:
     if not path.is_dir():
         raise TokenizerError("{path} is neither a folder nor a file; check the name.", path=path)
     names = {p.name for p in path.iterdir()}
-    if not names.intersection(_KNOWN):
+    if not has_tokenizer(path):
         files = [name for name in names if name.endswith(".gguf")]
         if len(files) == 1:
             return _from_gguf(inside(path, files[0]))

@@ -22,7 +22,7 @@ from mason.models.files import write_json
 from mason.models.peft import add_adapter
 from mason.models.peft_writing import write_adapter
 from mason.models.transformer import Transformer
-from mason.sources import find_model
+from mason.sources import base_name, find_model
 from mason.text import InputContract, Tokenizer, save_contract
 
 if TYPE_CHECKING:
@@ -172,13 +172,12 @@ class Model(ABC):
 
     def _write_adapter(self, folder: Path, base: Base) -> None:
         name = active_adapter(self.network) or self.adapters[0]
-        local = Path(base.source).expanduser()
         write_adapter(
             self.network,
             self.family,
             folder,
             name=name,
-            base=str(local.resolve()) if local.exists() else base.source,
+            base=base_name(base.source),
             revision=base.revision,
             beside=self.fresh,
         )

@@ -15,8 +15,15 @@ from mason.models.peft import CONFIG as ADAPTER_CONFIG
 from mason.models.peft import is_adapter, load_adapter, read_adapter
 from mason.models.spec import ModelSpec
 from mason.models.transformer import Transformer, set_dropout
-from mason.sources import find_model
-from mason.text import InputContract, Tokenizer, check_contract, load_contract, load_tokenizer
+from mason.sources import find_base
+from mason.text import (
+    InputContract,
+    Tokenizer,
+    check_contract,
+    has_tokenizer,
+    load_contract,
+    load_tokenizer,
+)
 from mason.workflows.model import FACTS_FILE, Base, Model
 
 M = TypeVar("M", bound=Model)
@@ -91,12 +98,13 @@ def open_model(path: Path, chosen: Chosen, *, heads: Sequence[str]) -> Opened:
     """
     if chosen.values:
         _check_whole(path)
-    tokenizer = load_tokenizer(path)
     if is_adapter(path):
-        found, base = open_adapter(path, chosen, heads)
+        found, base, place = open_adapter(path, chosen, heads)
+        # PEFT writes an adapter alone.
+        tokenizer = load_tokenizer(path if has_tokenizer(path) else place)
     else:
+        tokenizer, base = load_tokenizer(path), None
         found = load_model(path, heads=tuple(heads), labels=chosen.labels, values=chosen.values)
-        base = None
     if chosen.dropout is not None:
         set_dropout(found.model, chosen.dropout)
     spec = found.model.spec
@@ -126,8 +134,8 @@ def open_model(path: Path, chosen: Chosen, *, heads: Sequence[str]) -> Opened:
     )
 
 
-def open_adapter(path: Path, chosen: Chosen, heads: Sequence[str]) -> tuple[Checkpoint, Base]:
-    """The model an adapter belongs to, with the adapter on it.
+def open_adapter(path: Path, chosen: Chosen, heads: Sequence[str]) -> tuple[Checkpoint, Base, Path]:
+    """The model an adapter belongs to, with the adapter on it, and where that model lies.
 
     Raises:
         MasonError: The folder or the model cannot be read, or they do not fit each other.
@@ -136,22 +144,23 @@ def open_adapter(path: Path, chosen: Chosen, heads: Sequence[str]) -> tuple[Chec
     labels = chosen.labels or (contract.labels if contract else None) or None
     if labels is None and given.num_labels is not None:
         labels = tuple(f"LABEL_{i}" for i in range(given.num_labels))
-    if not isinstance(given.base, str) or not given.base:
+    if not given.base:
         raise CheckpointError(
             "{file} does not say which model it belongs to; put its name or folder into "
             "base_model_name_or_path.",
             file=path / ADAPTER_CONFIG,
         )
-    place = find_model(given.base, revision=given.revision)
+    place = find_base(given.base, revision=given.revision)
     found = load_model(place, heads=tuple(heads), labels=labels, values=chosen.values)
-    told = facts_of(path).get("adapter", {}).get("base_bits", 32)
+    facts: Any = facts_of(path).get("adapter", {})
+    told: Any = facts.get("base_bits", 32) if isinstance(facts, dict) else None
     if told not in get_args(Bits):
         raise facts_error(path)
     base = Base(given.base, given.revision, told)
     hold_base(found.model, base.bits)
     loaded = load_adapter(found.model, found.family, given)
     fresh = tuple(name for name in found.fresh if name not in loaded)
-    return replace(found, fresh=fresh), base
+    return replace(found, fresh=fresh), base, place
 
 
 def facts_of(folder: Path) -> dict[str, Any]:
