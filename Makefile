@@ -34,8 +34,8 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 $(VENV)/.installed-page: $(VENV)/.installed
 	@echo "Installing what makes a page of a model"
-	@$(PIP) install -qq --disable-pip-version-check -c constraints.txt --no-build-isolation -e '.[onnx]'
-	@touch $@
+	@$(PIP) install -qq --disable-pip-version-check -c constraints.txt --no-build-isolation -e '.[onnx]' \
+	  && touch $@ || echo "They cannot be had now; everything else goes on without a page" >&2
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	@echo "Installing the tools that test Mason"
