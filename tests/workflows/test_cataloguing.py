@@ -63,7 +63,9 @@ def test_a_run_of_an_entry_is_written_down_and_judged(
     assert found[0].command.startswith("mason train --task classification")
     assert "a deviation" in capsys.readouterr().out
 
-    mason.train("all-MiniLM-L6-v2", data, **{"training.max_steps": 1})
+    for output in (None, tmp_path / "kept"):
+        mason.train("all-MiniLM-L6-v2", data, output=output, **{"training.max_steps": 1})
+    assert len(kept.measured()) == 3, "a run that leaves nothing is a step of something else"
     newest = kept.measured()[0]
     assert (newest.entry, newest.small, newest.data) == ("", False, "reviews.csv")
 
@@ -81,7 +83,8 @@ def test_a_board_that_cannot_be_written_stops_no_run(
 ) -> None:
     data, told = write_reviews(tmp_path / "reviews.csv"), []
     monkeypatch.setenv("MASON_CATALOG", str(data / "below a file"))
-    made = mason.train("all-MiniLM-L6-v2", data, notice=told.append, **{"training.max_steps": 1})
+    options = {"output": tmp_path / "kept", "training.max_steps": 1}
+    made = mason.train("all-MiniLM-L6-v2", data, notice=told.append, **options)
     assert made.results["evaluation"] and "MASON_CATALOG" in told[-1]
 
 

@@ -144,12 +144,11 @@ class Session:
             torch.set_num_threads(self.settings.training.threads)
         folder = self.settings.output.folder
         if folder is None:
-            made = self._train(None)
-        else:
-            with RunFolder(Path(folder)) as place:
-                made = replace(self._train(place), folder=Path(folder))
+            return self._train(None)
+        with RunFolder(Path(folder)) as place:
+            made = self._train(place)
         record(made.results, self.settings.data.train, self.notice)
-        return made
+        return replace(made, folder=Path(folder))
 
     def _check_given(self) -> None:
         if num_processes() > 1:

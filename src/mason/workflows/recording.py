@@ -1,4 +1,7 @@
-"""Every run adds its main figure to the catalogue's board; a run never fails for it."""
+"""A run that leaves a folder adds its main figure to the catalogue's board, and never fails for it.
+
+One that leaves none is a step of something else, such as training on attacked texts.
+"""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
