@@ -8,6 +8,7 @@ from torch import Tensor
 
 from mason.errors import DataError
 from mason.layers import Cache, PagedCache, Pages, native
+from mason.models.decoder_calls import DecoderCall, call_of
 from mason.models.packed import Packed
 from mason.models.spec import ModelSpec
 from mason.models.transformer import Transformer, device_of
@@ -46,6 +47,9 @@ class Decoding:
         self.cross_cache: Cache | None = None
         self._encoded: Tensor | None = None
         self._sources = list(range(num_sequences))
+        self._call: DecoderCall | None = None
+        if source is None and self.cache.layers[0].in_place:
+            self._call = call_of(model.decoder)
         if source is not None:
             assert model.encoder is not None, "a lone decoder has no source"
             self.cross_cache = Cache(depth, num_sequences, max(source.lengths))
@@ -67,6 +71,8 @@ class Decoding:
         """
         self.cache.active = sequences
         with native.decoding():
+            if self._call is not None and self._call.serves(new, self.cache):
+                return self._call(new, self.cache, at)
             if self.source is None:
                 hidden: Tensor = self.model(new, cache=self.cache, at=at)
                 return hidden

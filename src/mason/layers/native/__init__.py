@@ -1,6 +1,11 @@
 """Compiled kernels for decoding and for encoders in 8 bits, each tested against a plain path."""
 
 from mason.layers.native.attention import attend as attend
+from mason.layers.native.decoder import INNER as INNER
+from mason.layers.native.decoder import DecoderBlock as DecoderBlock
+from mason.layers.native.decoder import DecoderProgram as DecoderProgram
+from mason.layers.native.decoder import HeldMap as HeldMap
+from mason.layers.native.decoder import HeldNorm as HeldNorm
 from mason.layers.native.encoder import ACTIVATIONS as ACTIVATIONS
 from mason.layers.native.encoder import Block8 as Block8
 from mason.layers.native.encoder import EncoderProgram as EncoderProgram
@@ -9,6 +14,7 @@ from mason.layers.native.encoder import multiply_bytes as multiply_bytes
 from mason.layers.native.encoder import reads_bytes as reads_bytes
 from mason.layers.native.library import decoding as decoding
 from mason.layers.native.library import library as library
+from mason.layers.native.library import ready as ready
 from mason.layers.native.library import serves as serves
 from mason.layers.native.library import using as using
 from mason.layers.native.quarters import multiplies_quarters as multiplies_quarters

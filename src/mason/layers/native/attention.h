@@ -47,7 +47,7 @@ static TARGET int NAME(attend)(const Attention *job, int64_t row, int64_t kv_hea
     for (int64_t k = 0; k < count; k++)
         for (int64_t h = 0; h < shared; h++)
             scores[h * room + k] =
-                NAME(dot)(query + h * width, job->keys, job->half, first + k * step, width);
+                NAME(dot)(query + h * width, job->keys, job->held, first + k * step, width);
     for (int64_t h = 0; h < shared; h++) {
         for (int64_t k = 0; job->softcap != 0 && k < count; k++)
             scores[h * room + k] = job->softcap * tanhf(scores[h * room + k] / job->softcap);
@@ -55,7 +55,7 @@ static TARGET int NAME(attend)(const Attention *job, int64_t row, int64_t kv_hea
     }
     for (int64_t k = 0; k < count; k++)
         for (int64_t h = 0; h < shared; h++)
-            NAME(add)(mixed + h * width, scores[h * room + k], job->values, job->half,
+            NAME(add)(mixed + h * width, scores[h * room + k], job->values, job->held,
                       first + k * step, width);
     int64_t to = (row * job->heads + kv_head * shared) * width;
     for (int64_t i = 0; i < shared * width; i++) put(job->out, job->half, to + i, mixed[i]);

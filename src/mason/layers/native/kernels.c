@@ -102,6 +102,34 @@ void mason_choose(int number) { chosen = &variants[number]; }
 
 #include "encoder.h"
 
+/* Blocks of outputs, shared among threads; starting those takes longer than a small product. */
+static void multiply(int kind, const Product *job) {
+    int64_t blocks = (job->outputs + BLOCK - 1) / BLOCK;
+#pragma omp parallel for schedule(static) if (job->rows * job->inputs * job->outputs > 1 << 17)
+    for (int64_t block = 0; block < blocks; block++) {
+        int64_t last = (block + 1) * BLOCK;
+        chosen->product[kind](job, block * BLOCK, last < job->outputs ? last : job->outputs);
+    }
+}
+
+/* The same in 4 bits; `room` for the rows in whole groups, and the groups' sums. */
+static void multiply_quarters(Quarters *job, const void *x, int half, int64_t inputs, float *room) {
+    int64_t depth = job->depth, groups = depth / GROUP, blocks = (job->outputs + BLOCK - 1) / BLOCK;
+    float *totals = room + job->rows * depth;
+    memset(room, 0, sizeof(float) * job->rows * depth);
+    for (int64_t row = 0; row < job->rows; row++)
+        widen(room + row * depth, (const char *)x + row * inputs * (half ? 2 : 4), half, inputs);
+    for (int64_t group = 0; group < job->rows * groups; group++) {
+        float sums[8] = {0};
+        for (int64_t i = 0; i < GROUP; i++) sums[i % 8] += room[group * GROUP + i];
+        totals[group] = ((sums[0] + sums[4]) + (sums[1] + sums[5])) +
+                        ((sums[2] + sums[6]) + (sums[3] + sums[7]));
+    }
+    job->x = room, job->totals = totals;
+#pragma omp parallel for schedule(static) if (job->rows * depth * job->outputs > 1 << 17)
+    for (int64_t block = 0; block < blocks; block++) chosen->quarters(job, block, block + 1);
+}
+
 /* y[rows, outputs] = x[rows, inputs] weight^T + bias. */
 int mason_product(int kind, const void *weight, const float *scales, const void *bias,
                   const void *x, void *y, int half, int64_t rows, int64_t inputs,
@@ -110,13 +138,7 @@ int mason_product(int kind, const void *weight, const float *scales, const void 
     if (wide == NULL) return 1;
     widen(wide, x, half, rows * inputs);
     Product job = {weight, scales, bias, wide, y, half, rows, inputs, outputs};
-    int64_t blocks = (outputs + BLOCK - 1) / BLOCK;
-    /* Starting threads takes longer than a small product. */
-#pragma omp parallel for schedule(static) if (rows * inputs * outputs > 1 << 17)
-    for (int64_t block = 0; block < blocks; block++) {
-        int64_t last = (block + 1) * BLOCK;
-        chosen->product[kind](&job, block * BLOCK, last < outputs ? last : outputs);
-    }
+    multiply(kind, &job);
     free(wide);
     return 0;
 }
@@ -126,19 +148,11 @@ int mason_product_of_quarters(const int32_t *packed, const uint16_t *grid, const
                               const void *x, void *y, int half, int64_t rows, int64_t inputs,
                               int64_t outputs) {
     int64_t groups = (inputs + GROUP - 1) / GROUP, depth = groups * GROUP;
-    float *wide = calloc(rows * (depth + groups), sizeof(float)), *totals = wide + rows * depth;
-    if (wide == NULL) return 1;
-    for (int64_t row = 0; row < rows; row++) {
-        const char *from = (const char *)x + row * inputs * (half ? 2 : 4);
-        widen(wide + row * depth, from, half, inputs);
-        for (int64_t i = 0; i < depth; i++)
-            totals[row * groups + i / GROUP] += wide[row * depth + i];
-    }
-    Quarters job = {packed, grid, bias, wide, totals, y, half, rows, depth, outputs};
-    int64_t blocks = (outputs + BLOCK - 1) / BLOCK;
-#pragma omp parallel for schedule(static) if (rows * inputs * outputs > 1 << 17)
-    for (int64_t block = 0; block < blocks; block++) chosen->quarters(&job, block, block + 1);
-    free(wide);
+    float *room = malloc(sizeof(float) * rows * (depth + groups));
+    if (room == NULL) return 1;
+    Quarters job = {packed, grid, bias, NULL, NULL, y, half, rows, depth, outputs};
+    multiply_quarters(&job, x, half, inputs, room);
+    free(room);
     return 0;
 }
 
@@ -191,3 +205,5 @@ int mason_attend(const Attention *job) {
         failed |= chosen->attend(job, part / job->kv_heads, part % job->kv_heads);
     return failed;
 }
+
+#include "decoder.h"

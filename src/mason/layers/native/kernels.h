@@ -49,7 +49,7 @@ typedef struct {
     int64_t query_stride, key_stride, value_stride; /* numbers from row to row */
     int64_t rows, heads, kv_heads, width, capacity;
     int64_t window; /* keys that a row sees at most; 0: all */
-    int64_t half;
+    int64_t half, held; /* `held`: whether the cache is bf16, as `half` says of the rest */
     double scale, softcap; /* softcap 0: none */
 } Attention;
 
@@ -76,7 +76,7 @@ typedef struct {
     const float *norm; /* weight and bias after attention, weight and bias after feed-forward */
 } Layer8;
 
-enum { GELU, RELU };
+enum { GELU, RELU, GELU_TANH, SILU };
 
 /* An encoder that is normed after every sum (Vaswani et al. 2017). */
 typedef struct {
@@ -191,8 +191,8 @@ static inline void store(const Attention *job, int64_t row) {
         for (int64_t i = 0; i < job->width; i++) {
             int64_t in = head * job->width, to = at + in + i;
             float key = turned(job, job->key, row * job->key_stride + in, row, i);
-            put(job->keys, job->half, to, key);
-            put(job->values, job->half, to,
+            put(job->keys, job->held, to, key);
+            put(job->values, job->held, to,
                 get(job->value, job->half, row * job->value_stride + in + i));
         }
 }
