@@ -24,10 +24,13 @@ from mason.layers import (
     RMSNorm,
     native,
 )
-from mason.layers.layout import Stored
+from mason.layers.attention import Angles
+from mason.layers.layout import Layout, Stored
 from mason.models.packed import Packed
 from mason.models.stack import Layer, Stack
 
+_MORE = 64
+"""Positions, at least, whose angles are computed before they are needed."""
 _ROWS = (torch.float32, torch.bfloat16)
 
 
@@ -43,6 +46,7 @@ class DecoderCall:
         self._stack, self._program = stack, program
         attention: Any = stack.layers[0].attention
         self._shape = attention.block.num_kv_heads, attention.block.head_width
+        self._known, self._tables = 0, list[Angles]()
 
     def serves(self, new: Packed, cache: Cache) -> bool:
         """Whether these tokens are for the kernel: a few, whose caches it may write to."""
@@ -67,9 +71,17 @@ class DecoderCall:
             [layer.places((like, like)) for layer in cache.layers],
             [place for place, _, length in pairs for _ in range(length)],
             [past + k + 1 for _, past, length in pairs for k in range(length)],
-            [self._stack.rotary[kind](layout) for kind in _ways(self._stack)],
+            self._angles(max(keys.lengths), x.device),
         )
         return rows if at is None else rows.index_select(0, at)
+
+    def _angles(self, needed: int, device: torch.device) -> list[Angles]:
+        """Cosines and sines of so many positions and some more, for each way to turn."""
+        if needed > self._known:
+            self._known = needed + max(needed, _MORE)
+            positions = Layout([self._known], device=device)
+            self._tables = [self._stack.rotary[kind](positions) for kind in _ways(self._stack)]
+        return self._tables
 
 
 class _UnknownError(Exception):
@@ -92,6 +104,7 @@ def _program(stack: Stack) -> native.DecoderProgram:
         and not (spec.cross or spec.alibi or spec.relative)
         and spec.feed_forward.activation in native.INNER
         and _ways(stack) in ([], sorted(set(stack.kinds)))
+        and not any(turn.spec.scaling == "dynamic" for turn in stack.rotary.values())
         and not any(part._forward_hooks or part._forward_pre_hooks for part in stack.modules())
     )
     layers: list[Any] = list(stack.layers) * (spec.depth if spec.shared else 1)

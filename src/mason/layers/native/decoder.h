@@ -37,21 +37,23 @@ typedef struct {
     void *out;
     void *const *keys; /* of each layer [places, capacity, kv_heads, head_width] */
     void *const *values;
-    const float *const *cosines; /* of each way to turn [rows, head_width]; NULL: none */
+    const float *const *cosines; /* of each way to turn [positions, head_width]; NULL: none */
     const float *const *sines;
     const int64_t *places, *ends; /* see Attention */
-    int64_t rows, capacity, half, held; /* `held`: whether the caches are bf16 */
+    int64_t rows, capacity, ways, half, held; /* `held`: whether the caches are bf16 */
 } Step;
 
 /* Room for the rows from block to block. */
 typedef struct {
     float *hidden, *normed, *wide, *mixed, *added, *padded, *zeros;
+    float *cosines, *sines; /* of each way to turn [rows, head_width] */
 } Room;
 
 static void pass_map(const Map *map, const float *x, float *y, int64_t rows, const Room *room) {
     if (map->kind == QUARTER) {
         int64_t depth = (map->inputs + GROUP - 1) / GROUP * GROUP;
-        Quarters job = {map->weight, map->worth, map->bias, NULL, NULL, y, 0, rows, depth, map->outputs};
+        Quarters job = {.packed = map->weight, .grid = map->worth, .bias = map->bias, .y = y,
+                        .rows = rows, .depth = depth, .outputs = map->outputs};
         multiply_quarters(&job, x, 0, map->inputs, room->padded);
     } else {
         Product job = {map->weight, map->worth, map->bias, x, y, 0, rows, map->inputs, map->outputs};
@@ -85,8 +87,8 @@ static int attend(const Decoder *model, const Step *step, int64_t number, const 
         .query = query, .key = key, .value = value, .out = room->mixed,
         .query_stride = apart, .key_stride = apart, .value_stride = apart,
         .keys = step->keys[number], .values = step->values[number],
-        .cosine = step->cosines ? step->cosines[layer->turning] : NULL,
-        .sine = step->sines ? step->sines[layer->turning] : NULL,
+        .cosine = step->ways ? room->cosines + layer->turning * step->rows * width : NULL,
+        .sine = step->ways ? room->sines + layer->turning * step->rows * width : NULL,
         .places = step->places, .ends = step->ends, .capacity = step->capacity,
         .rows = step->rows, .heads = model->heads, .kv_heads = model->kv_heads, .width = width,
         .window = layer->window, .half = 0, .held = step->held,
@@ -132,6 +134,16 @@ static int pass_decoder_layer(const Decoder *model, const Step *step, int64_t nu
     return 0;
 }
 
+/* Each row's angles, from the tables of all positions. */
+static void lay_angles(const Decoder *model, const Step *step, const Room *room) {
+    int64_t width = model->head_width;
+    for (int64_t i = 0; i < step->ways * step->rows; i++) {
+        int64_t way = i / step->rows, from = (step->ends[i % step->rows] - 1) * width;
+        memcpy(room->cosines + i * width, step->cosines[way] + from, sizeof(float) * width);
+        memcpy(room->sines + i * width, step->sines[way] + from, sizeof(float) * width);
+    }
+}
+
 /* The most numbers of a row that some map of a layer reads or gives. */
 static int64_t widest_row(const Decoder *model) {
     int64_t widest = model->width;
@@ -146,13 +158,18 @@ static int64_t widest_row(const Decoder *model) {
 /* out = the rows behind the last norm; their keys and values are in the caches then. */
 int mason_decode(const Decoder *model, const Step *step) {
     int64_t rows = step->rows, width = model->width, widest = widest_row(model);
-    int64_t inner = model->heads * model->head_width, padded = (widest + GROUP) / GROUP * (GROUP + 1);
-    float *all = malloc(sizeof(float) * (rows * (3 * width + widest + inner + padded) + widest));
+    int64_t inner = model->heads * model->head_width;
+    int64_t padded = room_of_quarters(1, (widest + GROUP - 1) / GROUP * GROUP);
+    int64_t angles = step->ways * rows * model->head_width;
+    float *all = malloc(sizeof(float) *
+                        (rows * (3 * width + widest + inner + padded) + widest + 2 * angles));
     if (all == NULL) return 1;
     Room room = {.hidden = all, .normed = all + rows * width};
     room.added = room.normed + rows * width, room.wide = room.added + rows * width;
     room.mixed = room.wide + rows * widest, room.padded = room.mixed + rows * inner;
-    room.zeros = room.padded + rows * padded;
+    room.zeros = room.padded + rows * padded, room.cosines = room.zeros + widest;
+    room.sines = room.cosines + angles;
+    lay_angles(model, step, &room);
     memset(room.zeros, 0, sizeof(float) * widest);
     widen(room.hidden, step->x, step->half, rows * width);
     int failed = 0;

@@ -64,7 +64,7 @@ class Step(ctypes.Structure):
     _fields_ = (
         *((name, ctypes.c_void_p) for name in ("x", "out", "keys", "values", "cosines", "sines")),
         *((name, ctypes.c_void_p) for name in ("places", "ends")),
-        *((name, ctypes.c_int64) for name in ("rows", "capacity", "half", "held")),
+        *((name, ctypes.c_int64) for name in ("rows", "capacity", "ways", "half", "held")),
     )
 
 
@@ -197,7 +197,7 @@ class DecoderProgram:
         stored: Sequence[tuple[Float[Tensor, "N C g d"], Float[Tensor, "N C g d"]]],
         places: Sequence[int],
         ends: Sequence[int],
-        angles: Sequence[tuple[Float[Tensor, "T d"], Float[Tensor, "T d"]]],
+        angles: Sequence[tuple[Float[Tensor, "P d"], Float[Tensor, "P d"]]],
     ) -> Float[Tensor, "T D"]:
         """Rows behind the last norm; between the layers they are fp32.
 
@@ -207,8 +207,8 @@ class DecoderProgram:
             places: Which of its N sequences each row belongs to.
             ends: How many keys there are up to the last that each row sees; a new key is stored
                 as the last.
-            angles: Cosine and sine of each row, for each way that layers turn; none: nothing
-                is turned.
+            angles: Cosines and sines of all positions, for each way that layers turn; none:
+                nothing is turned.
 
         Raises:
             RunError: There is no memory left.
@@ -225,7 +225,7 @@ class DecoderProgram:
             out.data_ptr(),
             *(ctypes.addressof(each) if each else None for each in (keys, values, cosines, sines)),
             *map(ctypes.addressof, of_rows),
-            *(len(x), first.shape[1], half(x), half(first)),
+            *(len(x), first.shape[1], len(angles), half(x), half(first)),
         )
         if found.calls.mason_decode(ctypes.byref(self._decoder), ctypes.byref(step)):
             raise RunError("There is no memory left for a step; close other programs.")
