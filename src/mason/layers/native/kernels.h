@@ -170,10 +170,11 @@ static inline void finish(const Product *job, int64_t output, int64_t apart, int
                           int outputs, int rows, const float *sums) {
     for (int o = 0; o < outputs; o++, output += apart)
         for (int r = 0; r < rows; r++) {
-            float sum = sums[o * rows + r];
-            if (job->scales != NULL) sum *= job->scales[output];
-            if (job->bias != NULL) sum += get(job->bias, job->half, output);
-            put(job->y, job->half, (row + r) * job->outputs + output, sum);
+            float scale = job->scales == NULL ? 1 : job->scales[output];
+            float bias = job->bias == NULL ? 0 : get(job->bias, job->half, output);
+            /* Rounded once, however many rows there are. */
+            put(job->y, job->half, (row + r) * job->outputs + output,
+                fmaf(sums[o * rows + r], scale, bias));
         }
 }
 

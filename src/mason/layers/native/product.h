@@ -25,8 +25,8 @@ FN void OF(tile)(const WEIGHT *weight, int64_t apart, int64_t ahead, const float
 #pragma GCC unroll 4
         for (int r = 0; r < rows; r++) {
             float all = NAME(total)(sum[o * rows + r]);
-            for (int64_t i = k; i < inputs; i++)
-                all += PASTE(one, KIND)(weight[o * step + i]) * x[r * inputs + i];
+            for (int64_t i = k; i < inputs; i++) /* rounded once, however many rows there are */
+                all = fmaf(PASTE(one, KIND)(weight[o * step + i]), x[r * inputs + i], all);
             sums[o * rows + r] = all;
         }
 }
