@@ -1,6 +1,7 @@
 """A decoder that is fed piece by piece and remembers what it has read."""
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import torch
 from jaxtyping import Float, Int
@@ -47,13 +48,16 @@ class Decoding:
         self.cross_cache: Cache | None = None
         self._encoded: Tensor | None = None
         self._sources = list(range(num_sequences))
-        self._call: DecoderCall | None = None
-        if source is None and self.cache.layers[0].in_place:
-            self._call = call_of(model.decoder)
         if source is not None:
             assert model.encoder is not None, "a lone decoder has no source"
             self.cross_cache = Cache(depth, num_sequences, max(source.lengths))
             self._encoded = model.encoder(source)
+
+    @cached_property
+    def _call(self) -> DecoderCall | None:
+        """The decoder's layers as one call of a kernel, where there is one."""
+        decoder = self.model.decoder
+        return None if decoder is None or self.source is not None else call_of(decoder)
 
     def read(
         self,
@@ -71,8 +75,9 @@ class Decoding:
         """
         self.cache.active = sequences
         with native.decoding():
-            if self._call is not None and self._call.serves(new, self.cache):
-                return self._call(new, self.cache, at)
+            if len(new.tokens) <= native.MOST and self._call is not None:
+                if self._call.serves(new, self.cache):
+                    return self._call(new, self.cache, at)
             if self.source is None:
                 hidden: Tensor = self.model(new, cache=self.cache, at=at)
                 return hidden

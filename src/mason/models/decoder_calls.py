@@ -1,8 +1,8 @@
 """A decoding step of a lone decoder as one call of a kernel, where the kernel knows its layers.
 
 Module by module a step of one row is some 600 calls, which take as long as reading the weights of
-a small model. The call computes in fp32 from layer to layer, whatever the weights are held in, so
-that in bf16 it rounds less than the modules do, which are what it is tested against.
+a small model. From layer to layer the call computes in fp32, whatever the weights and the caches
+are held in, so that in bf16 it rounds less than the modules, which are what it is tested against.
 """
 
 from typing import Any
@@ -46,6 +46,7 @@ class DecoderCall:
         self._stack, self._program = stack, program
         attention: Any = stack.layers[0].attention
         self._shape = attention.block.num_kv_heads, attention.block.head_width
+        self._like: Tensor | None = None
         self._known, self._tables = 0, list[Angles]()
 
     def serves(self, new: Packed, cache: Cache) -> bool:
@@ -64,11 +65,13 @@ class DecoderCall:
         layout, keys = cache.advance(new.lengths, new.tokens.device)
         assert isinstance(keys, Stored), "the keys are in a cache"
         x = self._stack.embedding(new.tokens, layout, new.token_types).contiguous()
-        like = x.new_empty(0, *self._shape)
+        if self._like is None or self._like.dtype is not x.dtype:
+            self._like = x.new_empty(0, *self._shape)
+        like = self._like, self._like
         pairs = list(zip(keys.places, layout.past, layout.lengths, strict=True))
         rows = self._program.run(
             x,
-            [layer.places((like, like)) for layer in cache.layers],
+            [layer.places(like) for layer in cache.layers],
             [place for place, _, length in pairs for _ in range(length)],
             [past + k + 1 for _, past, length in pairs for k in range(length)],
             self._angles(max(keys.lengths), x.device),
@@ -97,14 +100,15 @@ def call_of(stack: Stack) -> DecoderCall | None:
 
 
 def _program(stack: Stack) -> native.DecoderProgram:
-    spec = stack.spec
+    spec, turns = stack.spec, (stack.spec.attention.rotary, stack.spec.local_rotary)
     _know(
         spec.causal
         and spec.placement in ("pre", "sandwich")
         and not (spec.cross or spec.alibi or spec.relative)
         and spec.feed_forward.activation in native.INNER
         and _ways(stack) in ([], sorted(set(stack.kinds)))
-        and not any(turn.spec.scaling == "dynamic" for turn in stack.rotary.values())
+        # Those of "dynamic" differ from step to step.
+        and not any(turn and turn.scaling == "dynamic" for turn in turns)
         and not any(part._forward_hooks or part._forward_pre_hooks for part in stack.modules())
     )
     layers: list[Any] = list(stack.layers) * (spec.depth if spec.shared else 1)
@@ -134,14 +138,14 @@ def _ways(stack: Stack) -> list[str]:
 
 def _block(stack: Stack, layer: Any, kind: str) -> native.DecoderBlock:
     two = layer.attention, layer.feed_forward
-    attention, inner = (residual.block for residual in two)
     _know(type(layer) is Layer and all(type(residual) is Residual for residual in two))
+    attention, inner = (residual.block for residual in two)
     _know(type(attention) is Attention and type(inner) is FeedForward)
     before, after = ([_norm(getattr(r, at)) for r in two] for at in ("before", "after"))
     maps = attention.query_key_value, attention.output, inner.input, inner.output
     ways = _ways(stack)
     return native.DecoderBlock(
-        *map(_map, maps),
+        [_map(each) for each in maps],
         before=(before[0], before[1]),
         after=(after[0], after[1]),
         query=_norm(attention.query_norm),

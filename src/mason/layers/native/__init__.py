@@ -21,6 +21,7 @@ from mason.layers.native.quarters import multiplies_quarters as multiplies_quart
 from mason.layers.native.quarters import multiply_quarters as multiply_quarters
 from mason.layers.native.quarters import widen_quarters as widen_quarters
 from mason.layers.native.rows import FEW as FEW
+from mason.layers.native.rows import MOST as MOST
 from mason.layers.native.rows import few as few
 from mason.layers.native.rows import gate as gate
 from mason.layers.native.rows import multiplies as multiplies

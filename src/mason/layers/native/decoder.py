@@ -112,10 +112,8 @@ class DecoderBlock:
     """One layer.
 
     Attributes:
-        fused: From rows to queries, keys and values.
-        output: From what heads mixed to rows.
-        up: Into the feed-forward, the gate first where it is gated.
-        down: Out of it.
+        maps: From rows to queries, keys and values; from what heads mixed to rows; into the
+            feed-forward, the gate first where it is gated; out of it.
         before: Norms before attention and before the feed-forward.
         after: Norms of what the two add.
         query: Norm of each head's query.
@@ -124,21 +122,13 @@ class DecoderBlock:
         turning: Which of the angles of a step turn its queries and keys.
     """
 
-    fused: HeldMap
-    output: HeldMap
-    up: HeldMap
-    down: HeldMap
+    maps: Sequence[HeldMap]
     before: tuple[HeldNorm, HeldNorm]
     after: tuple[HeldNorm, HeldNorm]
     query: HeldNorm
     key: HeldNorm
     window: int
     turning: int
-
-    @property
-    def maps(self) -> tuple[HeldMap, ...]:
-        """All linear maps."""
-        return self.fused, self.output, self.up, self.down
 
     def pointers(self) -> Layer:
         """Where the tensors lie."""
@@ -185,7 +175,7 @@ class DecoderProgram:
             ctypes.addressof(self._layers),
             last.pointers(),
             len(layers),
-            layers[0].fused.inputs,
+            layers[0].maps[0].inputs,
             *shape,
             scale,
             softcap,

@@ -11,7 +11,7 @@ from mason.runtime import cpu_has_bf16
 
 FEW = 16
 """Rows up to which the kernels are faster than PyTorch's products of matrices."""
-_FEW_ROUNDED = 64
+MOST = 64
 """The same for 8 and 4 bits, which PyTorch's products want widened first."""
 _FEW_FAST = 4
 """The same for bf16 where the processor multiplies it itself."""
@@ -38,7 +38,7 @@ def multiplies(x: Tensor, weight: Tensor) -> bool:
 def most_rows(weight: Tensor) -> int:
     """Rows up to which the kernels are the fastest way through a weight."""
     if weight.dtype in (torch.int8, torch.int32):
-        return _FEW_ROUNDED
+        return MOST
     return _FEW_FAST if weight.dtype is torch.bfloat16 and cpu_has_bf16() else FEW
 
 
