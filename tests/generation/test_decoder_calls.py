@@ -149,7 +149,7 @@ def test_drafts_pages_and_training_find_their_way() -> None:
 
 @pytest.mark.slow
 def test_real_weights() -> None:
-    """SmolLM2-135M: greedy tokens are those of the plain path, whatever holds the weights."""
+    """SmolLM2-135M: greedy tokens are the plain path's; in bf16 up to where two are as likely."""
     path = find_model("SmolLM2-135M-Instruct")
     loaded = load_model(path).model.eval()
     (prompt,) = load_tokenizer(path).encode_ids(["Once upon a time, in a village by the sea,"])
@@ -158,5 +158,9 @@ def test_real_weights() -> None:
         (ours,) = generate(model, [prompt], steps)
         with native.using(None):
             (plain,) = generate(model, [prompt], steps)
-        assert ours.tokens == plain.tokens
-        assert ours.score == pytest.approx(plain.score, abs=100 * KINDS[kind])
+        likely = zip(ours.log_probabilities, plain.log_probabilities, strict=True)
+        for mine, other, pair in zip(ours.tokens, plain.tokens, likely, strict=True):
+            assert abs(pair[0] - pair[1]) <= (0.1 if kind == "bf16" else 1e-3)
+            if mine != other:
+                assert kind == "bf16"
+                break
