@@ -160,7 +160,8 @@ def test_real_weights() -> None:
             (plain,) = generate(model, [prompt], steps)
         likely = zip(ours.log_probabilities, plain.log_probabilities, strict=True)
         for mine, other, pair in zip(ours.tokens, plain.tokens, likely, strict=True):
-            assert abs(pair[0] - pair[1]) <= (0.1 if kind == "bf16" else 1e-3)
+            # Logits in bf16 have steps of an eighth from 16 on.
+            assert abs(pair[0] - pair[1]) <= (0.25 if kind == "bf16" else 1e-3)
             if mine != other:
                 assert kind == "bf16"
                 break
