@@ -89,9 +89,9 @@ FN VEC NAME(exponential)(VEC x) {
 #define WEIGHT int8_t
 #include "product.h"
 
+#include "rows.h"
 #include "quarters.h"
 #include "attention.h"
-#include "rows.h"
 #include "bytes.h"
 #include "sequences.h"
 #include "dropout.h"
