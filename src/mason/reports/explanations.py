@@ -80,14 +80,18 @@ def _picture(picture: Mapping[str, Any]) -> str:
     if picture["withheld"]:
         note = picture["withheld"]
     else:
-        judged = picture["trust"]["faithfulness"]
-        note = say(
-            "Comprehensiveness {first}, sufficiency {second}, before {beaten} of random orders.",
-            first=decimal(judged["comprehensiveness"], 2),
-            second=decimal(judged["sufficiency"], 2),
-            beaten=percent(judged["beaten"], 0),
-        )
+        note = judged_in_words(picture["trust"]["faithfulness"])
     return f'<div class="picture"><p>{title}</p>{texts}{paragraph(note, "muted")}</div>'
+
+
+def judged_in_words(judged: Mapping[str, float]) -> str:
+    """How faithful a picture is, in one sentence."""
+    return say(
+        "Comprehensiveness {first}, sufficiency {second}, before {beaten} of random orders.",
+        first=decimal(judged["comprehensiveness"], 2),
+        second=decimal(judged["sufficiency"], 2),
+        beaten=percent(judged["beaten"], 0),
+    )
 
 
 def _text(picture: Mapping[str, Any], part: int) -> str:

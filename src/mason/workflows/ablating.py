@@ -1,0 +1,130 @@
+"""What a model can do without, on a user's rows: each layer and each head off in turn."""
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from mason.data.tables import Table
+from mason.errors import DataError
+from mason.explanation.ablation import Scores, ablate, parts_of
+from mason.language import say
+from mason.models.packed import Packed
+from mason.models.transformer import device_of
+from mason.tasks.classification import reading_passes
+from mason.workflows import results as blocks
+from mason.workflows.explaining import some_rows, write_page
+from mason.workflows.loading import load_as_it_is
+from mason.workflows.model import Model
+from mason.workflows.preparing import columns_of, data_settings, read_tables, texts_of
+from mason.workflows.tasks import find_task
+from mason.workflows.writer import HEAD, Writer
+
+ROWS = 200
+_PASS = 512
+"""Tokens whose outputs, each as long as the vocabulary, are held at once."""
+Say = Callable[[str], None]
+
+
+def view_ablation(
+    model: Model | str | Path,
+    data: str | Path,
+    *,
+    rows: int = ROWS,
+    output: str | Path | None = None,
+    command: str | None = None,
+    notice: Say = lambda sentence: None,
+    **options: str | None,
+) -> dict[str, Any]:
+    """How much the score of some rows drops without each layer and each head.
+
+    Args:
+        model: A model, or a name as for ``mason.load``.
+        data: As for ``mason.evaluate``, with labels; for a language model texts alone.
+        rows: How many at most, evenly over the table.
+        output: Folder for ``results.json`` and ``report.html``; None: nothing is written.
+        command: How to repeat this, for the report.
+        notice: Called with what a user should know before it takes long.
+        options: Fields of the ``data`` settings, such as ``text`` and ``label``.
+
+    Returns:
+        What ``results.json`` holds; the view is in ``extras.ablation``.
+
+    Raises:
+        MasonError: Model or data cannot be read, or the task has no score of single rows.
+    """
+    ready = model if isinstance(model, Model) else load_as_it_is(model)
+    ready.network.eval()
+    parts = parts_of(ready.network)
+    name, measure, task = _measure(ready, data, rows, options)
+    started = time.monotonic()
+    whole = measure()
+    seconds = (time.monotonic() - started) * len(parts)
+    notice(
+        say(
+            "{parts} parts are switched off in turn, over {rows} rows: about {seconds:.0f} s.",
+            parts=len(parts),
+            rows=len(whole),
+            seconds=seconds,
+        )
+    )
+    losses = ablate(ready.network, whole, measure, parts)
+    results = blocks.header("explain", task, ready, command)
+    told = [{**asdict(one.part), **_figures(asdict(one)), "sure": one.sure} for one in losses]
+    results["extras"] = {
+        "ablation": {"score": name, "rows": len(whole), "whole": float(whole.mean()), "parts": told}
+    }
+    write_page(results, output)
+    return results
+
+
+def _figures(loss: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in loss.items() if name != "part"}
+
+
+def _measure(
+    model: Model, data: str | Path, rows: int, options: dict[str, str | None]
+) -> tuple[str, Callable[[], Scores], dict[str, Any]]:
+    """The score's name, what gives it for each row, and the task as a report holds it."""
+    tables, settings = read_tables(data_settings(data, options))
+    table = tables["test" if "test" in tables else next(iter(tables))]
+    if isinstance(model, Writer):
+        columns = columns_of({"test": table}, settings, need_label=False)
+        sequences = _sequences(model, some_rows(table, rows), columns.text)
+        return "nats", lambda: _likelihoods(model, sequences), {"text": columns.text}
+    task = find_task(model.task)
+    table = some_rows(task.arrange({"test": table}, settings)["test"], rows)
+    columns = task.columns({"test": table}, settings)
+    if not len(table):
+        raise DataError("{file} holds no row to explain.", file=table.path)
+    named = task.each(model, table.take([0]), columns).name
+
+    def measure() -> Scores:
+        return np.asarray(task.each(model, table, columns).values, np.float64)
+
+    return named, measure, task.describe(model, columns)
+
+
+def _sequences(model: Writer, table: Table, column: str) -> list[list[int]]:
+    texts = [model.encode_prompt(text)[: model.max_tokens] for text in texts_of(table, column)]
+    kept = [ids for ids in texts if len(ids) > 1]
+    if not kept:
+        raise DataError("{file} holds no row to explain.", file=table.path)
+    return kept
+
+
+@torch.inference_mode()
+def _likelihoods(model: Writer, sequences: list[list[int]]) -> Scores:
+    """Mean log-likelihood of each text's tokens after its first, in nats."""
+    found = np.zeros(len(sequences))
+    for run in reading_passes([len(ids) for ids in sequences], _PASS):
+        packed = Packed.of([sequences[i] for i in run], device=device_of(model.network))
+        likely = model.network.logits(HEAD, packed).float().log_softmax(-1)
+        told = likely[:-1].gather(1, packed.tokens[1:, None]).squeeze(1)
+        for i, start, length in zip(run, packed.layout.starts, packed.lengths, strict=True):
+            found[i] = float(told[start : start + length - 1].mean())
+    return found
