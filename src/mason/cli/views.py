@@ -64,8 +64,8 @@ def _habits(kind: Block) -> None:
         return f"{habit_in_words(head['habit'])} {head['share']:.0%}"
 
     names = [
-        say("layer"),
-        *(say("head {number}", number=h["head"]) for h in kind["layers"][0]["heads"]),
+        say("Layer"),
+        *(say("Head {number}", number=h["head"]) for h in kind["layers"][0]["heads"]),
     ]
     table = _table(names)
     for layer in kind["layers"]:
@@ -75,7 +75,7 @@ def _habits(kind: Block) -> None:
 
 def _one_head(kind: Block, most: int = 4) -> None:
     """Of each token, what the head looks at most."""
-    table = _table([say("token"), say("looks at")])
+    table = _table([say("Token"), say("Looks at")])
     for name, row in zip(kind["queries"], kind["layers"][0]["heads"][0]["percent"], strict=True):
         shares = sorted(zip(map(int, row.split()), kind["keys"], strict=True), key=lambda s: -s[0])
         seen = ", ".join(f"{key} {share} %" for share, key in shares[:most] if share >= 5)
@@ -86,7 +86,7 @@ def _one_head(kind: Block, most: int = 4) -> None:
 def _lens(found: Block) -> None:
     from mason.reports.lens import said_when
 
-    table = _table([say("layer"), found["token"], "", say("rank"), say("likeliest tokens")])
+    table = _table([say("Layer"), found["token"], "", say("Its rank"), say("Likeliest tokens")])
     for one in found["layers"]:
         top = ", ".join(f"{t['token']} {t['probability']:.0%}" for t in one["top"])
         block = _BLOCKS[round(one["probability"] * (len(_BLOCKS) - 1))]
@@ -100,7 +100,7 @@ def _ablation(found: Block, most: int = 12) -> None:
     from mason.reports.ablation import change_in_words, part_in_words, score_in_words, verdict
 
     shown = sorted(found["parts"], key=lambda part: float(part["change"]))[:most]
-    table = _table([say("without"), say("change"), say("95 % interval"), say("p, by Holm")])
+    table = _table([say("Part"), say("Change"), say("95 % interval"), say("p, by Holm")])
     for part in shown:
         change, low, high = (change_in_words(found, part[k]) for k in ("change", "low", "high"))
         table.add_row(part_in_words(part), change, f"{low} … {high}", f"{part['adjusted']:.3f}")
@@ -117,7 +117,7 @@ def _ablation(found: Block, most: int = 12) -> None:
 def _probes(found: Block) -> None:
     from mason.reports.probes import best_layer, control_in_words
 
-    heads = [say("layer"), say("right"), say("control"), say("selectivity"), say("95 % interval")]
+    heads = [say("Layer"), say("Right"), say("Control"), say("Selectivity"), say("95 % interval")]
     table = _table(heads)
     for one in found["layers"]:
         interval = f"{100 * one['low']:+.1f} … {100 * one['high']:+.1f}"
@@ -131,7 +131,7 @@ def _probes(found: Block) -> None:
 def _neighbours(found: Block) -> None:
     from mason.reports.neighbours import agreement
 
-    table = _table([say("cosine"), say("row"), say("label"), say("text")])
+    table = _table([say("Cosine"), say("Row"), say("Label"), say("Text")])
     for one in found["rows"]:
         label = "–" if one["label"] is None else _plain(str(one["label"]))
         table.add_row(f"{one['similarity']:.3f}", str(one["row"]), label, _plain(one["text"]))

@@ -109,7 +109,7 @@ def _map(heads: Sequence[Block], layers: Sequence[Block], found: Block) -> str:
     for layer in sorted(whole, reverse=True):
         mine = sorted((p for p in heads if p["layer"] == layer), key=lambda p: int(p["head"]))
         cells = "".join(_cell(part, largest, found) for part in [whole[layer], *mine])
-        name = escape(say("layer {number}", number=layer + 1))
+        name = escape(say("Layer {number}", number=layer + 1))
         rows += f'<tr><th scope="row">{name}</th>{cells}</tr>'
     corner, all_of = escape(say("head →")), escape(say("whole layer"))
     return (
@@ -131,7 +131,7 @@ def _cell(part: Block, largest: float, found: Block) -> str:
 
 def _interval(part: Block, found: Block) -> str:
     low, high = (change_in_words(found, part[name]) for name in ("low", "high"))
-    return say("{low} to {high}", low=low, high=high)
+    return f"{low} … {high}"
 
 
 def _table(parts: Sequence[Block], found: Block) -> str:
@@ -151,6 +151,6 @@ def _table(parts: Sequence[Block], found: Block) -> str:
 def part_in_words(part: Block) -> str:
     """Which layer, or which head of it."""
     if part["head"] is None:
-        return say("layer {number}", number=part["layer"] + 1)
-    told = say("layer {layer}, head {head}", layer=part["layer"] + 1, head=part["head"] + 1)
+        return say("Layer {number}", number=part["layer"] + 1)
+    told = say("Layer {layer}, head {head}", layer=part["layer"] + 1, head=part["head"] + 1)
     return f"{told} · {place_in_words(part['place'])}" if part["place"] == "cross" else told

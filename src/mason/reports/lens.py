@@ -77,7 +77,7 @@ def _table(layers: Sequence[Block], token: str) -> str:
         say("Layer"),
         "",
         say("Likeliest tokens"),
-        say("{token}", token=f"“{token}”"),
+        f"“{token}”",
         say("Its rank"),
     ]
     rows = [

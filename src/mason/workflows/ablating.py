@@ -60,7 +60,7 @@ def view_ablation(
     ready = model if isinstance(model, Model) else load_as_it_is(model)
     ready.network.eval()
     parts = parts_of(ready.network)
-    name, measure, task = _measure(ready, data, rows, options)
+    name, measure, task = row_scores(ready, data, rows, options)
     started = time.monotonic()
     whole = measure()
     seconds = (time.monotonic() - started) * len(parts)
@@ -86,10 +86,23 @@ def _figures(loss: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in loss.items() if name != "part"}
 
 
-def _measure(
+def row_scores(
     model: Model, data: str | Path, rows: int, options: dict[str, str | None]
 ) -> tuple[str, Callable[[], Scores], dict[str, Any]]:
-    """The score's name, what gives it for each row, and the task as a report holds it."""
+    """How rows are scored, each on its own.
+
+    Args:
+        model: Whose answers are scored; a language model's, by how likely it finds the texts.
+        data: See ``view_ablation``.
+        rows: The same.
+        options: The same.
+
+    Returns:
+        The score's name, what gives it for each row, and the task as a report holds it.
+
+    Raises:
+        MasonError: The data cannot be read, or the task has no score of single rows.
+    """
     tables, settings = read_tables(data_settings(data, options))
     table = tables["test" if "test" in tables else next(iter(tables))]
     if isinstance(model, Writer):
