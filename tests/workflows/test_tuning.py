@@ -9,7 +9,7 @@ import pytest
 from mason.errors import SettingsError
 from mason.metrics import Difference
 from mason.training.history import Evaluation, History
-from mason.workflows.tuning import Tuned, _pruning, tune
+from mason.workflows.tuning import Tuned, _pruning, score_of, tune
 from tests.workflows.conftest import write_reviews
 
 MODEL = "all-MiniLM-L6-v2"
@@ -70,3 +70,14 @@ def test_refusals() -> None:
         tune(MODEL, "any.csv", trials=1)
     with pytest.raises(SettingsError, match="knows classification, not tagging"):
         tune(MODEL, "any.csv", task="tagging")
+
+
+def test_a_score_is_what_is_right_or_explained() -> None:
+    assert score_of({"valid_accuracy": 0.8, "valid_loss": 0.5}) == 0.8
+    assert score_of({"valid_accuracy": None, "valid_loss": 0.25}) == 0.75
+    assert score_of({"valid_loss": 1.5}) == 0.0, "worse than the mean"
+
+
+def test_a_task_without_such_a_score(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="classification, tagging, regression, not embedding"):
+        tune(MODEL, write_reviews(tmp_path / "reviews.csv"), task="embedding")
