@@ -167,6 +167,10 @@ def _print(picture: "Picture", json_lines: bool) -> None:
     if not picture.shown:
         print(picture.withheld)
         return
+    if picture.method == "rollout":
+        from mason.reports.attention import honest
+
+        print(honest())
     for part in range(len(picture.texts)):
         screen.print(_coloured(picture, part))
     print(_strongest(picture))

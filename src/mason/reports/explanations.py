@@ -4,9 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mason.language import say
+from mason.reports.attention import honest
 from mason.reports.markup import Part, escape, paragraph, table
 from mason.reports.numbers import count, decimal, percent
 from mason.reports.schema import Results
+
+_OF_ATTENTION = "rollout"
 
 
 def explanations(results: Results) -> Part | None:
@@ -16,6 +19,8 @@ def explanations(results: Results) -> Part | None:
         return None
     pictures: Sequence[Mapping[str, Any]] = found["pictures"]
     body = _surveys(found["surveys"]) + "".join(_picture(one) for one in pictures)
+    if any(one["method"] == _OF_ATTENTION for one in pictures):
+        body += paragraph(honest(), "muted")
     return Part(
         say("What it looks at"),
         say(

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,14 @@ import numpy as np
 from mason.data.columns import Columns
 from mason.data.tables import Table
 from mason.errors import DataError, SettingsError
-from mason.explanation import DEFAULT_METHOD, Explainer, Picture, as_block, without_skill
+from mason.explanation import (
+    DEFAULT_METHOD,
+    Explainer,
+    Picture,
+    Subject,
+    as_block,
+    without_skill,
+)
 from mason.explanation.methods import find_method
 from mason.models.files import write_json, writing_folder
 from mason.reports import write_report
@@ -43,7 +51,29 @@ def explain(
         MasonError: The model cannot be read or explained, or cannot read this.
     """
     ready = model if isinstance(model, Model) else load_as_it_is(model)
-    return Explainer(ready.network)(ready.subject(*given, why=why), methods)
+    return Explainer(ready.network)(subject_of(ready, given, why), methods)
+
+
+def subject_of(model: Model, given: Sequence[str], why: str | None) -> Subject:
+    """What there is to explain of a model's answer.
+
+    Args:
+        model: The model.
+        given: What it reads.
+        why: See ``explain``.
+
+    Raises:
+        MasonError: It reads another number of texts, or cannot be explained.
+    """
+    try:
+        signature(model.subject).bind(*given)
+    except TypeError:
+        raise SettingsError(
+            "Models for {task} do not read {count} texts at once; --pair names the second of two.",
+            task=model.task,
+            count=len(given),
+        ) from None
+    return model.subject(*given, why=why)
 
 
 def explain_table(

@@ -32,6 +32,13 @@ class Guesser(Model):
 
     task: ClassVar[str] = "guessing"
 
+    @property
+    def mask(self) -> str:
+        """What stands in a text for the word to guess, such as ``[MASK]``."""
+        token = self.tokenizer.special.mask
+        assert token is not None, "load_guesser refuses models without a mask"
+        return self.tokenizer.pieces([token])[0]
+
     def predict(self, text: str, most: int = _MOST) -> list[Guess]:
         """What may stand where a text has the mask, the likeliest first.
 
@@ -50,17 +57,14 @@ class Guesser(Model):
     def encode(self, text: str) -> tuple[Encoding, int]:
         """A text as the network reads it, and where its first mask stands.
 
-        The mask is spelled as the vocabulary spells it, such as ``[MASK]``; no other special
-        token acts in a user's text.
+        No special token but the mask acts in a user's text.
 
         Raises:
             DataError: The text has no mask, or it is cut off before it.
         """
-        mask = self.tokenizer.special.mask
-        assert mask is not None, "load_guesser refuses models without a mask"
-        (name,) = self.tokenizer.pieces([mask])
+        name = self.mask
         (found,) = self.tokenizer.encode([text], max_tokens=self.max_tokens)
-        kept, place = _with_mask(found, text, name, mask)
+        kept, place = _with_mask(found, text, name, self.tokenizer.special.mask or 0)
         if place is None:
             raise DataError(
                 "The text has no {mask} where the model reads it; put it where a word is to be "

@@ -18,7 +18,7 @@ from mason.models.transformer import device_of
 from mason.text import Tokenizer
 from mason.workflows import results as blocks
 from mason.workflows.embedder import Embedder
-from mason.workflows.explaining import write_page
+from mason.workflows.explaining import subject_of, write_page
 from mason.workflows.guesser import Guesser
 from mason.workflows.loading import load_as_it_is
 from mason.workflows.model import Model
@@ -64,7 +64,9 @@ def view_attention(
     """
     ready = model if isinstance(model, Model) else load_as_it_is(model)
     given = [text] if pair is None else [text, pair]
-    subject = None if isinstance(ready, Embedder) else ready.subject(*given, why=why)
+    # Without a gap a masked language model says nothing of a text, like an embedder.
+    silent = isinstance(ready, Embedder) or (isinstance(ready, Guesser) and ready.mask not in text)
+    subject = None if silent else subject_of(ready, given, why)
     found = _looks(ready, given, subject)
     size = max(len(one.keys) for one in found)
     if size > MOST_TOKENS:
