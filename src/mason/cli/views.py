@@ -20,12 +20,13 @@ def show(extras: Mapping[str, Any], *, json_lines: bool) -> None:
         "probes": _probes,
         "neighbours": _neighbours,
     }
+    if json_lines:
+        print(json.dumps(extras, ensure_ascii=False))
+        return
     for name, view in views.items():
-        if name in extras and json_lines:
-            print(json.dumps({name: extras[name]}, ensure_ascii=False))
-        elif name in extras:
+        if name in extras:
             view(extras[name])
-    if "explanations" in extras and not json_lines:
+    if "explanations" in extras:
         for picture in extras["explanations"]["pictures"]:
             _rollout(picture)
 

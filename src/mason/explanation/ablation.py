@@ -8,17 +8,17 @@ others could learn to stand in for it.
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mason.errors import SettingsError
-from mason.explanation.attention import Place, layer_by_layer
+from mason.explanation.attention import Place, layer_by_layer, stacks_of
 from mason.layers import Attention
 from mason.metrics import holm, paired_bootstrap, permutation_test
-from mason.models.stack import Layer, Stack
+from mason.models.stack import Layer
 from mason.models.transformer import Transformer
 
 Scores = NDArray[np.float64]
@@ -73,15 +73,18 @@ def parts_of(network: Transformer) -> list[Part]:
     Raises:
         SettingsError: Its layers share one set of weights, or have attention of another class.
     """
-    layers, heads = [], []
-    for name, stack in _stacks(network).items():
+    layers: list[Part] = []
+    heads: list[Part] = []
+    places: tuple[Place, ...]
+    for name, stack in stacks_of(network).items():
         if stack.spec.shared:
             raise SettingsError(
                 "The layers of this model share one set of weights; none can be switched off alone."
             )
         for number, layer in enumerate(stack.layers):
             layers.append(Part(name, number))
-            for place in (name, "cross"):
+            places = (name, "cross")
+            for place in places:
                 block = _block(layer, place)
                 if block is not None:
                     heads += [Part(place, number, head) for head in range(block.num_heads)]
@@ -115,7 +118,7 @@ def ablate(
 @contextmanager
 def without(network: Transformer, part: Part) -> Iterator[None]:
     """Let a network do without a part as long as the block runs."""
-    stack = _stacks(network)["decoder" if part.place == "cross" else part.place]
+    stack = stacks_of(network)["decoder" if part.place == "cross" else part.place]
     layer = stack.layers[part.layer]
     if part.head is None:
         hook = layer.register_forward_hook(_pass_on)
@@ -146,15 +149,6 @@ def _silence(block: Attention, head: int) -> Callable[[nn.Module, Any], tuple[Te
         return (mixed,)
 
     return silence
-
-
-def _stacks(network: Transformer) -> dict[Literal["encoder", "decoder"], Stack]:
-    found: dict[Literal["encoder", "decoder"], Stack] = {}
-    if network.encoder is not None:
-        found["encoder"] = network.encoder
-    if network.decoder is not None:
-        found["decoder"] = network.decoder
-    return found
 
 
 def _block(layer: nn.Module, place: str) -> Attention | None:

@@ -63,20 +63,18 @@ def look(network: Transformer, read: Callable[[], object]) -> list[Looks]:
     """
     with layer_by_layer(network), _listening(network) as heard:
         read()
-    tokens = {name: told.tokens for name, told in heard.items()}
-    found = []
-    for name, stack in heard.items():
-        for place, weights in (("cross", stack.cross), (name, stack.own)):
-            if weights:
-                keys = tokens["encoder"] if place == "cross" else stack.tokens
-                found.append(Looks(place, stack.tokens, keys, tuple(weights)))  # type: ignore[arg-type]
+    found = [Looks(name, told.tokens, told.tokens, tuple(told.own)) for name, told in heard.items()]
+    written = heard.get("decoder")
+    if written is not None and written.cross:
+        keys = heard["encoder"].tokens
+        found.append(Looks("cross", written.tokens, keys, tuple(written.cross)))
     return found
 
 
 @contextmanager
 def layer_by_layer(network: Transformer) -> Iterator[None]:
     """Let stacks that one kernel computes at once go through their layers, where hooks hear."""
-    stacks = [stack for stack in (network.encoder, network.decoder) if stack is not None]
+    stacks = stacks_of(network).values()
     held = [stack.program for stack in stacks]
     for stack in stacks:
         stack.program = None
@@ -114,11 +112,10 @@ class _Heard:
 
 
 @contextmanager
-def _listening(network: Transformer) -> Iterator[dict[str, _Heard]]:
-    heard, hooks = {}, []
-    for name, stack in (("encoder", network.encoder), ("decoder", network.decoder)):
-        if stack is None:
-            continue
+def _listening(network: Transformer) -> Iterator[dict[Place, _Heard]]:
+    heard: dict[Place, _Heard] = {}
+    hooks = []
+    for name, stack in stacks_of(network).items():
         heard[name] = told = _Heard()
         hooks.append(stack.register_forward_pre_hook(told.hear_tokens))
         for block in attentions_of(stack):
@@ -128,6 +125,12 @@ def _listening(network: Transformer) -> Iterator[dict[str, _Heard]]:
     finally:
         for hook in hooks:
             hook.remove()
+
+
+def stacks_of(network: Transformer) -> dict[Place, Stack]:
+    """The stacks that a network has, the encoder first."""
+    both: dict[Place, Stack | None] = {"encoder": network.encoder, "decoder": network.decoder}
+    return {name: stack for name, stack in both.items() if stack is not None}
 
 
 def attentions_of(stack: Stack) -> Iterator[nn.Module]:

@@ -53,6 +53,7 @@ def score_in_words(name: str) -> str:
         "nats": say("Log-likelihood a token, in nats"),
         "accuracy": say("Accuracy"),
         "tag_accuracy": say("Words with the right tag"),
+        "-mae": say("Minus the distance from the right number"),
     }
     return own.get(name) or score_names().get(name, (name,))[0]
 
@@ -61,13 +62,13 @@ def verdict(found: Block) -> str:
     """How many heads the score surely misses, in one sentence."""
     heads = [part for part in found["parts"] if part["head"] is not None]
     sure = [part for part in heads if part["sure"] and part["change"] < 0]
-    worst = min(heads, key=lambda part: part["change"])
     if not sure:
         return say(
             "No head alone is surely missed on these {rows} rows, of {heads}.",
             rows=count(found["rows"]),
             heads=count(len(heads)),
         )
+    worst = min(sure, key=lambda part: float(part["change"]))
     return say(
         "{sure} of {heads} heads are surely missed; most of all head {head} of layer {layer} "
         "({change}).",

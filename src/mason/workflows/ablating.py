@@ -7,26 +7,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from mason.data.tables import Table
 from mason.errors import DataError
+from mason.evaluation.likelihoods import likelihoods
 from mason.explanation.ablation import Scores, ablate, parts_of
 from mason.language import say
-from mason.models.packed import Packed
-from mason.models.transformer import device_of
-from mason.tasks.classification import reading_passes
 from mason.workflows import results as blocks
 from mason.workflows.explaining import some_rows, write_page
 from mason.workflows.loading import load_as_it_is
 from mason.workflows.model import Model
 from mason.workflows.preparing import columns_of, data_settings, read_tables, texts_of
 from mason.workflows.tasks import find_task
-from mason.workflows.writer import HEAD, Writer
+from mason.workflows.writer import Writer
 
 ROWS = 200
-_PASS = 512
-"""Tokens whose outputs, each as long as the vocabulary, are held at once."""
 Say = Callable[[str], None]
 
 
@@ -108,7 +103,7 @@ def row_scores(
     if isinstance(model, Writer):
         columns = columns_of({"test": table}, settings, need_label=False)
         sequences = _sequences(model, some_rows(table, rows), columns.text)
-        return "nats", lambda: _likelihoods(model, sequences), {"text": columns.text}
+        return "nats", lambda: _likely(model, sequences), {"text": columns.text}
     task = find_task(model.task)
     table = some_rows(task.arrange({"test": table}, settings)["test"], rows)
     columns = task.columns({"test": table}, settings)
@@ -130,14 +125,9 @@ def _sequences(model: Writer, table: Table, column: str) -> list[list[int]]:
     return kept
 
 
-@torch.inference_mode()
-def _likelihoods(model: Writer, sequences: list[list[int]]) -> Scores:
+def _likely(model: Writer, sequences: list[list[int]]) -> Scores:
     """Mean log-likelihood of each text's tokens after its first, in nats."""
-    found = np.zeros(len(sequences))
-    for run in reading_passes([len(ids) for ids in sequences], _PASS):
-        packed = Packed.of([sequences[i] for i in run], device=device_of(model.network))
-        likely = model.network.logits(HEAD, packed).float().log_softmax(-1)
-        told = likely[:-1].gather(1, packed.tokens[1:, None]).squeeze(1)
-        for i, start, length in zip(run, packed.layout.starts, packed.lengths, strict=True):
-            found[i] = float(told[start : start + length - 1].mean())
+    told = likelihoods(model.network, [(ids[:1], ids[1:]) for ids in sequences])
+    sizes = np.array([len(ids) - 1 for ids in sequences])
+    found: Scores = np.array([whole for whole, _ in told]) / sizes
     return found

@@ -156,7 +156,8 @@ def view_lens(
             source=ready.source,
             task=ready.task,
         )
-    subject = ready.subject(text, why=why)
+    ready.network.eval()
+    subject = subject_of(ready, [text], why)
     assert isinstance(subject.number, RowOdds), "what a language model says is at one position"
     packed, row = Packed.of([subject.tokens], device=device_of(ready.network)), subject.asked[0]
     readings = lens(ready.network, HEAD, packed, row, subject.number.index)
