@@ -2,9 +2,12 @@
 
 import csv
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import transformers
 from tokenizers import Tokenizer
@@ -37,6 +40,10 @@ def writer() -> Writer:
 @pytest.fixture
 def reviews(tmp_path: Path) -> str:
     return str(write_reviews(tmp_path / "reviews.csv"))
+
+
+def _values(score: Callable[[], Any]) -> Any:
+    return np.asarray(score().values)
 
 
 def _looked(capsys: pytest.CaptureFixture[str], *asked: str) -> str:
@@ -89,10 +96,12 @@ def test_the_lens_of_a_decoder(writer: Writer) -> None:
 
 def test_heads_of_a_decoder_are_worth_nats(writer: Writer, tmp_path: Path) -> None:
     data = write_reviews(tmp_path / "reviews.csv")
-    name, measure, _ = row_scores(writer, data, 3, {})
-    assert name == "nats"
+    score, _ = row_scores(writer, data, 3, {})
+    whole = score()
+    assert whole.name == "nats"
     parts = [Part("decoder", 0), Part("decoder", 0, 4)]
-    layer, head = ablate(writer.network, measure(), measure, parts)
+    again = partial(_values, score)
+    layer, head = ablate(writer.network, again(), again, parts)
     assert layer.change < -1 and abs(head.change) < -layer.change
 
 

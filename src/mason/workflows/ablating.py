@@ -9,16 +9,18 @@ from typing import Any
 import numpy as np
 
 from mason.data.tables import Table
-from mason.errors import DataError
+from mason.errors import DataError, SettingsError
 from mason.evaluation.likelihoods import likelihoods
-from mason.explanation.ablation import Scores, ablate, parts_of
+from mason.explanation.ablation import Loss, ablate, parts_of
 from mason.language import say
 from mason.workflows import results as blocks
 from mason.workflows.explaining import some_rows, write_page
+from mason.workflows.guesser import Guesser
 from mason.workflows.loading import load_as_it_is
 from mason.workflows.model import Model
 from mason.workflows.preparing import columns_of, data_settings, read_tables, texts_of
 from mason.workflows.tasks import find_task
+from mason.workflows.tasks.task import RowScores
 from mason.workflows.writer import Writer
 
 ROWS = 200
@@ -55,9 +57,10 @@ def view_ablation(
     ready = model if isinstance(model, Model) else load_as_it_is(model)
     ready.network.eval()
     parts = parts_of(ready.network)
-    name, measure, task = row_scores(ready, data, rows, options)
+    score, task = row_scores(ready, data, rows, options)
     started = time.monotonic()
-    whole = measure()
+    first = score()
+    whole = np.asarray(first.values, np.float64)
     seconds = (time.monotonic() - started) * len(parts)
     notice(
         say(
@@ -67,23 +70,30 @@ def view_ablation(
             seconds=seconds,
         )
     )
-    losses = ablate(ready.network, whole, measure, parts)
+    losses = ablate(ready.network, whole, lambda: np.asarray(score().values), parts)
     results = blocks.header("explain", task, ready, command)
-    told = [{**asdict(one.part), **_figures(asdict(one)), "sure": one.sure} for one in losses]
+    told = [_told(one) for one in losses]
     results["extras"] = {
-        "ablation": {"score": name, "rows": len(whole), "whole": float(whole.mean()), "parts": told}
+        "ablation": {
+            "score": first.name,
+            "rows": len(whole),
+            "whole": float(whole.mean()),
+            "parts": told,
+        }
     }
     write_page(results, output)
     return results
 
 
-def _figures(loss: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in loss.items() if name != "part"}
+def _told(loss: Loss) -> dict[str, Any]:
+    """A part and what its absence does, as a report holds it."""
+    figures = asdict(loss)
+    return {**figures.pop("part"), **figures, "sure": loss.sure}
 
 
 def row_scores(
     model: Model, data: str | Path, rows: int, options: dict[str, str | None]
-) -> tuple[str, Callable[[], Scores], dict[str, Any]]:
+) -> tuple[Callable[[], RowScores], dict[str, Any]]:
     """How rows are scored, each on its own.
 
     Args:
@@ -93,7 +103,7 @@ def row_scores(
         options: The same.
 
     Returns:
-        The score's name, what gives it for each row, and the task as a report holds it.
+        What scores them, each time it is called, and the task as a report holds it.
 
     Raises:
         MasonError: The data cannot be read, or the task has no score of single rows.
@@ -103,18 +113,18 @@ def row_scores(
     if isinstance(model, Writer):
         columns = columns_of({"test": table}, settings, need_label=False)
         sequences = _sequences(model, some_rows(table, rows), columns.text)
-        return "nats", lambda: _likely(model, sequences), {"text": columns.text}
+        return lambda: _likely(model, sequences), {"text": columns.text}
+    if isinstance(model, Guesser):
+        raise SettingsError(
+            "Models for {task} cannot be compared row by row; measure each with mason evaluate.",
+            task=model.task,
+        )
     task = find_task(model.task)
     table = some_rows(task.arrange({"test": table}, settings)["test"], rows)
     columns = task.columns({"test": table}, settings)
     if not len(table):
         raise DataError("{file} holds no row to explain.", file=table.path)
-    named = task.each(model, table.take([0]), columns).name
-
-    def measure() -> Scores:
-        return np.asarray(task.each(model, table, columns).values, np.float64)
-
-    return named, measure, task.describe(model, columns)
+    return lambda: task.each(model, table, columns), task.describe(model, columns)
 
 
 def _sequences(model: Writer, table: Table, column: str) -> list[list[int]]:
@@ -125,9 +135,8 @@ def _sequences(model: Writer, table: Table, column: str) -> list[list[int]]:
     return kept
 
 
-def _likely(model: Writer, sequences: list[list[int]]) -> Scores:
+def _likely(model: Writer, sequences: list[list[int]]) -> RowScores:
     """Mean log-likelihood of each text's tokens after its first, in nats."""
     told = likelihoods(model.network, [(ids[:1], ids[1:]) for ids in sequences])
-    sizes = np.array([len(ids) - 1 for ids in sequences])
-    found: Scores = np.array([whole for whole, _ in told]) / sizes
-    return found
+    means = [whole / (len(ids) - 1) for (whole, _), ids in zip(told, sequences, strict=True)]
+    return RowScores("nats", means, range(len(means)))
