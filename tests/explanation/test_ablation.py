@@ -17,10 +17,10 @@ from mason.models.transformer import Transformer
 TOKENS = [2, 17, 31, 8, 44, 23, 3]
 BERT = {"hidden_size": 34, "num_hidden_layers": 3, "num_attention_heads": 2}
 BERT |= {"intermediate_size": 37, "vocab_size": 53, "initializer_range": 0.2, "num_labels": 3}
-LLAMA = {**BERT, "hidden_size": 44, "num_attention_heads": 4, "num_key_value_heads": 2}
+LLAMA = {**BERT, "hidden_size": 40, "num_attention_heads": 4, "num_key_value_heads": 2}
 HEADS = {
     "BertForSequenceClassification": (BERT, "bert.encoder.layer", "attention.output.dense", 17),
-    "LlamaForSequenceClassification": (LLAMA, "model.layers", "self_attn.o_proj", 11),
+    "LlamaForSequenceClassification": (LLAMA, "model.layers", "self_attn.o_proj", 10),
 }
 
 

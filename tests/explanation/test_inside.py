@@ -14,18 +14,25 @@ from mason.explanation.attention import Looks, habit, look
 from mason.explanation.lens import layer_logits, lens
 from mason.explanation.methods import find_method
 from mason.explanation.numbers import ClassOdds
-from mason.models.checkpoints import load_model
+from mason.models.checkpoints import export_tensors, load_model
 from mason.models.packed import Packed
 from mason.models.transformer import Transformer
 from mason.sources import find_model
 
 TOKENS = [5, 17, 31, 8, 44, 23, 3]
-SMALL = {"vocab_size": 53, "initializer_range": 0.2}
-BERT = {**SMALL, "hidden_size": 34, "num_hidden_layers": 3, "num_attention_heads": 2}
-BERT |= {"intermediate_size": 37}
+BERT = {"hidden_size": 34, "num_hidden_layers": 3, "num_attention_heads": 2}
+BERT |= {"intermediate_size": 37, "vocab_size": 53, "initializer_range": 0.2}
 GEMMA = {**BERT, "hidden_size": 44, "num_hidden_layers": 4, "head_dim": 22, "sliding_window": 3}
 GEMMA |= {"num_attention_heads": 4, "num_key_value_heads": 2, "attn_logit_softcapping": 3.0}
-T5 = {**SMALL, "d_model": 34, "d_kv": 11, "d_ff": 37, "num_layers": 3, "num_heads": 2}
+T5 = {
+    "vocab_size": 53,
+    "initializer_factor": 5.0,
+    "d_model": 34,
+    "d_kv": 11,
+    "d_ff": 37,
+    "num_layers": 3,
+    "num_heads": 2,
+}
 
 
 class Pair(NamedTuple):
@@ -52,9 +59,13 @@ def _fresh(folder: Path, kind: str, config: dict[str, Any]) -> Pair:
 
 @pytest.fixture(scope="module")
 def smol() -> Iterator[Pair]:
-    """A real decoder; its keys are shared by heads."""
-    path = find_model("SmolLM2-135M-Instruct")
-    yield _pair(path, "AutoModelForCausalLM", ("language",), [504, 3575, 282, 4649, 314])
+    """A real decoder, whose keys are shared by heads; its file is in 4 bits, so we widen it."""
+    found = load_model(find_model("SmolLM2-135M-Instruct"))
+    config = transformers.LlamaConfig(**found.family.write_config(found.model.spec))
+    config._attn_implementation = "eager"
+    theirs = transformers.LlamaForCausalLM(config).float().eval()
+    theirs.load_state_dict(dict(export_tensors(found.model, found.family)), strict=False)
+    yield Pair(found.model.eval(), theirs, [504, 3575, 282, 4649, 314])
 
 
 def _ours(network: Transformer, tokens: list[int]) -> list[Looks]:
@@ -71,7 +82,7 @@ def _check(ours: Looks, theirs: list[Any]) -> None:
     assert len(ours.layers) == len(theirs)
     for mine, other in zip(ours.layers, theirs, strict=True):
         np.testing.assert_allclose(mine, other, atol=1e-5)
-        assert other.max() < 0.99 or len(other) > 8, "a head that looks at one token tests little"
+        assert (other < 0.9).mean() > 0.5, "heads that look at one token test little"
 
 
 def test_attention_of_minilm() -> None:

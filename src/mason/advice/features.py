@@ -1,6 +1,7 @@
 """What a model makes of texts before it is trained on them."""
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
@@ -50,7 +51,7 @@ def frozen_word_features(
         rows = [start + row for start, window in starts for row in words.rows[window]]
         mine = [word for window in run for word in words.words[window]]
         at = torch.tensor(rows, dtype=torch.long, device=device)
-        told = _mean_of_layers(model, packed, lambda states, at=at: states[at])
+        told = _mean_of_layers(model, packed, partial(torch.index_select, dim=0, index=at))
         found[mine] = told.cpu().numpy()
     return found
 

@@ -25,6 +25,7 @@ from mason.sources import find_model
 from mason.sources.aliases import ALIASES
 from mason.workflows import jobs
 from mason.workflows.advice_samples import Sample, sampled
+from mason.workflows.model import Model
 from mason.workflows.needs import Job, look
 from mason.workflows.opening import Chosen
 from mason.workflows.preparing import Prepared
@@ -180,7 +181,7 @@ def _look_at(name: str, settings: Settings, task: Task[Any, Any], sample: Sample
     return _Looked(candidate, features, said)
 
 
-def _job(model: Classifier, settings: Settings, task: Task[Any, Any], prepared: Prepared) -> Job:
+def _job(model: Model, settings: Settings, task: Task[Any, Any], prepared: Prepared) -> Job:
     """Fine-tuning it on all the rows, as ``mason train`` would."""
     task.adopt(model, prepared)
     tables = {name: table for name, table in prepared.tables.items() if name != "test"}
