@@ -26,7 +26,8 @@ def attention(results: Results) -> Part | None:
     return Part(
         view_titles()["attention"],
         honest() + " " + say("Each row of a map is a token that looks, each column one looked at."),
-        "".join(_kind(kind, named=len(found["kinds"]) > 1) for kind in kinds),
+        "".join(paragraph(text, "words") for text in found["texts"])
+        + "".join(_kind(kind, named=len(found["kinds"]) > 1) for kind in kinds),
     )
 
 
@@ -51,10 +52,10 @@ def habit_in_words(habit: str) -> str:
     """Where a head mostly looks."""
     return {
         "same": say("itself"),
-        "previous": say("previous token"),
-        "next": say("next token"),
-        "first": say("first token"),
-        "last": say("last token"),
+        "previous": say("previous"),
+        "next": say("next"),
+        "first": say("first"),
+        "last": say("last"),
         "wide": say("wide"),
     }[habit]
 

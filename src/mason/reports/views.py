@@ -7,7 +7,7 @@ from mason.reports.schema import Results
 def view_titles() -> dict[str, str]:
     """Titles of views by the name of their block in ``extras``."""
     return {
-        "attention": say("Where it looks"),
+        "attention": say("Where attention looks"),
         "lens": say("What each layer would say"),
         "ablation": say("What it can do without"),
         "probes": say("What each layer knows of the labels"),
