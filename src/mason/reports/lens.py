@@ -82,7 +82,7 @@ def _table(layers: Sequence[Block], token: str) -> str:
     ]
     rows = [
         [
-            escape(one["layer"]),
+            escape(say("Layer {number}", number=one["layer"])),
             bar(one["probability"]),
             ", ".join(
                 f'<span class="nowrap">{_token(top["token"], token)} '

@@ -92,7 +92,7 @@ def _table(layers: Sequence[Block]) -> str:
     heads = [say("Layer"), say("Right"), say("Control"), say("Selectivity"), say("95 % interval")]
     rows = [
         [
-            escape(one["layer"]),
+            escape(say("Layer {number}", number=one["layer"])),
             percent(one["accuracy"]),
             percent(one["control"]),
             f"{100 * one['selectivity']:+.1f}",

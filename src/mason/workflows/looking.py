@@ -27,6 +27,7 @@ from mason.workflows.writer import HEAD, Writer
 MOST_TOKENS = 64
 """Tokens of a text whose attention is drawn."""
 Block = dict[str, Any]
+_SPACES = {ord(" "): "␣", ord("\n"): "↵", ord("\t"): "⇥"}
 
 
 def view_attention(
@@ -183,9 +184,10 @@ def _layer(tokenizer: Tokenizer, reading: Reading) -> Block:
 
 
 def token_names(tokenizer: Tokenizer, ids: Sequence[int]) -> list[str]:
-    """Tokens as a person reads them: their text, or where it is none, the vocabulary's spelling."""
+    """Tokens as a person reads them: their text; of half a character, the vocabulary's spelling."""
     names = []
     for token, piece in zip(ids, tokenizer.pieces(ids), strict=True):
-        text = tokenizer.decode([token], skip_special=False).strip()
+        text = tokenizer.decode([token], skip_special=False)
+        text = text.strip() or text.translate(_SPACES)
         names.append(text if text and "\ufffd" not in text else piece)
     return names
