@@ -69,17 +69,14 @@ def test_attention_comes_with_a_rollout(
     assert told.count("<figure><svg") == 72 and "<script" not in told
 
 
-def test_one_head(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
-    asked = (str(run.folder), "--view", "attention", "--text", TEXT, "--layer", "2", "--head", "3")
-    assert "Looks at" in _looked(capsys, *asked)
-    results = view(mason.load(run.folder), "attention", text=TEXT, layer=2, head=3)
-    page = render(results)
+def test_one_head_of_a_model_without_a_task(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["all-MiniLM-L6-v2", "--view", "attention", "--text", TEXT, "--layer", "2"]
+    shown = _looked(capsys, *asked, "--head", "3", "--output", str(tmp_path / "page"))
+    assert "Looks at" in shown and "rollout" not in shown
+    page = (tmp_path / "page" / "report.html").read_text(encoding="utf-8")
     assert "Layer 2, head 3" in page and page.count("<figure><svg") == 0
-
-
-def test_attention_of_a_model_without_a_task(capsys: pytest.CaptureFixture[str]) -> None:
-    shown = _looked(capsys, "all-MiniLM-L6-v2", "--view", "attention", "--text", TEXT)
-    assert "Head 12" in shown and "rollout" not in shown
 
 
 def test_the_lens_of_a_decoder(writer: Writer) -> None:
