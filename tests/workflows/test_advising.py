@@ -57,7 +57,7 @@ def test_the_better_model_comes_first(advice: mason.ShortList) -> None:
 def test_it_says_what_a_person_should_know(advice: mason.ShortList) -> None:
     said = " ".join(advice.sentences)
     assert f"Try {MODEL} first" in said and "You may not need this" in said
-    assert "names no licence" in said and "With 126 labelled rows" in said
+    assert "names no licence" in said and "With 126 labelled training rows" in said
     assert {doubt.likelier for doubt in advice.doubts} <= {"good", "bad"}
 
 
