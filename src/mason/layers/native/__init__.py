@@ -1,6 +1,8 @@
-"""Compiled kernels for decoding and for encoders in 8 bits, each tested against a plain path."""
+"""Compiled kernels for decoding, for encoders in 8 bits and for dropout; each has a plain path."""
 
 from mason.layers.native.attention import attend as attend
+from mason.layers.native.dropout import drop as drop
+from mason.layers.native.dropout import drops as drops
 from mason.layers.native.encoder import ACTIVATIONS as ACTIVATIONS
 from mason.layers.native.encoder import Block8 as Block8
 from mason.layers.native.encoder import EncoderProgram as EncoderProgram

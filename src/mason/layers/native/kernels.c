@@ -180,6 +180,15 @@ void mason_gate(const void *x, void *y, int half, int64_t rows, int64_t width) {
         chosen->gate(x, y, half, 2 * row * width, row * width, width);
 }
 
+/* y = x with a share of limit / 256 of its values 0 and the others scaled to the same mean. */
+void mason_drop(const void *x, void *y, int half, int64_t count, uint64_t seed, int limit) {
+    Dropping job = {x, y, half, count, (uint32_t)seed, seed >> 32, limit, 256.0f / (256 - limit)};
+    int64_t blocks = (count + BYTES - 1) / BYTES;
+#pragma omp parallel for schedule(static) if (count > 1 << 17)
+    for (int64_t part = 0; part < PARTS; part++)
+        chosen->drop(&job, blocks * part / PARTS, blocks * (part + 1) / PARTS);
+}
+
 /* Store the rows' keys and values, then let each row look at what its sequence has. */
 int mason_attend(const Attention *job) {
     for (int64_t row = 0; row < job->rows; row++) store(job, row);

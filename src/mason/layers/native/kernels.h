@@ -12,6 +12,8 @@ enum { BLOCK = 16 }; /* outputs that a thread takes at once */
 enum { GROUP = 32 }; /* inputs of weights in 4 bits that share a step */
 enum { WIDE_ROWS = 8 }; /* rows whose sums of bytes stay in registers of 512 bits */
 enum { AHEAD = 4096 }; /* bytes, at least, that are fetched before they are used */
+enum { WORDS = 16, BYTES = 4 * WORDS }; /* of dropout's numbers that are made together */
+enum { PARTS = 64 }; /* what threads share a pass over values in */
 
 typedef struct {
     const void *weight;  /* [outputs, inputs] */
@@ -85,6 +87,17 @@ typedef struct {
     double epsilon, scale;
 } Encoder;
 
+/* Dropout by counted numbers: see dropout.h. */
+typedef struct {
+    const void *x;
+    void *y;
+    int half;
+    int64_t count;
+    uint32_t low, high; /* the seed */
+    uint32_t limit;     /* bytes below it are dropped */
+    float scale;        /* of the others */
+} Dropping;
+
 typedef struct {
     const char *name;
     int (*runs)(void);
@@ -104,12 +117,13 @@ typedef struct {
     void (*activate)(float *x, int64_t count, int kind);
     void (*look)(const Encoder *, const float *fused, int64_t count, int64_t head, int64_t first,
                  int64_t last, float *out, float *room);
+    void (*drop)(const Dropping *, int64_t first, int64_t last);
 } Variant;
 
 #define VARIANT(set, runs)                                                          \
     {#set, runs, {product_fp32_##set, product_bf16_##set, product_int8_##set},      \
      quarters_##set, gate_##set, norm_##set, widen_##set, attend_##set, bytes_##set,                \
-     to_bytes_##set, add_norm_##set, activate_##set, look_##set}
+     to_bytes_##set, add_norm_##set, activate_##set, look_##set, drop_##set}
 
 static inline float of_bf16(uint16_t bits) {
     uint32_t wide = (uint32_t)bits << 16;

@@ -45,6 +45,7 @@ _FUNCTIONS = {
     "mason_widen_quarters": ([_P, _P, _P, _I, _N, _N], None),
     "mason_norm": ([_P, _P, _P, _I, _N, _N, _D, _D], None),
     "mason_gate": ([_P, _P, _I, _N, _N], None),
+    "mason_drop": ([_P, _P, _I, _N, ctypes.c_uint64, _I], None),
     "mason_attend": ([ctypes.POINTER(Pointers)], _I),
     "mason_product_of_bytes": ([_P, _P, _P, _N], _I),
     "mason_encode": ([_P, _P, _N, _P, _P, _P], _I),

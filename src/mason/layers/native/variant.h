@@ -94,6 +94,7 @@ FN VEC NAME(exponential)(VEC x) {
 #include "rows.h"
 #include "bytes.h"
 #include "sequences.h"
+#include "dropout.h"
 
 #undef VEC
 #undef FN
