@@ -11,7 +11,7 @@ from mason.cli.main import run as command
 from mason.errors import DataError, SettingsError
 from mason.sources import find_model
 from mason.workflows.advising import advise
-from tests.workflows.conftest import write_reviews
+from tests.workflows.conftest import THINGS, write_reviews
 
 MODEL = "all-MiniLM-L6-v2"
 
@@ -57,7 +57,7 @@ def test_the_better_model_comes_first(advice: mason.ShortList) -> None:
 def test_it_says_what_a_person_should_know(advice: mason.ShortList) -> None:
     said = " ".join(advice.sentences)
     assert f"Try {MODEL} first" in said and "You may not need this" in said
-    assert "names no licence" in said and "With 126 labelled rows" in said
+    assert "names no licence" in said and "With 126 labelled training rows" in said
     assert {doubt.likelier for doubt in advice.doubts} <= {"good", "bad"}
 
 
@@ -81,9 +81,27 @@ def test_the_command_prints_and_writes(
     assert isinstance(told["words_suffice"], bool)
 
 
+def test_words_of_sentences(tmp_path: Path) -> None:
+    """A word's tag that only its neighbours tell: the model knows, the word alone does not."""
+    said = [("the run of {} was long", "D N I N V A"), ("they run to {} so far", "P V I N R A")]
+    said += [("a walk for {} is good", "D N I N V A"), ("we walk with {} too fast", "P V I N R A")]
+    lines = [
+        "\n".join(f"{w} {t}" for w, t in zip(text.split(), tags.split(), strict=True)).format(name)
+        for name in THINGS
+        for text, tags in said
+    ]
+    file = tmp_path / "tags.conll"
+    file.write_text("\n\n".join(lines) + "\n", encoding="utf-8")
+    found = advise(file, [MODEL], task="tagging")
+    assert found.items == "words" and found.looked_at == found.num_rows > 60
+    assert found.best.promise.probe.value > 0.95 > found.words.value
+    told = " ".join(found.sentences)
+    assert "commonest label of each word" in told and "training words" in told
+
+
 def test_refusals(reviews: Path, tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="knows classification, not tagging"):
-        advise(reviews, [MODEL], task="tagging")
+    with pytest.raises(SettingsError, match="classification and tagging, not regression"):
+        advise(reviews, [MODEL], task="regression")
     with pytest.raises(mason.errors.SourceError, match="no model"):
         advise(reviews, ["./nowhere"])
     few = tmp_path / "few.csv"

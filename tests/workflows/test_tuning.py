@@ -9,7 +9,7 @@ import pytest
 from mason.errors import SettingsError
 from mason.metrics import Difference
 from mason.training.history import Evaluation, History
-from mason.workflows.tuning import Tuned, _pruning, tune
+from mason.workflows.tuning import Tuned, _pruning, score_of, tune
 from tests.workflows.conftest import write_reviews
 
 MODEL = "all-MiniLM-L6-v2"
@@ -68,5 +68,11 @@ def test_a_trial_behind_the_others_is_given_up() -> None:
 def test_refusals() -> None:
     with pytest.raises(SettingsError, match="at least 2 trials"):
         tune(MODEL, "any.csv", trials=1)
-    with pytest.raises(SettingsError, match="knows classification, not tagging"):
-        tune(MODEL, "any.csv", task="tagging")
+    with pytest.raises(SettingsError, match="tagging, regression, not embedding"):
+        tune(MODEL, "any.csv", task="embedding")
+
+
+def test_a_score_is_what_is_right_or_explained() -> None:
+    assert score_of({"valid_accuracy": 0.8, "valid_loss": 0.5}) == 0.8
+    assert score_of({"valid_accuracy": None, "valid_loss": 0.25}) == 0.75
+    assert score_of({"valid_loss": 1.5}) == 0.0, "worse than the mean"

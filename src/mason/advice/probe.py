@@ -1,5 +1,6 @@
 """A linear map on features that stay as they are: the cheapest thing a model can be used for."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -32,3 +33,24 @@ def linear_probe(features: Any, targets: NDArray[np.int64], others: Any) -> NDAr
     fitted.fit((features - middle) / scale, targets)
     told: NDArray[np.float64] = fitted.predict_proba((others - middle) / scale)
     return told
+
+
+def commonest_labels(
+    words: Sequence[str], targets: NDArray[np.int64], others: Sequence[str]
+) -> NDArray[np.float64]:
+    """Probabilities [others, classes] by how often each word has each label.
+
+    A word that was not seen, and a little of every other, has the labels of all words.
+
+    Args:
+        words: To learn from.
+        targets: Their class numbers without gaps.
+        others: Words to say something of.
+    """
+    every = np.bincount(targets) / len(targets)
+    counts: dict[str, NDArray[np.float64]] = {}
+    for word, target in zip(words, targets.tolist(), strict=True):
+        counts.setdefault(word, np.zeros_like(every))[target] += 1
+    found = np.array([counts.get(word, 0) + every for word in others])
+    shares: NDArray[np.float64] = found / found.sum(axis=1, keepdims=True)
+    return shares

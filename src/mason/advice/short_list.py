@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,8 @@ from mason.advice.ranking import Promise
 from mason.language import say
 from mason.metrics import Estimate, mcnemar
 
+Items = Literal["rows", "words"]
+"""What has a label: each row, or each word of it."""
 _SURE = 0.05
 _WORTH = 0.02
 """Accuracy that a language model must add before it is worth its cost."""
@@ -65,6 +67,7 @@ class ShortList:
 
     Attributes:
         file: The data.
+        items: What has a label; it is what "rows" below are.
         num_rows: Rows there are to learn from.
         looked_at: Rows of them the scores are of.
         candidates: Models that fit the machine first, the most promising of them first.
@@ -77,6 +80,7 @@ class ShortList:
     """
 
     file: str
+    items: Items
     num_rows: int
     looked_at: int
     candidates: Sequence[Candidate]
@@ -99,19 +103,25 @@ class ShortList:
         return gain < _WORTH or mcnemar(self.words_right, self.best.right, mid_p=True) >= _SURE
 
     @property
+    def named_items(self) -> str:
+        """What has a label, in words."""
+        return say("training words") if self.items == "words" else say("training rows")
+
+    @property
     def sentences(self) -> list[str]:
         """All of it in words."""
         told = [self._first(), self._words()]
         told += [self._beside(other) for other in self.candidates[1:]]
         told += [_of_licence(one) for one in self.candidates if one.licence is None]
-        told += [_of_rows(forecast) for forecast in self.forecasts]
+        told += [_of_rows(forecast, self.named_items) for forecast in self.forecasts]
         if self.doubts:
             told.append(
                 say(
-                    "Labels that are probably wrong: {count} of {rows} rows looked at, the worst "
-                    "in row {row}.",
+                    "Labels that are probably wrong: {count} of {rows} {items} looked at, the "
+                    "worst in row {row}.",
                     count=len(self.doubts),
                     rows=self.looked_at,
+                    items=self.named_items,
                     row=self.doubts[0].row,
                 )
             )
@@ -129,25 +139,29 @@ class ShortList:
         probe = self.best.promise.probe
         return say(
             "Try {model} first: before any fine-tuning a linear map on its features is right on "
-            "{value:.1%} ({low:.1%} to {high:.1%}) of rows it has not seen; fine-tuned it is "
+            "{value:.1%} ({low:.1%} to {high:.1%}) of {items} it has not seen; fine-tuned it is "
             "usually right on more.",
             model=self.best.model,
+            items=self.named_items,
             value=probe.value,
             low=probe.low,
             high=probe.high,
         )
 
     def _words(self) -> str:
+        counted = say("Word counts and a linear map")
+        told: dict[str, Any] = {
+            "means": say("The commonest label of each word") if self.items == "words" else counted,
+            "value": self.words.value,
+            "items": self.named_items,
+        }
         if self.words_suffice:
             return say(
-                "You may not need this: word counts and a linear map are right on {value:.1%} of "
-                "the same rows, and nothing proves that the model's features tell more.",
-                value=self.words.value,
+                "You may not need this. {means}: right on {value:.1%} of the same {items}, and "
+                "nothing proves that the model's features tell more.",
+                **told,
             )
-        return say(
-            "Word counts and a linear map are right on {value:.1%} of the same rows.",
-            value=self.words.value,
-        )
+        return say("{means}: right on {value:.1%} of the same {items}.", **told)
 
     def _beside(self, other: Candidate) -> str:
         if not other.fits:
@@ -172,12 +186,13 @@ def _of_licence(one: Candidate) -> str:
     return say("{model} names no licence: ask before you use it.", model=one.model)
 
 
-def _of_rows(forecast: Forecast) -> str:
+def _of_rows(forecast: Forecast, items: str) -> str:
     gain = forecast.gain
     return say(
-        "With {rows:,} labelled rows to learn from, that linear map would be right on about "
-        "{value:.1%}: {gain:+.1f} points ({low:+.1f} to {high:+.1f}, nine times in ten).",
+        "With {rows:,} labelled {items}, that linear map would be right on about {value:.1%}: "
+        "{gain:+.1f} points ({low:+.1f} to {high:+.1f}, nine times in ten).",
         rows=forecast.rows,
+        items=items,
         value=forecast.accuracy.value,
         gain=gain.value * 100,
         low=gain.low * 100,

@@ -92,8 +92,9 @@ def _show(found: "ShortList") -> None:
     console().print(table)
     print(
         say(
-            "{rows:,} of {all:,} training rows looked at; no model was trained. Memory and time "
-            "are of a fine-tuning run.",
+            "{rows:,} of {all:,} {items} looked at; no model was trained. Memory and time are of "
+            "a fine-tuning run.",
+            items=found.named_items,
             rows=found.looked_at,
             all=found.num_rows,
         )

@@ -25,13 +25,18 @@ Second = Annotated[
     Parameter(help=say("The second text of a pair, or the text of a question; or its column.")),
 ]
 Rows = Annotated[str | None, Parameter(help=say("A file of texts, of which some are explained."))]
-HowMany = Annotated[int, Parameter(help=say("How many rows of it, evenly over the file."))]
+HowMany = Annotated[
+    int | None,
+    Parameter(
+        help=say("How many rows of it, evenly over the file; 20 if left out, more for views.")
+    ),
+]
 Named = Annotated[
-    str,
+    str | None,
     Parameter(
         help=say(
-            "occlusion, integrated-gradients, gradient-x-input, lime or shap; several parted by "
-            "commas, or all."
+            "occlusion (if left out), integrated-gradients, gradient-x-input, lime, shap or "
+            "rollout; several parted by commas, or all."
         )
     ),
 ]
@@ -44,6 +49,17 @@ Why = Annotated[
         )
     ),
 ]
+View = Annotated[
+    str,
+    Parameter(
+        help=say(
+            "words (if left out); attention or lens of one --text; ablation or probes over the "
+            "rows of --data; neighbours of --text among them."
+        )
+    ),
+]
+Layer = Annotated[int | None, Parameter(help=say("Of attention, this layer alone, from 1."))]
+Head = Annotated[int | None, Parameter(help=say("Of attention, this head alone, from 1."))]
 
 
 def explain(
@@ -53,50 +69,88 @@ def explain(
     pair: Second = None,
     why: Why = None,
     data: Rows = None,
-    rows: HowMany = 20,
+    rows: HowMany = None,
     label: options.Label = None,
-    method: Named = "occlusion",
+    method: Named = None,
+    view: View = "words",
+    layer: Layer = None,
+    head: Head = None,
     columns: options.Columns = None,
     encoding: options.Encoding = None,
     format: options.Format = None,
     output: options.Folder = None,
     json_lines: options.JsonLines = False,
 ) -> int:
-    """Say which words spoke for a model's answer, and whether to believe that."""
-    from mason.explanation import METHODS
-    from mason.workflows.explaining import explain as draw
-    from mason.workflows.explaining import explain_table
+    """Say which words spoke for a model's answer, and whether to believe that; or look inside."""
+    if rows is not None and rows < 1:
+        raise SettingsError("--rows is {rows}; give 1 or more.", rows=rows)
+    given: dict[str, Any] = {"text": text, "pair": pair, "why": why, "label": label, "rows": rows}
+    given |= {"columns": columns, "encoding": encoding, "format": format, "output": output}
+    if view != "words":
+        _look(
+            model,
+            view,
+            json_lines,
+            {**given, "data": data, "layer": layer, "head": head, "method": method},
+        )
+    elif layer is not None or head is not None:
+        raise SettingsError("--layer and --head are for --view attention; leave them out.")
+    else:
+        _explain(model, data, _methods(method), json_lines, given)
+    if output is not None:
+        print(say("Report: {path}", path=Path(output) / "report.html"))
+    return 0
 
-    methods = list(METHODS) if method == "all" else [m.strip() for m in method.split(",")]
+
+def _methods(named: str | None) -> list[str]:
+    from mason.explanation import DEFAULT_METHOD, METHODS
+
+    if named == "all":
+        return list(METHODS)
+    return [name.strip() for name in (named or DEFAULT_METHOD).split(",")]
+
+
+def _command() -> str:
+    return shlex.join(["mason", *sys.argv[1:]])
+
+
+def _look(model: str, name: str, json_lines: bool, given: dict[str, Any]) -> None:
+    """A view into the model."""
+    from mason.cli.terminal import notice
+    from mason.cli.views import show
+    from mason.workflows.viewing import view
+
+    results = view(model, name, command=_command(), notice=notice, **given)
+    show(results["extras"], json_lines=json_lines)
+
+
+def _explain(
+    model: str, data: str | None, methods: list[str], json_lines: bool, given: dict[str, Any]
+) -> None:
+    """Pictures of one text, or of rows."""
+    from mason.workflows.explaining import ROWS, explain_table
+    from mason.workflows.explaining import explain as draw
+
+    text, pair, why = given.pop("text"), given.pop("pair"), given.pop("why")
     if data is None:
         if text is None:
             raise SettingsError("There is nothing to explain; give --text or --data.")
-        if output is not None:
+        if given["output"] is not None:
             raise SettingsError("--output writes a page of many texts; give them with --data.")
-        given = [text] if pair is None else [text, pair]
-        pictures = draw(model, *given, methods=methods, why=why)
-        for picture in pictures:
+        texts = [text] if pair is None else [text, pair]
+        for picture in draw(model, *texts, methods=methods, why=why):
             _print(picture, json_lines)
-        return 0
+        return
     if why is not None:
         raise SettingsError("--why is for one text; leave it out, or give --text alone.")
-    if rows < 1:
-        raise SettingsError("--rows is {rows}; give 1 or more.", rows=rows)
-    found: dict[str, Any] = {"text": text, "pair": pair, "label": label, "columns": columns}
-    found |= {"encoding": encoding, "format": format}
-    command = shlex.join(["mason", *sys.argv[1:]])
-    results = explain_table(
-        model, data, methods=methods, rows=rows, output=output, command=command, **found
-    )
+    found = {**given, "text": text, "pair": pair, "rows": given["rows"] or ROWS}
+    results = explain_table(model, data, methods=methods, command=_command(), **found)
     block = results["extras"]["explanations"]
     if json_lines:
         for picture in block["pictures"]:
             print(json.dumps(picture, ensure_ascii=False))
     else:
         _survey(block["surveys"])
-    if output is not None:
-        print(say("Report: {path}", path=Path(output) / "report.html"))
-    return 0
 
 
 def _print(picture: "Picture", json_lines: bool) -> None:
@@ -113,6 +167,10 @@ def _print(picture: "Picture", json_lines: bool) -> None:
     if not picture.shown:
         print(picture.withheld)
         return
+    if picture.method == "rollout":
+        from mason.reports.attention import honest
+
+        print(honest())
     for part in range(len(picture.texts)):
         screen.print(_coloured(picture, part))
     print(_strongest(picture))

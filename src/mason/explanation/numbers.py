@@ -26,6 +26,10 @@ class Number(Protocol):
     def probable(self) -> bool:
         """Whether its sigmoid is a probability."""
 
+    @property
+    def head(self) -> str:
+        """The head whose outputs it is of."""
+
     def __call__(
         self, network: Transformer, packed: Packed, rows: Int[Tensor, "N K"]
     ) -> Float[Tensor, "N"]:

@@ -104,6 +104,39 @@ class Attention(nn.Module):
         out: Tensor = self.output(mixed.flatten(1))
         return out
 
+    def shares(
+        self,
+        x: Float[Tensor, "T D"],
+        plan: AttentionPlan,
+        biases: Sequence[Tensor | None],
+        *,
+        source: Float[Tensor, "S D"] | None = None,
+        angles: Angles | None = None,
+    ) -> list[Float[Tensor, "_ h _ _"]]:
+        """The weights by which ``forward`` mixes values, which its kernels never hold.
+
+        Args:
+            x: See ``forward``, like the others.
+            plan: Which rows meet.
+            biases: What is added to the scores.
+            source: Rows of the encoder.
+            angles: Cosine and sine of each row's rotary angles.
+
+        Returns:
+            For each group of the plan [sequences, heads, queries, keys], in its slots.
+        """
+        query, key, _ = self._project(x, source)
+        assert key is not None, "what is looked at is not in a cache"
+        query, key = self.query_norm(query), self.key_norm(key)
+        if angles is not None:
+            query, key = rotate(query, *angles), rotate(key, *angles)
+        each = self.num_heads // self.num_kv_heads
+        laid = zip(biases, plan.query_slots.lay(query), plan.key_slots.lay(key), strict=True)
+        return [
+            self._shares(q.transpose(1, 2), k.transpose(1, 2).repeat_interleave(each, dim=1), bias)
+            for bias, q, k in laid
+        ]
+
     def _looks_back(self, query: Tensor, reach: Sequence[Tensor | None], cache: LayerCache) -> bool:
         """Whether the compiled kernel takes it: few rows, and nothing is added to scores."""
         if not isinstance(reach, Reach) or not cache.in_place:
@@ -236,12 +269,15 @@ class Attention(nn.Module):
         self, query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, dropping: float
     ) -> Float[Tensor, "B h Q d"]:
         """The five lines, and what some models add to them."""
+        weights = self._shares(query, key, bias).to(value.dtype)
+        if dropping:
+            weights = drop(weights, dropping)
+        return torch.matmul(weights, value)
+
+    def _shares(self, query: Tensor, key: Tensor, bias: Tensor | None) -> Float[Tensor, "B h Q K"]:
         scores = torch.matmul(query * self.scale, key.transpose(-2, -1))
         if self.softcap is not None:
             scores = self.softcap * torch.tanh(scores / self.softcap)
         if bias is not None:
             scores = scores + bias.to(scores.dtype)
-        weights = torch.softmax(scores, dim=-1).to(value.dtype)
-        if dropping:
-            weights = drop(weights, dropping)
-        return torch.matmul(weights, value)
+        return torch.softmax(scores, dim=-1)

@@ -4,9 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mason.language import say
+from mason.reports.attention import honest
 from mason.reports.markup import Part, escape, paragraph, table
 from mason.reports.numbers import count, decimal, percent
 from mason.reports.schema import Results
+
+_OF_ATTENTION = "rollout"
 
 
 def explanations(results: Results) -> Part | None:
@@ -16,6 +19,8 @@ def explanations(results: Results) -> Part | None:
         return None
     pictures: Sequence[Mapping[str, Any]] = found["pictures"]
     body = _surveys(found["surveys"]) + "".join(_picture(one) for one in pictures)
+    if any(one["method"] == _OF_ATTENTION for one in pictures):
+        body += paragraph(honest(), "muted")
     return Part(
         say("What it looks at"),
         say(
@@ -80,14 +85,18 @@ def _picture(picture: Mapping[str, Any]) -> str:
     if picture["withheld"]:
         note = picture["withheld"]
     else:
-        judged = picture["trust"]["faithfulness"]
-        note = say(
-            "Comprehensiveness {first}, sufficiency {second}, before {beaten} of random orders.",
-            first=decimal(judged["comprehensiveness"], 2),
-            second=decimal(judged["sufficiency"], 2),
-            beaten=percent(judged["beaten"], 0),
-        )
+        note = judged_in_words(picture["trust"]["faithfulness"])
     return f'<div class="picture"><p>{title}</p>{texts}{paragraph(note, "muted")}</div>'
+
+
+def judged_in_words(judged: Mapping[str, float]) -> str:
+    """How faithful a picture is, in one sentence."""
+    return say(
+        "Comprehensiveness {first}, sufficiency {second}, before {beaten} of random orders.",
+        first=decimal(judged["comprehensiveness"], 2),
+        second=decimal(judged["sufficiency"], 2),
+        beaten=percent(judged["beaten"], 0),
+    )
 
 
 def _text(picture: Mapping[str, Any], part: int) -> str:

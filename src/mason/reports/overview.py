@@ -6,6 +6,7 @@ from mason.reports.markup import Part, escape, sentences
 from mason.reports.numbers import count, decimal, magnitude, out_of, percent
 from mason.reports.schema import Data, Interval, Results, Scored, Training
 from mason.reports.score_names import main_score, score_names, scores_of
+from mason.reports.views import view_title
 
 GOOD, WATCH, PROBLEM, UNKNOWN = "good", "watch", "problem", "unknown"
 
@@ -29,6 +30,8 @@ def overview(results: Results) -> Part:
 def headline(results: Results) -> str:
     """The result in one sentence; also the page's title."""
     accuracy = _accuracy(results)
+    if results.kind == "explain" and (view := view_title(results)):
+        return view
     if results.kind == "explain" and (pictures := explained(results)):
         return say("{shown} of {all} pictures can be believed", shown=pictures[0], all=pictures[1])
     if results.pretraining is not None:

@@ -7,7 +7,9 @@ where its block is missing), and one line here.
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from mason.reports.ablation import ablation
 from mason.reports.attacks import attacks
+from mason.reports.attention import attention
 from mason.reports.certainty import certainty
 from mason.reports.compression import compression
 from mason.reports.confusion import confusion
@@ -17,11 +19,14 @@ from mason.reports.defences import defences
 from mason.reports.explanations import explanations
 from mason.reports.label_errors import label_errors
 from mason.reports.learning import learning
+from mason.reports.lens import lens
 from mason.reports.markup import Part
 from mason.reports.memory import memory
 from mason.reports.mistakes import mistakes
+from mason.reports.neighbours import neighbours
 from mason.reports.overview import overview
 from mason.reports.pretraining import pretraining
+from mason.reports.probes import probes
 from mason.reports.recipe import recipe
 from mason.reports.replies import replies
 from mason.reports.samples import samples
@@ -49,6 +54,11 @@ SECTIONS = [
     Section("slices", 25, slices),
     Section("mistakes", 30, mistakes),
     Section("certainty", 40, certainty),
+    Section("attention", 42, attention),
+    Section("lens", 42, lens),
+    Section("ablation", 42, ablation),
+    Section("probes", 42, probes),
+    Section("neighbours", 42, neighbours),
     Section("attacks", 44, attacks),
     Section("explanations", 45, explanations),
     Section("defences", 46, defences),

@@ -246,7 +246,7 @@ def output_features(
     chosen = np.random.default_rng(seed).permutation(len(examples))[:rows].tolist()
     lengths, device = examples.lengths, device_of(model)
     caught: list[Tensor] = []
-    output = output_of(model)
+    output: Any = model.heads[HEAD].output
     hook = output.register_forward_pre_hook(
         lambda _, inputs: caught.append(inputs[0].cpu().double())
     )

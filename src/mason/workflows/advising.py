@@ -4,20 +4,18 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mason.advice.curves import Forecast, forecast, learning_curve
-from mason.advice.features import frozen_features
 from mason.advice.licences import licence_of
 from mason.advice.probe import linear_probe
 from mason.advice.ranking import mean_ranks, promise_of
 from mason.advice.short_list import Candidate, Doubt
 from mason.advice.short_list import ShortList as ShortList
-from mason.data.tables import Table
-from mason.errors import DataError, MasonError, SettingsError
-from mason.evaluation.baselines import word_probabilities
+from mason.errors import MasonError, SettingsError
 from mason.language import say
 from mason.metrics import out_of_fold, scores, suspects
 from mason.models.transformer import num_parameters
@@ -26,41 +24,19 @@ from mason.settings import Settings, load_settings
 from mason.sources import find_model
 from mason.sources.aliases import ALIASES
 from mason.workflows import jobs
-from mason.workflows.classifier import Classifier
+from mason.workflows.advice_samples import Sample, sampled
+from mason.workflows.model import Model
 from mason.workflows.needs import Job, look
 from mason.workflows.opening import Chosen
-from mason.workflows.preparing import Prepared, prepare, texts_of
-from mason.workflows.tasks import find_task
-from mason.workflows.tasks.classification import Classification, targets_of
+from mason.workflows.preparing import Prepared
+from mason.workflows.tasks import Task, find_task
+from mason.workflows.tasks.classification import Classification
+from mason.workflows.tasks.tagging import Tagging
 
 Say = Callable[[str], None]
-_FEWEST_ROWS, _FEWEST_SIZES = 20, 3
+_FEWEST_SIZES = 3
 _TIMES = (2, 4)
 """How many times the labels there are the forecast asks about."""
-
-
-@dataclass(frozen=True)
-class _Sample:
-    """The rows that are looked at, and what they are part of."""
-
-    prepared: Prepared
-    table: Table
-    targets: NDArray[np.int64]
-
-    @property
-    def texts(self) -> list[str]:
-        """What word counts read: the text, and the second one of a pair behind it."""
-        columns = self.prepared.columns
-        texts = texts_of(self.table, columns.text)
-        if columns.pair is None:
-            return texts
-        seconds = texts_of(self.table, columns.pair)
-        return [f"{a} {b}" for a, b in zip(texts, seconds, strict=True)]
-
-    @property
-    def num_classes(self) -> int:
-        """Of all the data."""
-        return len(self.prepared.labels)
 
 
 @dataclass(frozen=True)
@@ -101,25 +77,27 @@ def advise(
         notice(sentence)
     settings = resolved.settings
     task = find_task(settings.task)
-    if not isinstance(task, Classification):
+    if not isinstance(task, Classification | Tagging):
         raise SettingsError(
-            "mason advise knows classification, not {task}; leave --task out.", task=task.name
+            "mason advise knows classification and tagging, not {task}.", task=task.name
         )
     keep_freed_memory()
     seed_everything(settings.training.seed)
-    sample = _sampled(settings, task, rows)
+    sample = sampled(settings, task, rows)
     looked, passed_over = _look_at_all(settings, task, sample, models, notice)
-    said = out_of_fold(word_probabilities, sample.texts, sample.targets, sample.num_classes)
+    num_classes = len(sample.labels)
+    said = out_of_fold(sample.simple, sample.texts, sample.targets, num_classes)
     guess = said.argmax(axis=1)
     first = looked[0]
     curve, forecasts = _more_rows(first.features, sample)
     return ShortList(
         sample.prepared.file,
-        len(sample.prepared.tables["train"]),
-        len(sample.table),
+        sample.items,
+        sample.num_items,
+        len(sample.targets),
         [one.candidate for one in looked],
         passed_over,
-        scores(sample.targets, guess, sample.num_classes).overall["accuracy"],
+        scores(sample.targets, guess, num_classes).overall["accuracy"],
         (guess == sample.targets).astype(np.float64),
         curve,
         forecasts,
@@ -127,31 +105,10 @@ def advise(
     )
 
 
-def _sampled(settings: Settings, task: Classification, rows: int) -> _Sample:
-    prepared = prepare(settings.data, task, seed=settings.training.seed)
-    table = prepared.tables["train"]
-    if len(table) < _FEWEST_ROWS:
-        raise DataError(
-            "{file} has {count} rows to learn from; advice needs at least {wanted}.",
-            file=prepared.file,
-            count=len(table),
-            wanted=_FEWEST_ROWS,
-        )
-    order = np.random.default_rng(settings.training.seed).permutation(len(table))
-    table = table.take(sorted(order[: max(rows, _FEWEST_ROWS)].tolist()))
-    targets = np.asarray(targets_of(table, prepared.columns, prepared.labels))
-    if np.unique(targets).size < 2:
-        raise DataError(
-            "The {count} rows looked at have one label; look at more, with --rows.",
-            count=len(table),
-        )
-    return _Sample(prepared, table, targets)
-
-
 def _look_at_all(
     settings: Settings,
-    task: Classification,
-    sample: _Sample,
+    task: Task[Any, Any],
+    sample: Sample,
     models: Sequence[str | Path] | None,
     notice: Say,
 ) -> tuple[list[_Looked], dict[str, str]]:
@@ -196,16 +153,15 @@ def _named(models: Sequence[str | Path]) -> Iterator[str]:
             yield str(name)
 
 
-def _look_at(name: str, settings: Settings, task: Classification, sample: _Sample) -> _Looked:
+def _look_at(name: str, settings: Settings, task: Task[Any, Any], sample: Sample) -> _Looked:
     started = time.monotonic()
     path = find_model(name)
     prepared, chosen = sample.prepared, settings.model
     model = task.start(path, Chosen(name, max_tokens=chosen.max_tokens), prepared)
-    texts = task.examples(model, sample.table, prepared.columns)
     device = pick_device(settings.training.device)
     model.network.to(device)
-    features = frozen_features(model.network, texts)
-    promise, said = promise_of(features, sample.targets, sample.num_classes)
+    features = sample.features(model)
+    promise, said = promise_of(features, sample.targets, len(sample.labels))
     looked = time.monotonic() - started
     needs = look(_job(model, settings, task, prepared))
     network = model.network
@@ -225,7 +181,7 @@ def _look_at(name: str, settings: Settings, task: Classification, sample: _Sampl
     return _Looked(candidate, features, said)
 
 
-def _job(model: Classifier, settings: Settings, task: Classification, prepared: Prepared) -> Job:
+def _job(model: Model, settings: Settings, task: Task[Any, Any], prepared: Prepared) -> Job:
     """Fine-tuning it on all the rows, as ``mason train`` would."""
     task.adopt(model, prepared)
     tables = {name: table for name, table in prepared.tables.items() if name != "test"}
@@ -245,24 +201,23 @@ def _job(model: Classifier, settings: Settings, task: Classification, prepared: 
 
 
 def _more_rows(
-    features: NDArray[np.float32], sample: _Sample
+    features: NDArray[np.float32], sample: Sample
 ) -> tuple[list[tuple[int, float]], list[Forecast]]:
     """The probe's learning curve, and what it says of more rows than there are."""
     curve = learning_curve(linear_probe, features, sample.targets)
     seen = [(int(n), float(a)) for n, a in zip(curve.sizes, curve.accuracies, strict=True)]
     if len(seen) < _FEWEST_SIZES or seen[-1][1] == 1:  # nothing is left to gain on these rows
         return seen, []
-    now = len(sample.prepared.tables["train"])
+    now = sample.num_items
     return seen, forecast(curve, now, [times * now for times in _TIMES])
 
 
-def _doubts(said: NDArray[np.float64], sample: _Sample) -> list[Doubt]:
-    labels, table = sample.prepared.labels, sample.table
-    texts = texts_of(table, sample.prepared.columns.text)
+def _doubts(said: NDArray[np.float64], sample: Sample) -> list[Doubt]:
+    labels = sample.labels
     return [
         Doubt(
-            int(table.rows[one.row]),
-            texts[one.row],
+            sample.rows[one.row],
+            sample.shown[one.row],
             labels[one.target],
             labels[one.likelier],
             one.probability,

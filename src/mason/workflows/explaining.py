@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,19 @@ import numpy as np
 from mason.data.columns import Columns
 from mason.data.tables import Table
 from mason.errors import DataError, SettingsError
-from mason.explanation import DEFAULT_METHOD, Explainer, Picture, as_block, without_skill
+from mason.explanation import (
+    DEFAULT_METHOD,
+    Explainer,
+    Picture,
+    Subject,
+    as_block,
+    without_skill,
+)
 from mason.explanation.methods import find_method
 from mason.models.files import write_json, writing_folder
 from mason.reports import write_report
 from mason.workflows import results as blocks
-from mason.workflows.loading import load
+from mason.workflows.loading import load, load_as_it_is
 from mason.workflows.model import Model
 from mason.workflows.preparing import data_settings, read_tables
 from mason.workflows.tasks import Task, find_task
@@ -42,8 +50,30 @@ def explain(
     Raises:
         MasonError: The model cannot be read or explained, or cannot read this.
     """
-    ready = model if isinstance(model, Model) else load(model)
-    return Explainer(ready.network)(ready.subject(*given, why=why), methods)
+    ready = model if isinstance(model, Model) else load_as_it_is(model)
+    return Explainer(ready.network)(subject_of(ready, given, why), methods)
+
+
+def subject_of(model: Model, given: Sequence[str], why: str | None) -> Subject:
+    """What there is to explain of a model's answer.
+
+    Args:
+        model: The model.
+        given: What it reads.
+        why: See ``explain``.
+
+    Raises:
+        MasonError: It reads another number of texts, or cannot be explained.
+    """
+    try:
+        signature(model.subject).bind(*given)
+    except TypeError:
+        raise SettingsError(
+            "Models for {task} do not read {count} texts at once; --pair names the second of two.",
+            task=model.task,
+            count=len(given),
+        ) from None
+    return model.subject(*given, why=why)
 
 
 def explain_table(
@@ -87,15 +117,29 @@ def explain_table(
     found = list(_pictures(task, ready, table, columns, rows, methods))
     if not found:
         raise DataError("{file} holds no row to explain.", file=table.path)
-    if task.skilled(ready, _some(table, _ROWS_OF_SKILL), columns) is False:
+    if task.skilled(ready, some_rows(table, _ROWS_OF_SKILL), columns) is False:
         found = without_skill(found)
     results = blocks.header("explain", task.describe(ready, columns), ready, command)
     results["extras"] = {"explanations": as_block(found)}
-    if output is not None:
-        with writing_folder(Path(output), kind="explanation") as draft:
-            write_json(draft / "results.json", results)
-            write_report({**results, "name": Path(output).name}, draft)
+    write_page(results, output)
     return results
+
+
+def write_page(results: dict[str, Any], output: str | Path | None) -> None:
+    """Write ``results.json`` and ``report.html`` into a folder that appears whole.
+
+    Args:
+        results: What the first holds.
+        output: The folder; None: nothing is written.
+
+    Raises:
+        MasonError: The folder cannot be written.
+    """
+    if output is None:
+        return
+    with writing_folder(Path(output), kind="explanation") as draft:
+        write_json(draft / "results.json", results)
+        write_report({**results, "name": Path(output).name}, draft)
 
 
 def explained_rows(
@@ -109,7 +153,7 @@ def explained_rows(
         found.append(picture)
         if (time.monotonic() - started) * (1 + 1 / len(found)) > _SECONDS_OF_RUN:
             break
-    if task.skilled(model, _some(table, _ROWS_OF_SKILL), columns) is False:
+    if task.skilled(model, some_rows(table, _ROWS_OF_SKILL), columns) is False:
         found = without_skill(found)
     return {"explanations": as_block(found)} if found else {}
 
@@ -123,7 +167,7 @@ def _pictures(
     methods: Sequence[str],
 ) -> Iterator[Picture]:
     """Of rows evenly over a table, the shortest text first."""
-    given = task.asked(model, _some(table, most), columns)
+    given = task.asked(model, some_rows(table, most), columns)
     if given is None:
         raise SettingsError(
             "Answers of models for {task} cannot be explained word by word yet.", task=task.name
@@ -133,7 +177,7 @@ def _pictures(
         yield from explainer(model.subject(*one), methods)
 
 
-def _some(table: Table, most: int) -> Table:
+def some_rows(table: Table, most: int) -> Table:
     """Rows evenly over a table."""
     if len(table) <= most:
         return table

@@ -3,14 +3,17 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from mason.models.checkpoints import load_model
 from mason.models.files.pooling import MODULES
 from mason.models.files.strict_json import read_json
+from mason.models.peft import is_adapter
 from mason.sources import find_model
 from mason.workflows.embedder import Embedder
+from mason.workflows.guesser import HEAD, load_guesser
 from mason.workflows.labeller import Labeller
 from mason.workflows.model import Model
 from mason.workflows.opening import Chosen, facts_of
-from mason.workflows.tasks import DEFAULT_TASK, find_task
+from mason.workflows.tasks import DEFAULT_TASK, TASKS, find_task
 from mason.workflows.writer import Writer, load_writer
 
 
@@ -49,6 +52,29 @@ def load(
         asked = find_task(told if isinstance(told, str) else DEFAULT_TASK)
     model: Model = asked.load(path, Chosen(str(source), labels, max_tokens, dropout))
     return model
+
+
+def load_as_it_is(source: str | Path) -> Model:
+    """Load a model for what its files say it does, be it only the pretraining.
+
+    Its own task, or else its language model, or a task of its head, or its vectors.
+
+    Args:
+        source: See ``load``.
+
+    Raises:
+        MasonError: It cannot be found or read.
+    """
+    path = find_model(str(source))
+    folder = path if path.is_dir() else path.parent
+    if facts_of(folder).get("task") is not None or is_adapter(path) or _told_by_files(folder):
+        return load(source)
+    spec = load_model(path, values=False).model.spec
+    if HEAD not in spec.heads:
+        # Heads that tasks answer with are called like them.
+        return load(source, task=next((h for h in spec.heads if h in TASKS), Embedder.task))
+    read = load_guesser if spec.topology == "encoder" else load_writer
+    return read(path, Chosen(str(source)))
 
 
 def _told_by_files(folder: Path) -> str | None:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from mason.workflows.fine_tuning import Session
 from mason.workflows.keeping import Kept
 from mason.workflows.model import Model
 from mason.workflows.preparing import Prepared
-from mason.workflows.tasks import Examples
+from mason.workflows.tasks import Examples, find_task
 
 if TYPE_CHECKING:
     import optuna
@@ -37,9 +37,10 @@ class Tuned:
         settings: By name: the best of all trials.
         trials: How many were run, the default's included.
         pruned: How many of them were stopped early, since others were ahead.
-        score: Validation accuracy of the best; the highest of many, and so too high.
+        score: Validation score of the best (see ``score_of``); the highest of many, and so too
+            high.
         default_score: The default's, on the same rows.
-        defaults: Test accuracy of the default settings on each of the other seeds.
+        defaults: Test score of the default settings on each of the other seeds.
         bests: Of the best ones.
         gain: Mean of best minus default over those seeds, with its 95 % interval.
         seconds: All of it.
@@ -79,8 +80,25 @@ class Tuned:
         )
 
 
+TASKS = ("classification", "tagging", "regression")
+"""Whose scores between the steps say how good a run is."""
+
+
+def score_of(told: Mapping[str, float | None]) -> float:
+    """The share of rows or words that are right; for numbers the share of variance explained.
+
+    Args:
+        told: Scores between the steps, as ``Task.validate`` gives them.
+    """
+    accuracy, loss = told.get("valid_accuracy"), told.get("valid_loss")
+    if accuracy is not None:
+        return accuracy
+    # A regression's loss is the share that is not explained; worse than the mean is worth nothing.
+    return 0.0 if loss is None else max(0.0, 1 - loss)
+
+
 class _Trial(Session):
-    """A run that is measured by validation and test accuracy alone."""
+    """A run that is measured by its validation and test score alone."""
 
     recipe: Recipe
     best: float = 0.0
@@ -99,9 +117,9 @@ class _Trial(Session):
         history: History,
         recipe: Recipe,
     ) -> dict[str, Any]:
-        self.best = history.best.valid_accuracy or 0.0 if history.best else 0.0
+        self.best = score_of(asdict(history.best)) if history.best else 0.0
         held = examples.get("test", examples["valid"])
-        return {"accuracy": self.task.validate(model, held)["valid_accuracy"]}
+        return {"score": score_of(self.task.validate(model, held))}
 
 
 def tune(
@@ -114,7 +132,7 @@ def tune(
     notice: Say = lambda sentence: None,
     **options: object,
 ) -> Tuned:
-    """Search learning rate, batch, epochs and smoothing by validation accuracy.
+    """Search learning rate, batch, epochs and smoothing by the validation score.
 
     A tree-structured Parzen estimator (Bergstra et al. 2011) proposes, and a trial that is behind
     the median of the others at the same quarter of its run is stopped. What is found is held
@@ -130,7 +148,7 @@ def tune(
         options: Settings by name, the same in all trials.
 
     Raises:
-        MasonError: The run is not possible, optuna is missing, or the task has no accuracy.
+        MasonError: The run is not possible, optuna is missing, or the task has no such score.
     """
     seconds = seconds_of(budget)
     if seconds is None or trials < 2 or seeds < 2:
@@ -139,8 +157,10 @@ def tune(
         )
     given = {**options, "model.source": str(model), "data.train": str(data)}
     settings = load_settings(None, given).settings
-    if settings.task not in (None, "classification"):
-        raise SettingsError("mason tune knows classification, not {task}.", task=settings.task)
+    if find_task(settings.task).name not in TASKS:
+        raise SettingsError(
+            "mason tune knows {known}, not {task}.", known=", ".join(TASKS), task=settings.task
+        )
     started = time.monotonic()
     search = _Search(given, notice)
     study = search.run(seconds, trials)
@@ -188,12 +208,12 @@ class _Search:
         return study
 
     def beside(self, found: Mapping[str, object], seed: int) -> tuple[float, float]:
-        """Test accuracy of default and best settings on a seed; one run where they are one."""
+        """Test score of default and best settings on a seed; one run where they are one."""
         of_seed = {"training.seed": seed}
-        default = self._session(of_seed).run().results["accuracy"]
+        default = self._session(of_seed).run().results["score"]
         if not found:
             return default, default
-        return default, self._session({**found, **of_seed}).run().results["accuracy"]
+        return default, self._session({**found, **of_seed}).run().results["score"]
 
     def _try(self, trial: "optuna.Trial") -> float:
         session = self._session(self._proposed(trial), trial)
@@ -202,9 +222,9 @@ class _Search:
             self.default = session.recipe
         self.notice(
             say(
-                "Trial {number}: right on {accuracy:.1%} of validation.",
+                "Trial {number}: {score:.1%} on validation.",
                 number=trial.number + 1,
-                accuracy=session.best,
+                score=session.best,
             )
         )
         return session.best
@@ -214,14 +234,17 @@ class _Search:
         if usual is None:
             return {}
         rate = usual.learning_rate
-        return {
+        proposed: dict[str, object] = {
             "training.learning_rate": trial.suggest_float(
                 "learning_rate", rate / _SPREAD, rate * _SPREAD, log=True
             ),
             "training.batch_size": trial.suggest_categorical("batch_size", _BATCHES),
             "training.epochs": trial.suggest_float("epochs", usual.epochs / 2, usual.epochs * 2),
-            "training.label_smoothing": trial.suggest_float("label_smoothing", 0.0, 0.2),
         }
+        smoothing = "training.label_smoothing"
+        if smoothing not in find_task(self._settings({}).task).unused:
+            proposed[smoothing] = trial.suggest_float("label_smoothing", 0.0, 0.2)
+        return proposed
 
     def _settings(self, own: Mapping[str, object]) -> Settings:
         return load_settings(None, {**self.given, **own}).settings
@@ -245,7 +268,7 @@ def _pruning(trial: "optuna.Trial | None") -> Callable[[History], None]:
         import optuna
 
         told = quarter
-        trial.report(now.valid_accuracy or 0.0, quarter)
+        trial.report(score_of(asdict(now)), quarter)
         if quarter < _QUARTERS and trial.should_prune():
             raise optuna.TrialPruned
 

@@ -5,11 +5,12 @@ from mason.explanation.methods.gradients import GRADIENT_X_INPUT, INTEGRATED_GRA
 from mason.explanation.methods.lime import LIME
 from mason.explanation.methods.method import Method, Weighed
 from mason.explanation.methods.occlusion import OCCLUSION
+from mason.explanation.methods.rollout import ROLLOUT
 from mason.explanation.methods.shap import SHAP
 
 METHODS = {
     method.name: method
-    for method in (OCCLUSION, INTEGRATED_GRADIENTS, GRADIENT_X_INPUT, LIME, SHAP)
+    for method in (OCCLUSION, INTEGRATED_GRADIENTS, GRADIENT_X_INPUT, LIME, SHAP, ROLLOUT)
 }
 DEFAULT_METHOD = OCCLUSION.name
 

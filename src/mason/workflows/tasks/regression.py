@@ -38,6 +38,7 @@ class Regression(ReaderTask[Regressor, Examples]):
     """One number for each text."""
 
     name = "regression"
+    unused = (*ReaderTask.unused, "training.label_smoothing")
 
     def columns(
         self, tables: Mapping[str, Table], settings: DataSettings, *, complete: bool = True

@@ -1,0 +1,143 @@
+"""The rows, or the words of rows, that models are advised on."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mason.advice.features import frozen_features, frozen_word_features
+from mason.advice.probe import commonest_labels
+from mason.advice.short_list import Items
+from mason.data.tables import Table
+from mason.data.tagged import sentences_of
+from mason.errors import DataError
+from mason.evaluation.baselines import word_probabilities
+from mason.metrics.folds import Fit
+from mason.settings import Settings
+from mason.workflows.model import Model
+from mason.workflows.preparing import Prepared, prepare, texts_of
+from mason.workflows.tagger import Tagger
+from mason.workflows.tasks import Task
+from mason.workflows.tasks.classification import Classification, targets_of
+from mason.workflows.tasks.tagging import Tagging
+
+_FEWEST_ROWS = 20
+_MOST_WORDS = 3000
+Features = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What is looked at, and what it is part of.
+
+    Attributes:
+        prepared: All the data.
+        table: The rows that are looked at.
+        items: Whether their texts or their words have labels.
+        num_items: How many of them there are to learn from in all.
+        labels: Names of the classes.
+        targets: The class of each item.
+        texts: What a model without a language reads of each item.
+        simple: That model.
+        shown: What a person reads of each item.
+        rows: The row of each item, as its file counts.
+        features: Each item's vector [items, width] of a model that has not been trained.
+    """
+
+    prepared: Prepared
+    table: Table
+    items: Items
+    num_items: int
+    labels: tuple[str, ...]
+    targets: NDArray[np.int64]
+    texts: list[str]
+    simple: Fit
+    shown: list[str]
+    rows: list[int]
+    features: Callable[[Any], Features]
+
+
+def sampled(settings: Settings, task: Task[Any, Any], rows: int) -> Sample:
+    """Some training rows of a table that a task reads.
+
+    Raises:
+        DataError: The data cannot be read, or tell too little.
+    """
+    prepared = prepare(settings.data, task, seed=settings.training.seed)
+    table = prepared.tables["train"]
+    if len(table) < _FEWEST_ROWS:
+        raise DataError(
+            "{file} has {count} rows to learn from; advice needs at least {wanted}.",
+            file=prepared.file,
+            count=len(table),
+            wanted=_FEWEST_ROWS,
+        )
+    order = np.random.default_rng(settings.training.seed).permutation(len(table))
+    table = table.take(sorted(order[: max(rows, _FEWEST_ROWS)].tolist()))
+    sample = (_of_words if isinstance(task, Tagging) else _of_texts)(prepared, table, task)
+    if np.unique(sample.targets).size < 2:
+        raise DataError(
+            "The {count} rows looked at have one label; look at more, with --rows.",
+            count=len(table),
+        )
+    return sample
+
+
+def _of_texts(prepared: Prepared, table: Table, task: Task[Any, Any]) -> Sample:
+    """Texts, or pairs of texts, with a label each."""
+    assert isinstance(task, Classification)
+    columns = prepared.columns
+    firsts = texts_of(table, columns.text)
+    texts = firsts
+    if columns.pair is not None:
+        seconds = texts_of(table, columns.pair)
+        texts = [f"{a} {b}" for a, b in zip(firsts, seconds, strict=True)]
+
+    def features(model: Model) -> Features:
+        return frozen_features(model.network, task.examples(model, table, columns))  # type: ignore[arg-type]
+
+    return Sample(
+        prepared,
+        table,
+        "rows",
+        len(prepared.tables["train"]),
+        prepared.labels,
+        np.asarray(targets_of(table, columns, prepared.labels)),
+        texts,
+        word_probabilities,
+        firsts,
+        [int(row) for row in table.rows],
+        features,
+    )
+
+
+def _of_words(prepared: Prepared, table: Table, task: Task[Any, Any]) -> Sample:
+    """Words with a tag each, as many whole sentences as hold not too many."""
+    columns = prepared.columns
+    every = sentences_of(prepared.tables["train"], columns)
+    labels = tuple(sorted({tag for sentence in every for tag in sentence.tags or ()}))
+    sentences = sentences_of(table, columns)
+    counts = np.cumsum([len(sentence.words) for sentence in sentences])
+    kept = max(1, int((counts <= _MOST_WORDS).sum()))
+    table, sentences = table.take(list(range(kept))), sentences[:kept]
+    numbers = {tag: i for i, tag in enumerate(labels)}
+    words = [(row, s, word) for row, s in enumerate(sentences) for word in s.words]
+
+    def features(model: Tagger) -> Features:
+        return frozen_word_features(model.network, model.encode([s.words for s in sentences]))
+
+    return Sample(
+        prepared,
+        table,
+        "words",
+        sum(len(sentence.words) for sentence in every),
+        labels,
+        np.asarray([numbers[tag] for s in sentences for tag in s.tags or ()]),
+        [word.lower() for _, _, word in words],
+        commonest_labels,
+        [f"{word} ({' '.join(s.words)})" for _, s, word in words],
+        [int(table.rows[row]) for row, _, _ in words],
+        features,
+    )
