@@ -125,7 +125,10 @@ def _is_identity(number: str) -> bool:
 def _is_account(number: str) -> bool:
     """Whether an IBAN leaves 1 by 97 (ISO 13616)."""
     plain = number.replace(" ", "")
-    return 15 <= len(plain) <= 34 and int("".join(str(int(c, 36)) for c in plain[4:] + plain[:4])) % 97 == 1
+    return (
+        15 <= len(plain) <= 34
+        and int("".join(str(int(c, 36)) for c in plain[4:] + plain[:4])) % 97 == 1
+    )
 
 
 def _is_random(text: str) -> bool:

@@ -4,6 +4,7 @@ from mason.language import say
 from mason.reports.explanations import explained
 from mason.reports.markup import Part, escape, sentences
 from mason.reports.numbers import count, decimal, magnitude, out_of, percent
+from mason.reports.probes import probed
 from mason.reports.schema import Data, Interval, Results, Scored, Training
 from mason.reports.score_names import main_score, score_names, scores_of
 
@@ -31,6 +32,8 @@ def headline(results: Results) -> str:
     accuracy = _accuracy(results)
     if results.kind == "explain" and (pictures := explained(results)):
         return say("{shown} of {all} pictures can be believed", shown=pictures[0], all=pictures[1])
+    if results.security is not None and results.security.probes:
+        return probed(results.security)
     if results.pretraining is not None:
         return say(
             "Guesses unseen text with a loss of {loss}; word counts alone give {unigram}",

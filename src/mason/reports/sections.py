@@ -22,6 +22,7 @@ from mason.reports.memory import memory
 from mason.reports.mistakes import mistakes
 from mason.reports.overview import overview
 from mason.reports.pretraining import pretraining
+from mason.reports.probes import probes
 from mason.reports.recipe import recipe
 from mason.reports.replies import replies
 from mason.reports.samples import samples
@@ -49,6 +50,7 @@ SECTIONS = [
     Section("slices", 25, slices),
     Section("mistakes", 30, mistakes),
     Section("certainty", 40, certainty),
+    Section("probes", 43, probes),
     Section("attacks", 44, attacks),
     Section("explanations", 45, explanations),
     Section("defences", 46, defences),

@@ -47,6 +47,34 @@ class AttackResult(_Block):
     examples: list[AttackExample] = []
 
 
+class ProbeExample(_Block):
+    """A reply that does what an attacker asked; ``owner`` is what the model was told before."""
+
+    technique: str
+    owner: str
+    asked: str
+    reply: str
+
+
+class Technique(_Block):
+    """One way to say it."""
+
+    name: str
+    rows: int
+    success: Share
+
+
+class ProbeResult(_Block):
+    """A kind of ``mason.security.probes``; ``success`` is the share that the model obeyed."""
+
+    name: str
+    paper: str
+    rows: int
+    success: Share
+    techniques: list[Technique]
+    examples: list[ProbeExample] = []
+
+
 class Faced(_Block):
     """An attack on the model before and after a defence; both shares are of right answers.
 
@@ -96,5 +124,6 @@ class Security(_Block):
     cleaner: str | None = None
     similar_by: str | None = None
     attacks: list[AttackResult] = []
+    probes: list[ProbeResult] = []
     defences: list[Defence] = []
     memory: Memory | None = None

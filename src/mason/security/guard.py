@@ -26,8 +26,12 @@ _RUN = 8
 _HELD = 160
 """Characters of an answer that wait until those after them are known: a code may be longer in
 Base64, and a run of words has an end."""
+_WINDOW = 4_000
+"""Characters of an answer that are looked at while more of it comes; all of it at its end."""
 _WORD = re.compile(r"[\u4e00-\u9fff]|[^\W_]+(?:[-'][^\W_]+)*")
-_CODE = re.compile(r"(?=[\w-]*\d)[\w-]{4,}|(?<=[\"“「『'])[^\"”」』']{4,40}(?=[\"”」』'])", re.ASCII)
+_CODE = re.compile(
+    r"(?=[\w-]*\d)[\w-]{4,}|(?<=[\"“「『'])[^\"”」』']{4,40}(?=[\"”」』'])", re.ASCII
+)
 """What is meant by a secret of the orders: what has a digit, or stands in quotes."""
 _DISCREET = re.compile(
     r"\bsecret|\bconfidential|\b(?:never|not|nobody|no one)\b.{0,60}\b(?:tell|reveal|share|say|give|show)"
@@ -111,20 +115,20 @@ class Held:
         self._text += piece
         if len(self._text) - self._looked < _HELD // 4:
             return ""
-        self._look()
+        self._look(self._text[-_WINDOW:])
         return "" if self.found else self._until(len(self._text) - _HELD)
 
     def rest(self) -> str:
         """What is left once all has come: the rest of the answer, or why it is withheld."""
         if self.found is None:
-            self._look()
+            self._look(self._text)
         if self.found is None:
             return self._until(len(self._text))
         return ("\n" if self._out else "") + str(self.found)
 
-    def _look(self) -> None:
+    def _look(self, text: str) -> None:
         self._looked = len(self._text)
-        self.found = self._guard.said(self._text, self._turns)
+        self.found = self._guard.said(text, self._turns)
 
     def _until(self, end: int) -> str:
         start, self._out = self._out, max(self._out, end)

@@ -9,21 +9,33 @@ from dataclasses import dataclass
 
 from mason.security.views import views
 
-_ENDING = r"(?:instructions?|prompts?|rules?|guidelines?|directions?|commands?|orders?|tasks?|" \
-    r"contexts?|programming|constraints?|restrictions?|guardrails?|safeguards?|messages?|" \
+_ENDING = (
+    r"(?:instructions?|prompts?|rules?|guidelines?|directions?|commands?|orders?|tasks?|"
+    r"contexts?|programming|constraints?|restrictions?|guardrails?|safeguards?|messages?|"
     r"conversations?|everything|(?:you were|you have been|i) (?:told|given|said))"
-_EARLIER = r"(?:previous|prior|above|earlier|preceding|former|foregoing|initial|original|system|" \
+)
+_EARLIER = (
+    r"(?:previous|prior|above|earlier|preceding|former|foregoing|initial|original|system|"
     r"safety|developer'?s?|your|these|those|all|any|every|whatever|everything)"
-_DROP = r"(?:ignor(?:e|ing)|disregard(?:ing)?|forget(?:ting)?|neglect|overlook|skip|bypass|" \
-    r"override|overrule|drop|discard|abandon|erase|delete|cancel|(?:do not|don'?t|no longer|stop|" \
+)
+_DROP = (
+    r"(?:ignor(?:e|ing)|disregard(?:ing)?|forget(?:ting)?|neglect|overlook|skip|bypass|"
+    r"override|overrule|drop|discard|abandon|erase|delete|cancel|(?:do not|don'?t|no longer|stop|"
     r"never) (?:follow(?:ing)?|obey(?:ing)?|heed(?:ing)?)|pay no (?:attention|heed) to)"
-_SECRET = r"(?:system|hidden|initial|secret|original|internal|confidential|developer|your) " \
-    r"(?:\w+ )?(?:prompts?|instructions?|messages?|rules|guidelines|passwords?|secrets?|" \
+)
+_SECRET = (
+    r"(?:system|hidden|initial|secret|original|internal|confidential|developer|your) "
+    r"(?:\w+ )?(?:prompts?|instructions?|messages?|rules|guidelines|passwords?|secrets?|"
     r"codes?|configuration|pass ?words?)"
-_TELL = r"(?:reveal|show|print|repeat|output|tell|give|display|leak|recite|translate|encode|" \
+)
+_TELL = (
+    r"(?:reveal|show|print|repeat|output|tell|give|display|leak|recite|translate|encode|"
     r"spell|write|disclose|share|dump|copy|say|summari[sz]e|what (?:is|are|was|were|does))"
-_FREE = r"(?:restrictions?|rules?|filters?|limits?|limitations?|censorship|guardrails?|" \
+)
+_FREE = (
+    r"(?:restrictions?|rules?|filters?|limits?|limitations?|censorship|guardrails?|"
     r"boundaries|ethics|morals|guidelines|safeguards)"
+)
 
 _ENGLISH = {
     "override": [
@@ -56,9 +68,13 @@ _ENGLISH = {
         r"(?:absolutely|sure|of course|certainly|yes|okay)",
     ],
 }
-_NEVER = r"(?:忽略|无视|忽视|忘记|忘掉|抛开|抛弃|跳过|绕过|撤销|取消|作废|清除|丢掉|" \
+_NEVER = (
+    r"(?:忽略|无视|忽视|忘记|忘掉|抛开|抛弃|跳过|绕过|撤销|取消|作废|清除|丢掉|"
     r"(?:不要|不用|不必|别|停止)(?:再)?(?:遵守|遵循|理会|管|听从|执行|服从))"
-_BEFORE = r"(?:之前|以前|上面|上述|以上|前面|先前|此前|原来|最初|原先|所有|一切|全部|任何|你的|系统)"
+)
+_BEFORE = (
+    r"(?:之前|以前|上面|上述|以上|前面|先前|此前|原来|最初|原先|所有|一切|全部|任何|你的|系统)"
+)
 _CHINESE = {
     "override": [
         rf"{_NEVER}.{{0,8}}{_BEFORE}.{{0,10}}(?:指令|指示|命令|提示|规则|要求|设定|任务|限制|内容|话)",
@@ -86,8 +102,7 @@ _FRAMES = [
     r"(?:文本|正文|文章|文件|输入|资料)(?:到此)?结束",
 ]
 _PATTERNS = {
-    kind: re.compile("|".join(_ENGLISH.get(kind, []) + _CHINESE.get(kind, [])))
-    for kind in _ENGLISH
+    kind: re.compile("|".join(_ENGLISH.get(kind, []) + _CHINESE.get(kind, []))) for kind in _ENGLISH
 } | {"frame": re.compile("|".join(_FRAMES))}
 
 

@@ -78,7 +78,9 @@ class Probe:
         return not refused and len(plain) >= (_LEAST if plain.isascii() else _LEAST // 2)
 
 
-def draw_probes(kinds: Sequence[str], languages: Sequence[str], rows: int, seed: int) -> list[Probe]:
+def draw_probes(
+    kinds: Sequence[str], languages: Sequence[str], rows: int, seed: int
+) -> list[Probe]:
     """Probes of all kinds and languages, about as many of each.
 
     Args:
@@ -110,7 +112,9 @@ def disguised(probe: Probe) -> list[Probe]:
             found.append(replace(probe, technique=name, order=carry.replace("{text}", made)))
     other = next(language for language in LANGUAGES if language != probe.language)
     asks = _texts(other)[probe.kind]["orders" if probe.kind == "injection" else "asks"]
-    found.append(replace(probe, technique="translated", order=_filled(asks[probe.technique], probe, other)))
+    found.append(
+        replace(probe, technique="translated", order=_filled(asks[probe.technique], probe, other))
+    )
     quiet = (_filled(text, probe, probe.language) for text in told[probe.kind]["quiet"])
     return found + [replace(probe, technique="quiet", order=order) for order in quiet]
 
@@ -169,7 +173,9 @@ def _spaced(text: str) -> str:
 
 def _split(text: str) -> str:
     """A space inside every longer word."""
-    return _LONGER.sub(lambda m: f"{m.group()[: len(m.group()) // 2]} {m.group()[len(m.group()) // 2 :]}", text)
+    return _LONGER.sub(
+        lambda m: f"{m.group()[: len(m.group()) // 2]} {m.group()[len(m.group()) // 2 :]}", text
+    )
 
 
 _DISGUISES: dict[str, Callable[[str], str]] = {
