@@ -34,7 +34,8 @@ _CODE = re.compile(
 )
 """What is meant by a secret of the orders: what has a digit, or stands in quotes."""
 _DISCREET = re.compile(
-    r"\bsecret|\bconfidential|\b(?:never|not|nobody|no one)\b.{0,60}\b(?:tell|reveal|share|say|give|show)"
+    r"\bsecret|\bconfidential"
+    r"|\b(?:never|not|nobody|no one)\b.{0,60}\b(?:tell|reveal|share|say|give|show)"
     r"|\b(?:tell|reveal|share|say|give|show)\b.{0,20}\b(?:nobody|no one)\b|保密|秘密|机密|"
     r"(?:不要|不得|不能|不可|别|不许|切勿).{0,12}(?:说|告诉|透露|泄露|公开)",
     re.IGNORECASE | re.DOTALL,

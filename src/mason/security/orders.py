@@ -43,7 +43,8 @@ _ENGLISH = {
         rf"\b{_DROP}\W+(?:everything|all|anything)\W+(?:\w+\W+){{0,2}}?(?:above|before|until now)",
         rf"\b{_DROP}\W+(?:\w+\W+){{0,3}}?{_ENDING}\W+(?:\w+\W+){{0,3}}?(?:above|before|so far)",
         r"\b(?:new|real|actual|updated|true|next) (?:instructions?|tasks?|orders?|prompt)\W{0,2}:",
-        r"\byour (?:new|real|actual|true|only) (?:instructions?|tasks?|orders?|job|goal) (?:is|are)",
+        r"\byour (?:new|real|actual|true|only) (?:instructions?|tasks?|orders?|job|goal)"
+        r" (?:is|are)",
     ],
     "reveal": [
         rf"\b{_TELL}\W+(?:[\w']+\W+){{0,4}}?{_SECRET}",
@@ -57,7 +58,8 @@ _ENGLISH = {
         rf"\W+(?:\w+\W+){{0,3}}?no {_FREE}",
         rf"\b(?:without|free (?:of|from)|not bound by|have no|has no|with no|ignores?)\W+"
         rf"(?:any |all |the |your |usual |ethical |moral |content |safety ){{0,2}}{_FREE}",
-        r"\b(?:unfiltered|uncensored|unrestricted|amoral) (?:ai|assistant|model|chatbot|bot|answer)",
+        r"\b(?:unfiltered|uncensored|unrestricted|amoral) "
+        r"(?:ai|assistant|model|chatbot|bot|answer)",
     ],
     "mode": [
         r"\b(?:developer|debug|god|maintenance|admin|root|sudo|unsafe|jailbreak) mode\b",

@@ -1,7 +1,7 @@
 """Probes of a chat model: orders in what it reads, asks for its secrets, ways around its refusals.
 
 The texts are our own and stand in ``probes/en.json`` and ``zh.json``. What is asked for is
-harmless or known to everyone; whether a model did as it was told is decided without a judge: a
+small mischief; whether a model did as it was told is decided without a judge: a
 word that nobody else would say, a secret that only it knows, or the absence of a refusal.
 """
 

@@ -18,8 +18,8 @@ from mason.text.lookalikes import lookalikes
 
 _SHORTEST = 16
 """Characters of a run that may be Base64 or hexadecimal."""
-_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{%d,}={0,2}" % _SHORTEST)
-_HEXADECIMAL = re.compile(r"\b(?:[0-9A-Fa-f]{2}[ :]?){%d,}" % (_SHORTEST // 2))
+_BASE64 = re.compile(rf"[A-Za-z0-9+/_-]{{{_SHORTEST},}}={{0,2}}")
+_HEXADECIMAL = re.compile(rf"\b(?:[0-9A-Fa-f]{{2}}[ :]?){{{_SHORTEST // 2},}}")
 _ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})|\\x([0-9a-fA-F]{2})")
 _APART = re.compile(r"(?<!\w)\w(?:[ .*_/|-]{1,3}\w(?!\w)){3,}")
 _DIGITS = [str.maketrans("0134578@$!", f"o{one}eastbasi") for one in "il"]
