@@ -31,6 +31,9 @@ Face = Annotated[
     Parameter(help=say("Attacks to measure it under; those, and others it did not learn from.")),
 ]
 LearnedRows = Annotated[int, Parameter(help=say("Training texts to attack; 1000 if left out."))]
+Judge = Annotated[
+    str, Parameter(help=say("A language model that hears words out of place, for outliers."))
+]
 Written = Annotated[str, Parameter(help=say("The folder to write."))]
 
 
@@ -45,11 +48,12 @@ def harden(
     rows: Rows = 200,
     learned_rows: LearnedRows = 1000,
     encoder: Encoder = "all-MiniLM-L6-v2",
+    judge: Judge = "SmolLM2-135M-Instruct",
     seed: Seed = 0,
     text: options.Text = None,
     label: options.Label = None,
 ) -> int:
-    """Give a classifier defences, and measure their price and their gain."""
+    """Give a classifier defences, or a chat model a guard; measure their price and their gain."""
     from mason.workflows import guard_chat
     from mason.workflows import harden as run
 
@@ -68,6 +72,7 @@ def harden(
         rows=rows,
         learned_rows=learned_rows,
         encoder=encoder,
+        judge=judge,
         seed=seed,
         text=text,
         label=label,

@@ -22,6 +22,7 @@ from mason.reports.memory import memory
 from mason.reports.mistakes import mistakes
 from mason.reports.overview import overview
 from mason.reports.pretraining import pretraining
+from mason.reports.privacy import privacy
 from mason.reports.probes import probes
 from mason.reports.recipe import recipe
 from mason.reports.replies import replies
@@ -54,6 +55,7 @@ SECTIONS = [
     Section("attacks", 44, attacks),
     Section("explanations", 45, explanations),
     Section("defences", 46, defences),
+    Section("privacy", 47, privacy),
     Section("memory", 48, memory),
     Section("learning", 50, learning),
     Section("samples", 55, samples),

@@ -107,7 +107,7 @@ class Memory(_Block):
 
     ``membership`` is the chance that a learned text has the smaller loss than an unseen one;
     ``exposure`` the bits by which a planted secret is likelier than others, of ``bits`` that
-    could be told.
+    could be told; ``extracted`` whether it says the secret once what stands before it is given.
     """
 
     learned: int
@@ -115,6 +115,24 @@ class Memory(_Block):
     membership: Share
     exposure: float | None = None
     bits: float | None = None
+    extracted: bool | None = None
+
+
+class Privacy(_Block):
+    """The budget of a private run: see ``mason.training.privacy.Privacy``.
+
+    ``epsilon`` was asked for and ``spent`` is what the steps taken give away, at ``delta``.
+    """
+
+    epsilon: float
+    delta: float
+    noise: float
+    chance: float
+    spent: float
+    steps: int
+    rows: int
+    clip_norm: float
+    accountant: str
 
 
 class Security(_Block):
@@ -127,3 +145,4 @@ class Security(_Block):
     probes: list[ProbeResult] = []
     defences: list[Defence] = []
     memory: Memory | None = None
+    privacy: Privacy | None = None
