@@ -33,7 +33,7 @@ class Privacy:
 
     @classmethod
     def within(
-        cls, epsilon: float, delta: float | None, rows: int, steps: int, size: int
+        cls, epsilon: float, delta: float | None, *, rows: int, steps: int, size: int
     ) -> "Privacy":
         """The least noise that keeps a run within a budget.
 
