@@ -37,6 +37,7 @@ Waiting = Annotated[int, Parameter(help=say("Answers that may wait; more are ref
 Guarded = Annotated[
     bool | None,
     Parameter(
+        negative="--no-guard",
         help=say(
             "Put a guard around a model that writes: orders against your own do not reach it, and "
             "secrets do not leave it. As its folder says if left out."
