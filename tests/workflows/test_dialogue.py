@@ -10,7 +10,7 @@ from mason.errors import DataError, MasonError, SettingsError
 from mason.text.chat import chat_ids
 from mason.workflows import Run, Talker, Writer
 from mason.workflows.tasks import find_task
-from tests.workflows.conftest import FAST, TINY, talks, write
+from tests.workflows.conftest import ANIMALS, FAST, TINY, talks, write
 
 
 @pytest.fixture

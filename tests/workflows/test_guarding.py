@@ -1,6 +1,5 @@
 """Probes, the guard and private training on a small model that was really trained to talk."""
 
-import copy
 import json
 from pathlib import Path
 from typing import Any
@@ -78,7 +77,7 @@ def test_who_cannot_talk_is_not_probed(model: Talker, tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-def test_a_private_run_states_its_budget(model: Talker, tmp_path: Path) -> None:
+def test_a_private_run_states_its_budget(talked: tuple[Run, list[str]], tmp_path: Path) -> None:
     data = write(tmp_path / "talks.jsonl", talks())
     options: dict[str, Any] = {
         "training.privacy_epsilon": 4.0,
@@ -87,9 +86,7 @@ def test_a_private_run_states_its_budget(model: Talker, tmp_path: Path) -> None:
         "data.group": "part",
         **FAST,
     }
-    made = mason.train(
-        copy.deepcopy(model), data, task="dialogue", output=tmp_path / "out", **options
-    )
+    made = mason.train(talked[0].folder, data, task="dialogue", output=tmp_path / "out", **options)
     told = made.results["security"]["privacy"]
     assert told["spent"] <= 4.0 and told["steps"] == 3 and 0 < told["delta"] < 1 / told["rows"]
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
