@@ -1,12 +1,14 @@
 """The guard around a chat model, against attackers who know it and people who mean no harm."""
 
 import base64
+import time
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mason.data.personal import find_personal
 from mason.security.guard import Guard, Held
 from mason.security.orders import find_order
 from mason.security.probes import (
@@ -51,6 +53,17 @@ ASKED = [OWNER, {"role": "user", "content": "When do you open?"}]
 )
 def test_an_order_is_found_however_it_is_hidden(text: str) -> None:
     assert find_order(f"We liked the harbour.\n{text}") is not None
+
+
+@pytest.mark.parametrize(
+    "text", ["\n", "a1", "QUJD", "a ", "-eyJaaaaaaaaaaaa", "ignore all ", "忽略"]
+)
+def test_no_text_takes_long(text: str) -> None:
+    """Where a pattern looked back and forth, 40,000 characters would take minutes."""
+    start = time.monotonic()
+    find_order(text * (40_000 // len(text)))
+    find_personal(text * (40_000 // len(text)))
+    assert time.monotonic() - start < 10
 
 
 def test_honest_questions_are_mostly_left_alone() -> None:

@@ -41,7 +41,7 @@ Guarded = Annotated[
         help=say(
             "Put a guard around a model that writes: orders against your own do not reach it, and "
             "secrets do not leave it. As its folder says if left out."
-        )
+        ),
     ),
 ]
 Quiet = Annotated[bool, Parameter(help=say("Write no line for each request."))]

@@ -25,7 +25,7 @@ _KEY = re.compile(
     r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----|\bAKIA[0-9A-Z]{16}\b|\bgh[pousr]_[A-Za-z0-9]{36}\b"
     r"|\bsk-[A-Za-z0-9_-]{20,}\b|\bxox[abprs]-[A-Za-z0-9-]{10,}\b|\bAIza[0-9A-Za-z_-]{35}\b"
     r"|\b(?:hf_|glpat-|npm_|sk_live_|rk_live_)[A-Za-z0-9_-]{16,}\b"
-    r"|\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}"
+    r"|\beyJ[\w-]{10,2000}\.eyJ[\w-]{10,2000}\.[\w-]{10,}"
     r"|(?i:\b(?:password|passwd|api[_-]?key|secret)\s*[:=]\s*['\"]?[^\s'\"]{8,})"
     r"|(?:密码|口令|密钥|令牌)(?:是|为|[:：=])\s*['\"]?[!-~]{8,}",
     re.ASCII,

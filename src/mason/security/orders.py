@@ -97,7 +97,7 @@ _CHINESE = {
     "opening": [r"(?:回答|回复)(?:必须)?以.{0,3}(?:当然|好的|没问题|可以).{0,8}(?:开头|开始)"],
 }
 _FRAMES = [
-    r"(?:^|\n)\s*(?:#+ ?|\[|【|\()?(?:system|assistant|developer|系统|助手)"
+    r"(?:^|\n)[ \t]{0,20}(?:#{1,6} ?|\[|【|\()?(?:system|assistant|developer|系统|助手)"
     r"(?: (?:message|prompt|note|override)|消息|提示|通知)?(?:\]|】|\))?\s*[:：]",
     r"\[/?inst\]|<</?sys>>|<\|\w+\|>|</?(?:system|assistant|instructions?|document|data)>",
     r"\bend of (?:the )?(?:text|document|input|article|user input|data)\b",

@@ -23,7 +23,7 @@ _HEXADECIMAL = re.compile(rf"\b(?:[0-9A-Fa-f]{{2}}[ :]?){{{_SHORTEST // 2},}}")
 _ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})|\\x([0-9a-fA-F]{2})")
 _APART = re.compile(r"(?<!\w)\w(?:[ .*_/|-]{1,3}\w(?!\w)){3,}")
 _DIGITS = [str.maketrans("0134578@$!", f"o{one}eastbasi") for one in "il"]
-_MIXED = re.compile(r"(?=\w*[A-Za-z@$!])(?=\w*[0-9@$!])[\w@$!]{3,}")
+_MIXED = re.compile(r"(?<![\w@$!])(?=[\w@$!]*[A-Za-z])(?=[\w@$!]*[0-9@$!])[\w@$!]{3,}")
 _SPACES = re.compile(r"\s+")
 _PRINTABLE = 0.7
 """Share of letters, digits and spaces in what was really text."""

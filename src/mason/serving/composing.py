@@ -42,7 +42,7 @@ def compose_chat(model: Writing, asked: ChatRequest, limits: Limits) -> Composed
     if asked.top_logprobs and not asked.logprobs:
         raise bad_request(DataError("top_logprobs needs logprobs: true."), "top_logprobs")
     turns = [message.as_turn() for message in asked.messages]
-    check_guard(model, turns, probable=asked.logprobs)
+    _guarded(model, probable=asked.logprobs)
     most = asked.max_completion_tokens or asked.max_tokens
     try:
         prompt = chat_ids(model.tokenizer, turns)
@@ -59,8 +59,7 @@ def compose_texts(model: Writing, asked: TextRequest, limits: Limits) -> Compose
     """
     given = [f"{prompt}{asked.suffix or ''}" for prompt in asked.prompts]
     read = [[{"role": "user", "content": text}] for text in given]
-    for turns in read:
-        check_guard(model, turns, probable=asked.logprobs is not None)
+    _guarded(model, probable=asked.logprobs is not None)
     try:
         prompts = [model.encode(prompt, asked.suffix) for prompt in asked.prompts]
         return _compose(model, asked, prompts, asked.max_tokens, asked.logprobs or 0, limits, read)
@@ -68,21 +67,20 @@ def compose_texts(model: Writing, asked: TextRequest, limits: Limits) -> Compose
         raise bad_request(error) from None
 
 
-def check_guard(model: Writing, turns: Sequence[Message], *, probable: bool) -> None:
-    """Hold what is asked against the guard, where there is one.
-
-    Raises:
-        Refusal: It does not pass, or wants log-probabilities, which would say what is held back.
-    """
-    if model.guard is None:
-        return
-    if probable:
+def _guarded(model: Writing, *, probable: bool) -> None:
+    """Log-probabilities would say what a guard holds back."""
+    if model.guard is not None and probable:
         raise bad_request(
             DataError("This server has a guard and gives no log-probabilities; leave them out."),
             "logprobs",
         )
-    if found := model.guard.asked(turns):
-        raise Refusal(400, DataError("{reason}", reason=found), code="content_filter")
+
+
+def _scan(model: Writing, read: Sequence[Sequence[Message]]) -> None:
+    """Turn away what reads as an order against the model's own, where there is a guard."""
+    found = (model.guard.asked(turns) for turns in read) if model.guard else ()
+    if why := next(filter(None, found), None):
+        raise Refusal(400, DataError("{reason}", reason=why), code="content_filter")
 
 
 def _compose(
@@ -104,6 +102,7 @@ def _compose(
             DataError("Several answers need a temperature above 0: else they are the same."), "n"
         )
     room = _room(model, prompts, most, limits)
+    _scan(model, read)  # after the length is known to be bounded
     sampling = _sampling(model, asked, room)
     guide = start(model.network, sampling, model.tokenizer, model.ends)
     answers = [

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from mason.data.conversations import TURNS, flat_conversations
-from mason.data.tables import read_splits
 from mason.errors import DataError
 from mason.language import say
 from mason.metrics import Estimate
@@ -18,11 +17,11 @@ from mason.reports import write_card, write_report
 from mason.security.guard import GUARD, Guard
 from mason.security.probes import KINDS, LANGUAGES, Probe, disguised, draw_probes, honest_questions
 from mason.security.summary import wilson
-from mason.sources import find_data
 from mason.workflows import results as blocks
 from mason.workflows.attacking import ROWS
 from mason.workflows.fine_tuning import Run
 from mason.workflows.model import Model
+from mason.workflows.preparing import data_settings, read_tables
 from mason.workflows.probing import chat_model_of, kinds_of, probe_block, replies
 from mason.workflows.writer import Writer
 
@@ -112,8 +111,9 @@ def _written(model: Writer, results: dict[str, Any], output: Path) -> Run:
 def _conversations(
     data: str | Path, column: str | None, rows: int, seed: int
 ) -> list[Conversation]:
-    table = next(iter(read_splits(find_data(str(data))).values()))
-    found = flat_conversations(table, text=column, target=None).texts(TURNS)
+    tables, settings = read_tables(data_settings(data, {"text": column}))
+    table = tables.get("test") or next(iter(tables.values()))
+    found = flat_conversations(table, text=settings.text, target=settings.target).texts(TURNS)
     turns = [json.loads(cell) for cell in found if cell]
     if not turns:
         raise DataError("{file} holds no conversations.", file=data)
