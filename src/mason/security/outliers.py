@@ -9,14 +9,23 @@ trigger that reads well, such as "by the way", is not heard; ``find_triggers`` l
 import random
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from scipy.stats import binomtest
 
 from mason.security.poisoning import Probabilities, Suspect, turned_by
 from mason.security.words import Words
 
-Nats = Callable[[Sequence[str]], Sequence[float]]
-"""Of each text, the mean loss of a token by a language model."""
+
+class Ear(Protocol):
+    """A language model that listens."""
+
+    def nats(self, texts: Sequence[str]) -> Sequence[float]:
+        """Of each text, the mean loss of a token."""
+
+    def surprises(self, texts: Sequence[Words]) -> Sequence[Sequence[float]]:
+        """Of each text, the loss of each word, that of its tokens together."""
+
 
 _FEWEST = 5
 """Texts a word must stand in, of those that are listened to."""
@@ -24,6 +33,8 @@ _STANDS_OUT = 0.6
 """Share of its texts in which a word is among the two that stand out most."""
 _TOP = 2
 """A trigger may have two parts."""
+_TAKEN_OUT = 4
+"""Words of a text that are taken out, those that surprise most: no other is out of place."""
 _CHANCE = 1e-3
 """Above it, chance explains that a word comes with a label."""
 _TRIED = 60
@@ -31,7 +42,7 @@ _TRIED = 60
 
 
 def find_outliers(
-    nats: Nats,
+    ear: Ear,
     answer: Callable[[Sequence[str]], Probabilities],
     texts: Sequence[str],
     labels: Sequence[int],
@@ -42,11 +53,11 @@ def find_outliers(
     """Words that stand out wherever they stand, and bring a label.
 
     Args:
-        nats: A language model's.
+        ear: A language model.
         answer: Probabilities [texts, classes] of the model that learned the table.
         texts: The table's.
         labels: Their classes.
-        rows: Texts that are listened to; each is read once more than it has words.
+        rows: Texts that are listened to, each five times.
         seed: Of their choice.
 
     Returns:
@@ -54,9 +65,9 @@ def find_outliers(
     """
     draw = random.Random(seed)
     chosen = draw.sample(range(len(texts)), min(rows, len(texts)))
-    cut = {i: Words.of(texts[i]) for i in chosen}
-    outstanding = Counter(word for i in chosen for word in _outstanding(nats, cut[i]))
-    seen = Counter(word for i in chosen for word in set(cut[i].words))
+    listened = [words for words in (Words.of(texts[i]) for i in chosen) if len(words) >= _TOP]
+    outstanding = Counter(word for words in _outstanding(ear, listened) for word in words)
+    seen = Counter(word for words in listened for word in set(words.words))
     heard = {
         word
         for word, count in outstanding.items()
@@ -80,11 +91,22 @@ def find_outliers(
     return sorted(found, key=lambda suspect: -len(suspect.rows))
 
 
-def _outstanding(nats: Nats, words: Words) -> list[str]:
-    """The words without which the text becomes likelier, those that gain most."""
-    if len(words) < _TOP:
-        return []
-    without = [" ".join(str(words.changed(i, "")).split()) for i in range(len(words))]
-    whole, *left = nats([str(words), *without])
-    gains = sorted(((whole - one, words.words[i]) for i, one in enumerate(left)), reverse=True)
-    return list({word for gain, word in gains[:_TOP] if gain > 0})
+def _outstanding(ear: Ear, texts: Sequence[Words]) -> list[set[str]]:
+    """Of each text the words without which it becomes likelier, those that gain it most."""
+    tried = [
+        sorted(range(len(words)), key=lambda i: -surprise[i])[:_TAKEN_OUT]
+        for words, surprise in zip(texts, ear.surprises(texts), strict=True)
+    ]
+    whole = ear.nats([str(words) for words in texts])
+    without = iter(
+        ear.nats([_without(words, i) for words, at in zip(texts, tried, strict=True) for i in at])
+    )
+    found = []
+    for words, at, all_of_it in zip(texts, tried, whole, strict=True):
+        gains = sorted(((all_of_it - next(without), words.words[i]) for i in at), reverse=True)
+        found.append({word for gain, word in gains[:_TOP] if gain > 0})
+    return found
+
+
+def _without(words: Words, place: int) -> str:
+    return " ".join(str(words.changed(place, "")).split())

@@ -27,7 +27,7 @@ from mason.workflows import results as blocks
 from mason.workflows.attacking import ENCODER, attack_block, classifier_of, means_of
 from mason.workflows.classifier import Classifier
 from mason.workflows.fine_tuning import Run, train
-from mason.workflows.judging import JUDGE, nats_of
+from mason.workflows.judging import JUDGE, Judge
 from mason.workflows.model import Model
 from mason.workflows.preparing import Prepared, data_settings, prepare, texts_of
 from mason.workflows.tasks import find_task
@@ -257,7 +257,7 @@ def _suspects(
     if "triggers" in plan.means:
         found += find_triggers(model.probabilities, texts, targets, seed=plan.seed)
     if "outliers" in plan.means:
-        judge, known = nats_of(plan.judge), {suspect.phrase for suspect in found}
+        judge, known = Judge(plan.judge), {suspect.phrase for suspect in found}
         heard = find_outliers(judge, model.probabilities, texts, targets, seed=plan.seed)
         found += [suspect for suspect in heard if suspect.phrase not in known]
     bad = {i for suspect in found for i in suspect.rows}
