@@ -38,21 +38,23 @@ def defences(results: Results) -> Part | None:
             "gain, before and after each part of the guard; an attacker who knows it may try every "
             "disguise, and wins if one gets through."
         )
+        clean = say("honest conversations")
     else:
         told = say(
             "Shares of right answers before and after each defence: its price on clean texts, and "
             "its gain under attack, also by an attacker who knows it."
         )
+        clean = say("clean")
     return Part(
         say("What holds?"),
         told,
-        "".join(_defence(one) for one in found.defences),
+        "".join(_defence(one, clean) for one in found.defences),
     )
 
 
-def _defence(one: Defence) -> str:
+def _defence(one: Defence, clean: str) -> str:
     heads = [say("Texts"), say("Before"), say("After")]
-    rows = [[say("clean"), interval(one.clean_before), interval(one.clean_after)]]
+    rows = [[clean, interval(one.clean_before), interval(one.clean_after)]]
     for faced in one.faced:
         name = faced_names().get(faced.attack, faced.attack)
         shown = say("{attack}, by one who knows the defence", attack=name) if faced.knows else name

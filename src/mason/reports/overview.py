@@ -23,7 +23,8 @@ def overview(results: Results) -> Part:
     return Part(
         headline(results),
         "",
-        f'<p class="lede">{escape(sentences(_lede(results)))}</p><div class="strip">{strip}</div>',
+        f'<p class="lede">{escape(sentences(_lede(results)))}</p>'
+        + (f'<div class="strip">{strip}</div>' if strip else ""),
     )
 
 
@@ -162,7 +163,7 @@ def _icon(kind: str) -> str:
 
 
 def _score_card(results: Results) -> str:
-    if results.kind == "explain":
+    if results.kind == "explain" or (results.security and results.evaluation is None):
         return ""
     main, scored = _main(results), results.evaluation
     question = say("How good is it?")

@@ -15,7 +15,7 @@ def privacy(results: Results) -> Part | None:
         return None
     body = facts(
         [
-            ("ε", decimal(found.spent, 2)),
+            ("ε", f"{math.ceil(100 * found.spent) / 100:.2f}"),  # never less than it is
             ("δ", f"{found.delta:.1e}"),
             (say("Noise"), decimal(found.noise, 2)),
             (say("Rows"), count(found.rows)),
