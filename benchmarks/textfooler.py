@@ -32,6 +32,7 @@ from benchmarks.defences import MODEL, divided, fitted
 from benchmarks.report import Goal, Row, publish
 from mason.data.tables import read
 from mason.security.attacks import ATTACKS, Means
+from mason.security.limits import Limits
 from mason.security.summary import wilson
 from mason.security.victims import Victim
 from mason.workflows import Classifier
@@ -42,6 +43,7 @@ EMPTY = (
     "Levenshtein stanza tensorflow_hub langdetect nltk"
 ).split()
 MOST, LEAST = 50, 0.3
+CASES = (str.lower, str.capitalize, str.upper)
 
 
 def main() -> None:
@@ -100,7 +102,6 @@ class _Peer:
         sys.path.append(str(folder))
         sys.meta_path.insert(0, _Empty())
         from textattack import Attack
-        from textattack.constraints.overlap import MaxWordsPerturbed
         from textattack.constraints.pre_transformation import (
             RepeatModification,
             StopwordModification,
@@ -114,9 +115,10 @@ class _Peer:
             UntargetedClassification(_wrapped(model), query_budget=limits.max_queries),
             [
                 RepeatModification(),
-                StopwordModification(stopwords=set(ENGLISH_STOP_WORDS)),
-                MaxWordsPerturbed(max_percent=limits.max_share),
-                _encoder(means, limits.min_similarity or -1.0),
+                # It tells "What" from "what".
+                StopwordModification({f(word) for word in ENGLISH_STOP_WORDS for f in CASES}),
+                _bound(limits),
+                _encoder(limits.min_similarity or -1.0),
             ],
             WordSwapEmbedding(max_candidates=MOST, embedding=_embedding(means)),
             GreedyWordSwapWIR(wir_method="delete"),
@@ -142,7 +144,19 @@ def _wrapped(model: Classifier) -> Any:
     return Wrapped()
 
 
-def _encoder(means: Means, least: float) -> Any:
+def _bound(limits: Limits) -> Any:
+    """Words that may change; textattack's own rounds their number up, ours down."""
+    from textattack.constraints import Constraint
+
+    class Bound(Constraint):
+        def _check_constraint(self, text: Any, reference: Any) -> bool:
+            most = limits.max_changes(len(reference.words))
+            return len(text.all_words_diff(reference)) <= most
+
+    return Bound(compare_against_original=True)
+
+
+def _encoder(least: float) -> Any:
     from textattack.constraints.semantics.sentence_encoders import SentenceEncoder
 
     model = mason.load(ENCODER, task="embedding")
