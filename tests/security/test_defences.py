@@ -124,6 +124,17 @@ def test_losses_are_those_of_texts_alone() -> None:
         ("card 4111 1111 1111 1112 please", []),  # fails Luhn's check
         ("call +44 20 7946 0958 or (212) 555-0123", ["phone"]),
         ("手机：13341772746", ["phone"]),
+        ("手机13341772746，座机 010-62511234", ["phone"]),
+        ("身份证号 11010519491231002X。", ["identity"]),
+        ("身份证号 110105194912310021。", []),  # its last character should be X
+        ("订单号 110105199913310023", []),  # no month has number 13
+        ("pay to DE89 3704 0044 0532 0130 00", ["account"]),
+        ("pay to DE88 3704 0044 0532 0130 00", []),  # leaves 1 by 97 no more
+        ("密码是 hunter2hunter2", ["key"]),
+        ("token " + "hf_" + "aB3" * 8, ["key"]),
+        ("q7Zp2LkV9xTs4WmB8nRd3JfHyC6gUaEe", ["key"]),
+        ("the_quite_long_name_of_a_Variable1", []),
+        ("6f1ed002ab5595859014ebf0951522d9", []),  # a checksum: no key by itself
         ("AKIA" + "IOSFODNN7EXAMPLE", ["key"]),
         ("password = hunter2hunter2", ["key"]),
         ("In 1984, 3.14159 of 1,000,000 people; ISBN 0-306-40615-2", []),

@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -11,45 +10,17 @@ from mason.errors import DataError, MasonError, SettingsError
 from mason.text.chat import chat_ids
 from mason.workflows import Run, Talker, Writer
 from mason.workflows.tasks import find_task
-
-COLOURS, ANIMALS = ("red", "blue", "green"), ("cat", "dog", "bird", "fish")
-FAST = {"training.threads": 1, "output.checkpoints": 0}
-TINY = {"model.shape": "llama-tiny", "model.vocab_size": 400, "model.chat_template": "chatml"}
+from tests.workflows.conftest import ANIMALS, FAST, TINY, talks, write
 
 
-def talks() -> list[dict[str, Any]]:
-    found = []
-    for number in range(60):
-        animal, colour = ANIMALS[number % 4], COLOURS[number % 3]
-        said = (f"Which colour has {animal} {number}?", f"It is {colour}.", "什么？", animal)
-        roles = ("human", "gpt") * 2
-        turns = [{"from": a, "value": b} for a, b in zip(roles, said, strict=True)]
-        found.append({"conversations": turns, "part": str(number // 6)})
-    return found
+@pytest.fixture
+def run(talked: tuple[Run, list[str]]) -> Run:
+    return talked[0]
 
 
-def write(file: Path, rows: list[dict[str, Any]]) -> Path:
-    file.write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in rows), "utf-8")
-    return file
-
-
-@pytest.fixture(scope="module")
-def said() -> list[str]:
-    return []
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory, said: list[str]) -> Run:
-    folder = tmp_path_factory.mktemp("dialogue")
-    return mason.train(
-        data=write(folder / "talks.jsonl", talks()),
-        output=folder / "out",
-        task="dialogue",
-        notice=said.append,
-        **FAST,
-        **TINY,
-        **{"training.max_steps": 60, "training.learning_rate": 5e-3, "data.group": "part"},
-    )
+@pytest.fixture
+def said(talked: tuple[Run, list[str]]) -> list[str]:
+    return talked[1]
 
 
 def test_it_learns_and_says_so_beside_what_it_said_before(run: Run, said: list[str]) -> None:

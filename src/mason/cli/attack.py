@@ -11,13 +11,20 @@ from mason.cli import options
 from mason.cli.terminal import console, notice
 from mason.language import say
 
-Attacked = Annotated[str, Parameter(help=say("The folder of a trained classifier."))]
+Attacked = Annotated[str, Parameter(help=say("A trained classifier, or a chat model."))]
+Read = Annotated[
+    str | None,
+    Parameter(
+        help=say("A file, or a folder whose test file is used; a chat model is probed without.")
+    ),
+]
 Attacks = Annotated[
     str | None,
     Parameter(
         help=say(
             "typos, homoglyphs, invisible, disguise, words, hotflip, trigger, edits; for Chinese "
-            "homophones, glyphs, traditional; parted by commas."
+            "homophones, glyphs, traditional; for chat models injection, extraction, jailbreak; "
+            "parted by commas."
         )
     ),
 ]
@@ -48,7 +55,7 @@ Seed = Annotated[int, Parameter(help=say("Decides which rows are drawn, and ever
 def attack(
     model: Attacked,
     *,
-    data: options.Tested,
+    data: Read = None,
     attacks: Attacks = None,
     rows: Rows = 200,
     max_share: Share = None,
@@ -64,11 +71,16 @@ def attack(
     format: options.Format = None,
     output: options.Folder = None,
 ) -> int:
-    """Change the texts a classifier reads until it errs, and say what that took."""
+    """Change the texts a classifier reads until it errs, or talk a chat model into obeying."""
     from mason.workflows import attack as run
-    from mason.workflows import leak
+    from mason.workflows import leak, probe
 
     command = shlex.join(["mason", *sys.argv[1:]])
+    if data is None:
+        asked: dict[str, Any] = {"attacks": attacks, "rows": rows, "seed": seed}
+        results = probe(model, output=output, command=command, notice=notice, **asked)
+        _show_probes(results)
+        return _end(output)
     if unseen is not None:
         chosen: dict[str, Any] = {"text": text, "rows": rows, "canary": canary, "seed": seed}
         results = leak(model, data, unseen, output=output, command=command, **chosen)
@@ -98,6 +110,24 @@ def _end(output: str | None) -> int:
     if output:
         print(say("Report: {path}", path=Path(output) / "report.html"))
     return 0
+
+
+def _show_probes(results: dict[str, Any]) -> None:
+    """The kinds of probes as a table."""
+    from rich.table import Table
+
+    from mason.reports.numbers import count, percent
+    from mason.reports.provocations import probe_names
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column(say("Attack"))
+    for head in (say("It obeyed"), say("Tries")):
+        table.add_column(head, justify="right")
+    for one in results["security"]["probes"]:
+        share = one["success"]
+        told = f"{percent(share['value'])} ({percent(share['low'])}–{percent(share['high'])})"
+        table.add_row(probe_names().get(one["name"], one["name"]), told, count(one["rows"]))
+    console().print(table)
 
 
 def _show_memory(found: dict[str, Any]) -> None:

@@ -17,7 +17,10 @@ Learned = Annotated[str, Parameter(help=say("What it was trained on: a file or a
 Means = Annotated[
     str,
     Parameter(
-        help=say("cleaner, adversarial, masking, triggers; parted by commas. The first two.")
+        help=say(
+            "cleaner, adversarial, masking, triggers, outliers; parted by commas. The first two. "
+            "For chat models guard."
+        )
     ),
 ]
 Against = Annotated[
@@ -28,6 +31,9 @@ Face = Annotated[
     Parameter(help=say("Attacks to measure it under; those, and others it did not learn from.")),
 ]
 LearnedRows = Annotated[int, Parameter(help=say("Training texts to attack; 1000 if left out."))]
+Judge = Annotated[
+    str, Parameter(help=say("A language model that hears words out of place, for outliers."))
+]
 Written = Annotated[str, Parameter(help=say("The folder to write."))]
 
 
@@ -42,13 +48,20 @@ def harden(
     rows: Rows = 200,
     learned_rows: LearnedRows = 1000,
     encoder: Encoder = "all-MiniLM-L6-v2",
+    judge: Judge = "SmolLM2-135M-Instruct",
     seed: Seed = 0,
     text: options.Text = None,
     label: options.Label = None,
 ) -> int:
-    """Give a classifier defences, and measure their price and their gain."""
+    """Give a classifier defences, or a chat model a guard; measure their price and their gain."""
+    from mason.workflows import guard_chat
     from mason.workflows import harden as run
 
+    if means == "guard":
+        chosen: dict[str, Any] = {"attacks": face, "rows": rows, "text": text, "seed": seed}
+        command = shlex.join(["mason", *sys.argv[1:]])
+        guarded = guard_chat(model, data, output=output, command=command, notice=notice, **chosen)
+        return _end(guarded.results, output)
     made = run(
         model,
         data,
@@ -59,6 +72,7 @@ def harden(
         rows=rows,
         learned_rows=learned_rows,
         encoder=encoder,
+        judge=judge,
         seed=seed,
         text=text,
         label=label,
@@ -66,7 +80,11 @@ def harden(
         command=shlex.join(["mason", *sys.argv[1:]]),
         **read_overrides(settings),
     )
-    for defence in made.results["security"]["defences"]:
+    return _end(made.results, output)
+
+
+def _end(results: dict[str, Any], output: str) -> int:
+    for defence in results["security"]["defences"]:
         _show(defence)
     print(say("Report: {path}", path=Path(output) / "report.html"))
     return 0
@@ -75,16 +93,18 @@ def harden(
 def _show(defence: dict[str, Any]) -> None:
     from rich.table import Table
 
-    from mason.reports.attacks import attack_names
+    from mason.reports.defences import defence_names, faced_names
     from mason.reports.numbers import percent
 
-    table = Table(box=None, pad_edge=False)
+    names = defence_names()
+    title = ", ".join(names.get(name, name) for name in defence["name"].split("+"))
+    table = Table(box=None, pad_edge=False, title=title, title_justify="left")
     table.add_column(say("Texts"))
     for head in (say("Right before"), say("Right after")):
         table.add_column(head, justify="right")
     pairs = [(say("clean"), defence["clean_before"], defence["clean_after"])]
     for one in defence["faced"]:
-        name = attack_names().get(one["attack"], one["attack"])
+        name = faced_names().get(one["attack"], one["attack"])
         shown = say("{attack}, by one who knows the defence", attack=name) if one["knows"] else name
         pairs.append((shown, one["before"], one["after"]))
     for name, *shares in pairs:
@@ -93,7 +113,9 @@ def _show(defence: dict[str, Any]) -> None:
         ]
         table.add_row(name, *cells)
     console().print(table)
-    for words, share in defence["certified"].items():
+    if defence.get("note"):
+        print(defence["note"])
+    for words, share in defence.get("certified", {}).items():
         print(
             say(
                 "Right whatever {words} of the words become: {share:.1%}.", words=words, share=share

@@ -34,6 +34,16 @@ Weights = Annotated[
 ]
 Running = Annotated[int, Parameter(help=say("Answers that are written at once (32)."))]
 Waiting = Annotated[int, Parameter(help=say("Answers that may wait; more are refused (128)."))]
+Guarded = Annotated[
+    bool | None,
+    Parameter(
+        negative="--no-guard",
+        help=say(
+            "Put a guard around a model that writes: orders against your own do not reach it, and "
+            "secrets do not leave it. As its folder says if left out."
+        ),
+    ),
+]
 Quiet = Annotated[bool, Parameter(help=say("Write no line for each request."))]
 
 
@@ -49,6 +59,7 @@ def serve(
     weights: Weights = None,
     max_running: Running = 32,
     max_waiting: Waiting = 128,
+    guard: Guarded = None,
     quiet: Quiet = False,
 ) -> int:
     """Answer requests over HTTP until Ctrl-C; for this machine alone unless told otherwise."""
@@ -73,7 +84,7 @@ def serve(
     Gate.of(host, port, key=key, names=allow_host)  # refused before the model is read
     from mason.workflows.serving import open_served
 
-    served = open_served(model, task=task, name=name, weights=weights)
+    served = open_served(model, task=task, name=name, weights=weights, guard=guard)
     answer(
         served,
         host=host,

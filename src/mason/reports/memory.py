@@ -48,4 +48,10 @@ def in_words(found: Memory) -> list[str]:
                 most=decimal(found.bits, 2),
             )
         )
+    if found.extracted is not None:
+        said.append(
+            say("Given the words before it, the model says the secret.")
+            if found.extracted
+            else say("Given the words before it, the model does not say the secret.")
+        )
     return said

@@ -4,6 +4,7 @@ from mason.language import say
 from mason.reports.explanations import explained
 from mason.reports.markup import Part, escape, sentences
 from mason.reports.numbers import count, decimal, magnitude, out_of, percent
+from mason.reports.provocations import probed
 from mason.reports.schema import Data, Interval, Results, Scored, Training
 from mason.reports.score_names import main_score, score_names, scores_of
 from mason.reports.views import view_title
@@ -23,7 +24,8 @@ def overview(results: Results) -> Part:
     return Part(
         headline(results),
         "",
-        f'<p class="lede">{escape(sentences(_lede(results)))}</p><div class="strip">{strip}</div>',
+        f'<p class="lede">{escape(sentences(_lede(results)))}</p>'
+        + (f'<div class="strip">{strip}</div>' if strip else ""),
     )
 
 
@@ -34,6 +36,8 @@ def headline(results: Results) -> str:
         return view
     if results.kind == "explain" and (pictures := explained(results)):
         return say("{shown} of {all} pictures can be believed", shown=pictures[0], all=pictures[1])
+    if results.security is not None and results.security.probes:
+        return probed(results.security)
     if results.pretraining is not None:
         return say(
             "Guesses unseen text with a loss of {loss}; word counts alone give {unigram}",
@@ -162,7 +166,7 @@ def _icon(kind: str) -> str:
 
 
 def _score_card(results: Results) -> str:
-    if results.kind == "explain":
+    if results.kind == "explain" or (results.security and results.evaluation is None):
         return ""
     main, scored = _main(results), results.evaluation
     question = say("How good is it?")

@@ -26,7 +26,9 @@ from mason.reports.mistakes import mistakes
 from mason.reports.neighbours import neighbours
 from mason.reports.overview import overview
 from mason.reports.pretraining import pretraining
+from mason.reports.privacy import privacy
 from mason.reports.probes import probes
+from mason.reports.provocations import provocations
 from mason.reports.recipe import recipe
 from mason.reports.replies import replies
 from mason.reports.samples import samples
@@ -59,9 +61,11 @@ SECTIONS = [
     Section("ablation", 42, ablation),
     Section("probes", 42, probes),
     Section("neighbours", 42, neighbours),
+    Section("provocations", 43, provocations),
     Section("attacks", 44, attacks),
     Section("explanations", 45, explanations),
     Section("defences", 46, defences),
+    Section("privacy", 47, privacy),
     Section("memory", 48, memory),
     Section("learning", 50, learning),
     Section("samples", 55, samples),

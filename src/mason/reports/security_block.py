@@ -47,6 +47,34 @@ class AttackResult(_Block):
     examples: list[AttackExample] = []
 
 
+class ProbeExample(_Block):
+    """A reply that does what an attacker asked; ``owner`` is what the model was told before."""
+
+    technique: str
+    owner: str
+    asked: str
+    reply: str
+
+
+class Technique(_Block):
+    """One way to say it."""
+
+    name: str
+    rows: int
+    success: Share
+
+
+class ProbeResult(_Block):
+    """A kind of ``mason.security.probes``; ``success`` is the share that the model obeyed."""
+
+    name: str
+    paper: str
+    rows: int
+    success: Share
+    techniques: list[Technique]
+    examples: list[ProbeExample] = []
+
+
 class Faced(_Block):
     """An attack on the model before and after a defence; both shares are of right answers.
 
@@ -79,7 +107,7 @@ class Memory(_Block):
 
     ``membership`` is the chance that a learned text has the smaller loss than an unseen one;
     ``exposure`` the bits by which a planted secret is likelier than others, of ``bits`` that
-    could be told.
+    could be told; ``extracted`` whether it says the secret once what stands before it is given.
     """
 
     learned: int
@@ -87,6 +115,24 @@ class Memory(_Block):
     membership: Share
     exposure: float | None = None
     bits: float | None = None
+    extracted: bool | None = None
+
+
+class Privacy(_Block):
+    """The budget of a private run: see ``mason.training.privacy.Privacy``.
+
+    ``epsilon`` was asked for and ``spent`` is what the steps taken give away, at ``delta``.
+    """
+
+    epsilon: float
+    delta: float
+    noise: float
+    chance: float
+    spent: float
+    steps: int
+    rows: int
+    clip_norm: float
+    accountant: str
 
 
 class Security(_Block):
@@ -96,5 +142,7 @@ class Security(_Block):
     cleaner: str | None = None
     similar_by: str | None = None
     attacks: list[AttackResult] = []
+    probes: list[ProbeResult] = []
     defences: list[Defence] = []
     memory: Memory | None = None
+    privacy: Privacy | None = None

@@ -56,7 +56,6 @@ class Canary:
         return " ".join(str(draw.randrange(10)) for _ in range(self.digits))
 
 
-@torch.inference_mode()
 def losses(model: Transformer, texts: Sequence[Sequence[int]]) -> list[float]:
     """Mean loss in nats of a token after the first, of each text.
 
@@ -64,7 +63,13 @@ def losses(model: Transformer, texts: Sequence[Sequence[int]]) -> list[float]:
         model: A decoder with the head ``language``.
         texts: At least two tokens each.
     """
-    device, found = device_of(model), [0.0] * len(texts)
+    return [sum(each) / len(each) for each in token_losses(model, texts)]
+
+
+@torch.inference_mode()
+def token_losses(model: Transformer, texts: Sequence[Sequence[int]]) -> list[list[float]]:
+    """Loss in nats of every token after the first, of each text; see ``losses``."""
+    device, found = device_of(model), [list[float]() for _ in texts]
     order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
     while order:
         run = [order.pop()]
@@ -76,7 +81,7 @@ def losses(model: Transformer, texts: Sequence[Sequence[int]]) -> list[float]:
         each = F.cross_entropy(logits[:-1], packed.tokens[1:], reduction="none")
         starts = np.cumsum([0, *packed.lengths])
         for number, i in enumerate(run):
-            found[i] = each[starts[number] : starts[number + 1] - 1].mean().item()
+            found[i] = each[starts[number] : starts[number + 1] - 1].tolist()
     return found
 
 

@@ -20,8 +20,8 @@ INVISIBLE = (
     "\u200b\u200c\u200d\u2060\ufeff\u00ad\u202a\u202c\u2066\u2069\u200e\ufe00\ufe0f\U000e0101"
 )
 """Characters without width: joiners, marks of direction, selectors of variants."""
-_LEET = MappingProxyType(dict(zip("aeioslt", "4310517", strict=True)))
-_ACCENTS = MappingProxyType(dict(zip("aceinouyACEINOUY", "àçéîñôúýÀÇÉÎÑÔÚÝ", strict=True)))
+LEET = MappingProxyType(dict(zip("aeioslt", "4310517", strict=True)))
+ACCENTS = MappingProxyType(dict(zip("aceinouyACEINOUY", "àçéîñôúýÀÇÉÎÑÔÚÝ", strict=True)))
 _SHORTEST = 2
 """Letters of a word below which an edit makes another word."""
 
@@ -48,7 +48,7 @@ def typos(seed: int = 0) -> Move:
 
 def homoglyphs(seed: int = 0) -> Move:
     """A letter, or all, by one of another script that looks the same (Boucher et al. 2022)."""
-    alike = _foreign()
+    alike = foreign_letters()
 
     def move(text: Words, place: int) -> list[str]:
         word = text.words[place]
@@ -84,9 +84,9 @@ def disguise(seed: int = 0) -> Move:
         if len(word) <= _SHORTEST:
             return []
         at = random.Random(f"{seed}/{word}").randrange(1, len(word))
-        leet = "".join(_LEET.get(c, c) for c in word)
-        accents = "".join(_ACCENTS.get(c, c) for c in word)
-        one = [word[:i] + _ACCENTS[c] + word[i + 1 :] for i, c in enumerate(word) if c in _ACCENTS]
+        leet = "".join(LEET.get(c, c) for c in word)
+        accents = "".join(ACCENTS.get(c, c) for c in word)
+        one = [word[:i] + ACCENTS[c] + word[i + 1 :] for i, c in enumerate(word) if c in ACCENTS]
         found = [*one, accents, leet, word[:at] + " " + word[at:]]
         return [other for other in dict.fromkeys(found) if other != word]
 
@@ -99,7 +99,7 @@ def together(moves: Sequence[Move]) -> Move:
 
 
 @cache
-def _foreign() -> Mapping[str, str]:
+def foreign_letters() -> Mapping[str, str]:
     """Latin letters and all that look like them."""
     found: dict[str, str] = {}
     for foreign, letter in lookalikes().items():

@@ -12,7 +12,7 @@ from mason.serving.refusals import Refusal, bad_request, out_of_room
 from mason.serving.requests import ChatRequest, SchemaFormat, TextRequest
 from mason.serving.requests import Writing as Asked
 from mason.serving.served import Writing
-from mason.text.chat import chat_ids
+from mason.text.chat import Message, chat_ids
 
 _MOST_SCHEMA = 16_384
 """Characters of a schema: one as long compiles in a fraction of a second."""
@@ -25,10 +25,12 @@ class Composed:
     Attributes:
         answers: Of each prompt, one after another.
         prompt_tokens: Of all prompts.
+        read: Of each answer the conversation that it ends, for a guard.
     """
 
     answers: list[Answer]
     prompt_tokens: int
+    read: list[Sequence[Message]]
 
 
 def compose_chat(model: Writing, asked: ChatRequest, limits: Limits) -> Composed:
@@ -39,10 +41,12 @@ def compose_chat(model: Writing, asked: ChatRequest, limits: Limits) -> Composed
     """
     if asked.top_logprobs and not asked.logprobs:
         raise bad_request(DataError("top_logprobs needs logprobs: true."), "top_logprobs")
+    turns = [message.as_turn() for message in asked.messages]
+    _guarded(model, probable=asked.logprobs)
     most = asked.max_completion_tokens or asked.max_tokens
     try:
-        prompt = chat_ids(model.tokenizer, [message.as_turn() for message in asked.messages])
-        return _compose(model, asked, [prompt], most, asked.top_logprobs, limits)
+        prompt = chat_ids(model.tokenizer, turns)
+        return _compose(model, asked, [prompt], most, asked.top_logprobs, limits, [turns])
     except MasonError as error:
         raise bad_request(error) from None
 
@@ -53,11 +57,30 @@ def compose_texts(model: Writing, asked: TextRequest, limits: Limits) -> Compose
     Raises:
         Refusal: It cannot be answered.
     """
+    given = [f"{prompt}{asked.suffix or ''}" for prompt in asked.prompts]
+    read = [[{"role": "user", "content": text}] for text in given]
+    _guarded(model, probable=asked.logprobs is not None)
     try:
         prompts = [model.encode(prompt, asked.suffix) for prompt in asked.prompts]
-        return _compose(model, asked, prompts, asked.max_tokens, asked.logprobs or 0, limits)
+        return _compose(model, asked, prompts, asked.max_tokens, asked.logprobs or 0, limits, read)
     except MasonError as error:
         raise bad_request(error) from None
+
+
+def _guarded(model: Writing, *, probable: bool) -> None:
+    """Log-probabilities would say what a guard holds back."""
+    if model.guard is not None and probable:
+        raise bad_request(
+            DataError("This server has a guard and gives no log-probabilities; leave them out."),
+            "logprobs",
+        )
+
+
+def _scan(model: Writing, read: Sequence[Sequence[Message]]) -> None:
+    """Turn away what reads as an order against the model's own, where there is a guard."""
+    found = (model.guard.asked(turns) for turns in read) if model.guard else ()
+    if why := next(filter(None, found), None):
+        raise Refusal(400, DataError("{reason}", reason=why), code="content_filter")
 
 
 def _compose(
@@ -67,6 +90,7 @@ def _compose(
     most: int | None,
     num_likeliest: int,
     limits: Limits,
+    read: Sequence[Sequence[Message]],
 ) -> Composed:
     if len(prompts) * asked.n > limits.answers:
         raise bad_request(
@@ -78,6 +102,7 @@ def _compose(
             DataError("Several answers need a temperature above 0: else they are the same."), "n"
         )
     room = _room(model, prompts, most, limits)
+    _scan(model, read)  # after the length is known to be bounded
     sampling = _sampling(model, asked, room)
     guide = start(model.network, sampling, model.tokenizer, model.ends)
     answers = [
@@ -94,7 +119,8 @@ def _compose(
         for prompt in prompts
         for number in range(asked.n)
     ]
-    return Composed(answers, sum(map(len, prompts)))
+    each = [turns for turns in read for _ in range(asked.n)]
+    return Composed(answers, sum(map(len, prompts)), each)
 
 
 def _room(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from mason.models.transformer import Transformer
+from mason.security.guard import Guard
 from mason.text import Tokenizer
 
 Item = tuple[str, str | None]
@@ -21,12 +22,14 @@ class Writing:
         tokenizer: Its own; with a chat template it also talks.
         ends: Tokens that end an answer.
         encode: A text, and what follows a gap, as the network reads it.
+        guard: Looks at what is asked and said; None: nobody does.
     """
 
     network: Transformer
     tokenizer: Tokenizer
     ends: tuple[int, ...]
     encode: Callable[[str, str | None], list[int]]
+    guard: Guard | None = None
 
     @property
     def talks(self) -> bool:

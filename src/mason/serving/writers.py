@@ -16,6 +16,7 @@ from mason.serving.requests import ChatRequest, TextRequest
 from mason.serving.requests import Writing as Asked
 from mason.serving.routes import Route, check_name
 from mason.serving.served import Served, Writing
+from mason.serving.watched import Watched
 from mason.serving.writing import Ask, Progress, Writer
 
 
@@ -80,6 +81,8 @@ class WritingRoutes:
             Ask(answer, number, arrived.put_nowait, piecewise)
             for number, answer in enumerate(composed.answers)
         ]
+        guard = self._model.guard
+        watched = None if guard is None else Watched(guard, composed.read)
         start, left = time.monotonic(), len(asks)
         self.worker.submit(asks)
         try:
@@ -89,6 +92,9 @@ class WritingRoutes:
                 if piecewise and start:
                     self._metrics.first.observe(time.monotonic() - start)
                     start = 0.0
+                if watched is not None:
+                    progress = watched(progress)
+                    asks[progress.number].unwanted |= progress.finish == "content_filter"
                 left -= progress.last
                 yield progress
         finally:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from mason.errors import MasonError, RunError
 from mason.generation.batching import Answer, Batch, Likely
@@ -32,7 +33,7 @@ class Progress:
     tokens: tuple[int, ...] = ()
     log_probabilities: tuple[float, ...] = ()
     likeliest: tuple[Likely, ...] = ()
-    finish: Finish | None = None
+    finish: Finish | Literal["content_filter"] | None = None
     refusal: Refusal | None = None
 
     @property

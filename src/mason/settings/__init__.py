@@ -18,6 +18,7 @@ from mason.settings.unused import (
     FINE_TUNING_ONLY,
     PREFERENCE_ONLY,
     PRETRAINING_ONLY,
+    PRIVACY,
     RANDOM_WEIGHTS_ONLY,
     refuse_unused,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "FINE_TUNING_ONLY",
     "PREFERENCE_ONLY",
     "PRETRAINING_ONLY",
+    "PRIVACY",
     "RANDOM_WEIGHTS_ONLY",
     "AdapterSettings",
     "DataSettings",

@@ -179,6 +179,13 @@ def _against_overfitting() -> dict[str, str]:
             "few rows; left out, 0."
         ),
         "reinit_layers": say("That many of the last layers start from random weights again."),
+        "privacy_epsilon": say(
+            "Train privately (DP-SGD): the ε within which the whole run keeps every row; less is "
+            "more private, 1 to 8 is usual. Needs the extra privacy."
+        ),
+        "privacy_delta": say(
+            "The δ of that promise, below one over the number of rows; left out, a tenth of that."
+        ),
     }
 
 

@@ -135,6 +135,8 @@ class TrainingSettings(_Group):
     dropout: Probability | None = None
     r_drop: Annotated[Real, Field(ge=0, le=100)] | None = None
     mixout: Probability | None = None
+    privacy_epsilon: Annotated[Real, Field(gt=0, le=100)] | None = None
+    privacy_delta: Annotated[Real, Field(gt=0, le=0.1)] | None = None
     reinit_layers: Annotated[int, Field(ge=1, le=10_000)] | None = None
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     compile: bool = False

@@ -39,6 +39,7 @@ ADAPTER_ONLY = (
     "adapter.rate_ratio",
     "adapter.base_bits",
 )
+PRIVACY = ("training.privacy_epsilon", "training.privacy_delta")
 CLASSIFICATION_ONLY = ("training.r_drop",)
 EMBEDDING_ONLY = ("data.negative", "training.temperature")
 FINE_TUNING_ONLY = (
@@ -63,6 +64,7 @@ FINE_TUNING_ONLY = (
     "training.layer_decay",
     "training.mixout",
     "training.reinit_layers",
+    *PRIVACY,
     *CLASSIFICATION_ONLY,
     *DIALOGUE_ONLY,
     *PREFERENCE_ONLY,

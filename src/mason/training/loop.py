@@ -14,6 +14,7 @@ from mason.training.diagnosis import Explainer
 from mason.training.history import Evaluation, History, Step
 from mason.training.interruption import Interruption
 from mason.training.pacing import Pacing
+from mason.training.private_step import take_private_step
 from mason.training.recipe import Recipe
 from mason.training.state import Objective, State
 from mason.training.step import take_step
@@ -127,7 +128,10 @@ def fit(
     with Interruption() as interruption, closing(kept), compiling:
         _look(state, evaluate, kept, watch)
         while not history.ended:
-            history.steps.append(take_step(state, objective, explain))
+            if recipe.privacy is None:
+                history.steps.append(take_step(state, objective, explain))
+            else:
+                history.steps.append(take_private_step(state, objective, recipe.privacy))
             if pacing is not None:
                 pacing.after_step(history, world)
             watch(history)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from mason.training.privacy import Privacy
 from mason.training.schedules import factor
 
 
@@ -52,6 +53,8 @@ class Recipe:
     evaluate_steps: int | None = None
     """Evaluate after this many steps instead."""
     seed: int = 1
+    privacy: Privacy | None = None
+    """What a private run promises; ``clip_norm`` then cuts each row's own gradient."""
 
     def num_steps(self, steps_per_epoch: int) -> int:
         """Optimiser steps of the whole run."""

@@ -12,6 +12,7 @@ from mason.workflows.evaluating import evaluate
 from mason.workflows.explaining import explain, explain_table
 from mason.workflows.exporting import export
 from mason.workflows.fine_tuning import Run, train
+from mason.workflows.guarding import guard_chat
 from mason.workflows.hardening import harden
 from mason.workflows.labeller import Labelled, Labeller
 from mason.workflows.leaking import leak
@@ -21,6 +22,7 @@ from mason.workflows.merging import Merged, merge_adapter
 from mason.workflows.model import Model
 from mason.workflows.planning import plan
 from mason.workflows.pretraining import Pretrained, pretrain
+from mason.workflows.provoking import probe
 from mason.workflows.regressor import Regressor
 from mason.workflows.resuming import Checked, resume, verify_run
 from mason.workflows.rewriter import Rewriter
@@ -67,6 +69,7 @@ __all__ = [
     "explain_table",
     "export",
     "extend_vocabulary",
+    "guard_chat",
     "harden",
     "leak",
     "load",
@@ -74,6 +77,7 @@ __all__ = [
     "merge_adapter",
     "plan",
     "pretrain",
+    "probe",
     "read_words",
     "report_tokenizers",
     "resume",

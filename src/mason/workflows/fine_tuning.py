@@ -47,6 +47,7 @@ from mason.workflows.model import Model
 from mason.workflows.needs import look_first
 from mason.workflows.opening import Chosen
 from mason.workflows.preparing import Prepared, counter_of, prepare
+from mason.workflows.private import privacy_block, private_recipe
 from mason.workflows.recording import record
 from mason.workflows.starting import Beginning
 from mason.workflows.tasks import Examples, find_task
@@ -193,6 +194,8 @@ class Session:
         if learns is not None:
             self.notice(learns)
         recipe = adapted_recipe(recipe, self.settings, model.network)
+        given = self.ready is not None or self.settings.model.source is not None
+        recipe = private_recipe(recipe, self.settings, examples["train"], given=given)
         recipe = self._look(model, examples, recipe)
         self._lap("prepare")
         kept = self._keep(place, model, examples) if place else None
@@ -299,7 +302,7 @@ class Session:
         self.task.before_training(model, examples["train"], recipe)
         objective = self.task.objective(examples["train"], recipe)
         # Exact only where the optimiser treats each value by itself.
-        alone = recipe.optimizer == "adamw"
+        alone = recipe.optimizer == "adamw" and recipe.privacy is None
         used = self.task.used_tokens(examples["train"]) if alone else None
         with (
             training_used_rows(model.network, used),
@@ -347,6 +350,7 @@ class Session:
             chance_loss=self.task.chance_loss(model, examples["train"]),
         )
         results["training"] = blocks.training_block(history, asdict(verdict))
+        results |= privacy_block(recipe, history, len(examples["train"]))
         if split in examples:
             results["evaluation"] = self.task.measure(model, prepared, split, examples[split])
         doubts = self.task.label_errors(prepared, recipe.seed)

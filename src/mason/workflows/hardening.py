@@ -17,6 +17,7 @@ from mason.models.files import write_json, writing_folder
 from mason.reports import write_card, write_report
 from mason.security.attacks import Attack, find_attacks
 from mason.security.masking import Vote
+from mason.security.outliers import find_outliers
 from mason.security.poisoning import Suspect, find_triggers, triggered, turned_by
 from mason.security.search import Outcome
 from mason.security.summary import summarise, wilson
@@ -26,11 +27,12 @@ from mason.workflows import results as blocks
 from mason.workflows.attacking import ENCODER, attack_block, classifier_of, means_of
 from mason.workflows.classifier import Classifier
 from mason.workflows.fine_tuning import Run, train
+from mason.workflows.judging import JUDGE, Judge
 from mason.workflows.model import Model
 from mason.workflows.preparing import Prepared, data_settings, prepare, texts_of
 from mason.workflows.tasks import find_task
 
-MEANS = ("cleaner", "adversarial", "masking", "triggers")
+MEANS = ("cleaner", "adversarial", "masking", "triggers", "outliers")
 ROWS, LEARNED_ROWS = 200, 1000
 _CERTIFIED_ROWS = 50
 _CUT = (0, 1, 2, 3, 5)
@@ -49,6 +51,7 @@ class Plan:
         rows: Held-out texts that are attacked.
         learned_rows: Training texts that are attacked to learn from.
         encoder: See ``mason.attack``.
+        judge: A language model that hears words out of place.
         seed: Of all that is drawn.
     """
 
@@ -58,6 +61,7 @@ class Plan:
     rows: int
     learned_rows: int
     encoder: str
+    judge: str
     seed: int
 
 
@@ -72,6 +76,7 @@ def harden(
     rows: int = ROWS,
     learned_rows: int = LEARNED_ROWS,
     encoder: str = ENCODER,
+    judge: str = JUDGE,
     seed: int = 0,
     notice: Say = lambda sentence: None,
     command: str | None = None,
@@ -88,13 +93,15 @@ def harden(
         output: Folder to write.
         means: ``cleaner`` (invisible characters and lookalikes are undone before the
             tokenizer), ``adversarial`` (it goes on learning from attacked training texts),
-            ``masking`` (copies with most words left out vote), ``triggers`` (a backdoor is
-            looked for and untaught); parted by commas.
+            ``masking`` (copies with most words left out vote), ``triggers`` and ``outliers``
+            (a backdoor is looked for, by what phrases do and by words out of place, and
+            untaught); parted by commas.
         against: Attacks that training texts are attacked by.
         face: Attacks it is measured under; None: those, and others it did not learn from.
         rows: Held-out texts that are attacked.
         learned_rows: Training texts that are attacked to learn from.
         encoder: See ``mason.attack``.
+        judge: A language model that hears words out of place, for ``outliers``.
         seed: Of all that is drawn; decides the held-out rows as in ``mason.train``.
         notice: Called with each sentence the user should read.
         command: How to repeat this, for the report.
@@ -106,7 +113,7 @@ def harden(
         MasonError: As for ``mason.attack`` and ``mason.train``.
     """
     before = classifier_of(model)
-    plan = _plan(means, against, face, rows, learned_rows, encoder, seed)
+    plan = _plan(means, against, face, rows, learned_rows, encoder, judge, seed)
     named = data_settings(data, {"text": text, "label": label})
     task = find_task(before.task)
     prepared = task.restrict(before, prepare(named, task, seed=seed))
@@ -160,7 +167,14 @@ def _hardened(
 
 
 def _plan(
-    means: str, against: str, face: str | None, rows: int, learned: int, encoder: str, seed: int
+    means: str,
+    against: str,
+    face: str | None,
+    rows: int,
+    learned: int,
+    encoder: str,
+    judge: str,
+    seed: int,
 ) -> Plan:
     named = tuple(name.strip() for name in means.split(","))
     unknown = [name for name in named if name not in MEANS]
@@ -174,7 +188,8 @@ def _plan(
         raise SettingsError("--rows and --learned-rows are 1 or more.")
     others = ["homoglyphs", "invisible", "disguise"]
     faced = face or ",".join(dict.fromkeys([*against.split(","), *others]))
-    return Plan(named, find_attacks(against), find_attacks(faced), rows, learned, encoder, seed)
+    attacks = find_attacks(against), find_attacks(faced)
+    return Plan(named, *attacks, rows, learned, encoder, judge, seed)
 
 
 def _labels(table: Any, prepared: Any) -> list[str]:
@@ -236,10 +251,15 @@ def _suspects(
     model: Classifier, parts: dict[str, list[tuple[str, str]]], plan: Plan, notice: Say
 ) -> list[Suspect]:
     """Triggers of a backdoor; the rows that taught them are left out from now on."""
-    if "triggers" not in plan.means:
+    if not {"triggers", "outliers"}.intersection(plan.means):
         return []
-    texts, targets = _split(model, parts["train"])
-    found = find_triggers(model.probabilities, texts, targets, seed=plan.seed)
+    (texts, targets), found = _split(model, parts["train"]), []
+    if "triggers" in plan.means:
+        found += find_triggers(model.probabilities, texts, targets, seed=plan.seed)
+    if "outliers" in plan.means:
+        judge, known = Judge(plan.judge), {suspect.phrase for suspect in found}
+        heard = find_outliers(judge, model.probabilities, texts, targets, seed=plan.seed)
+        found += [suspect for suspect in heard if suspect.phrase not in known]
     bad = {i for suspect in found for i in suspect.rows}
     parts["train"] = [row for i, row in enumerate(parts["train"]) if i not in bad]
     for suspect in found:
@@ -254,7 +274,7 @@ def _suspects(
             )
         )
     if not found:
-        notice(say("No phrase of the data turns whatever text it stands in."))
+        notice(say("Nothing in the data looks like the trigger of a backdoor."))
     return found
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from mason.data.columns import find_columns
 from mason.data.tables import read_splits
 from mason.errors import DataError, SettingsError
+from mason.generation import Sampling
 from mason.security.memory import Canary, exposure, losses, membership
 from mason.sources import find_data
 from mason.workflows import results as blocks
@@ -72,7 +73,7 @@ def leak(
     return results
 
 
-def _exposed(model: Writer, canary: str, seed: int) -> dict[str, float]:
+def _exposed(model: Writer, canary: str, seed: int) -> dict[str, Any]:
     digits = [c for c in canary if c.isdigit()]
     if not digits:
         raise SettingsError(
@@ -83,7 +84,18 @@ def _exposed(model: Writer, canary: str, seed: int) -> dict[str, float]:
     planted = Canary(canary[:start] + "{}" + canary[end:], len(digits), seed)
     others = [text for text in planted.others(_OTHERS + 1) if text != canary][:_OTHERS]
     first, *rest = losses(model.network, _ids(model, [canary, *others]))
-    return {"exposure": exposure(first, rest), "bits": math.log2(len(rest) + 1)}
+    told = {"exposure": exposure(first, rest), "bits": math.log2(len(rest) + 1)}
+    return {**told, "extracted": _extracts(model, canary[:start].rstrip(), canary[start:end])}
+
+
+def _extracts(model: Writer, before: str, secret: str) -> bool:
+    """Whether the likeliest continuation of what stands before a secret is the secret."""
+    room = Sampling(max_new_tokens=2 * len(secret))
+    return _digits(model.generate(before, room).text).startswith(_digits(secret))
+
+
+def _digits(text: str) -> str:
+    return "".join(c for c in text if c.isdigit())
 
 
 def _read(

@@ -9,6 +9,7 @@ from typing import Any
 from mason.data.questions import Question
 from mason.errors import SettingsError
 from mason.models.files.strict_json import read_json
+from mason.security.guard import Guard
 from mason.serving.served import Item, Reading, Served, Writing
 from mason.sources import find_model
 from mason.tasks.answering import NBEST
@@ -23,7 +24,7 @@ from mason.workflows.regressor import Regressor
 from mason.workflows.rewriter import Completer, Rewriter
 from mason.workflows.tagger import Tagger
 from mason.workflows.text_reader import TextReader
-from mason.workflows.writer import Weights, Writer
+from mason.workflows.writer import Weights, Writer, guard_chosen
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _WRITES = re.compile(r"ForCausalLM$|LMHeadModel$")
@@ -31,7 +32,12 @@ _WRITES = re.compile(r"ForCausalLM$|LMHeadModel$")
 
 
 def open_served(
-    source: str, *, task: str | None = None, name: str | None = None, weights: Weights | None = None
+    source: str,
+    *,
+    task: str | None = None,
+    name: str | None = None,
+    weights: Weights | None = None,
+    guard: bool | None = None,
 ) -> Served:
     """A model ready to be served.
 
@@ -40,9 +46,11 @@ def open_served(
         task: What it shall do; None: what its files say.
         name: What requests call it; None: the last part of ``source``.
         weights: How a model that writes holds its weights; None: as loaded.
+        guard: Whether a guard stands around a model that writes; None: as its folder says.
 
     Raises:
-        MasonError: It cannot be read, the server has no route for its task, or the name is none.
+        MasonError: It cannot be read, the server has no route for its task, the name is none, or
+            a guard is asked for where nothing is written.
     """
     called = name if name is not None else _called(source)
     if not _NAME.fullmatch(called):
@@ -54,6 +62,10 @@ def open_served(
     model = _load(source, task)
     if isinstance(model, Writer) and weights is not None:
         model.hold(weights)
+    if isinstance(model, Writer):
+        model.guard = guard_chosen(model, guard)
+    elif guard:
+        raise SettingsError("--guard is for models that write, and this one reads; leave it out.")
     model.network.eval()
     return Served(called, as_served(model))
 
@@ -92,7 +104,9 @@ def as_served(model: Model) -> Writing | Reading:
     """
     match model:
         case Writer() if model.network.encoder is None:
-            return Writing(model.network, model.tokenizer, model.end_tokens, model.encode_prompt)
+            guard = None if model.guard is None else Guard()
+            told = (model.network, model.tokenizer, model.end_tokens, model.encode_prompt)
+            return Writing(*told, guard)
         case Embedder():
             return Reading("embeddings", partial(_embedded, model), *_bounds(model))
         case Classifier() | Labeller() | Regressor():

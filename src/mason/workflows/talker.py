@@ -120,7 +120,7 @@ class Talker(Writer):
 
     def facts(self) -> dict[str, Any]:
         """What it was measured on."""
-        return {"loss_on": self.loss_on}
+        return {**super().facts(), "loss_on": self.loss_on}
 
 
 def spread(num: int, most: int = 5) -> range:

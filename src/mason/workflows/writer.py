@@ -17,11 +17,12 @@ from mason.generation import generate, stream
 from mason.layers import hold_in_int4, hold_in_int8
 from mason.models.packed import Packed
 from mason.models.transformer import Transformer, device_of
+from mason.security.guard import GUARD
 from mason.text import Encoding
 from mason.text.chat import Message, chat_ids
 from mason.text.infilling import infill_ids
 from mason.workflows.model import Model
-from mason.workflows.opening import Chosen, open_model
+from mason.workflows.opening import Chosen, Opened, facts_error, open_model
 
 HEAD = "language"
 Weights = Literal["fp32", "bf16", "int8", "int4"]
@@ -31,9 +32,15 @@ _LIKELIEST = Sampling()
 
 @dataclass
 class Writer(Model):
-    """A language model: a decoder, with or without an encoder."""
+    """A language model: a decoder, with or without an encoder.
+
+    Attributes:
+        guard: The guard that ``mason chat`` and ``mason serve`` put around it; None: none.
+    """
 
     task: ClassVar[str] = "generation"
+
+    guard: str | None = None
 
     @overload
     def generate(
@@ -178,6 +185,14 @@ class Writer(Model):
             asked=(size - 1,),
         )
 
+    def facts(self) -> dict[str, Any]:
+        """The guard around it, where there is one."""
+        return {} if self.guard is None else {"guard": self.guard}
+
+    def write_after(self, prompts: list[list[int]], sampling: Sampling) -> list[Generated]:
+        """What ``generate`` writes after prompts that are tokens already."""
+        return self._write(prompts, sampling, None)
+
     def _write(
         self, prompts: list[list[int]], sampling: Sampling, draft: "Writer | None"
     ) -> list[Generated]:
@@ -231,8 +246,27 @@ def load_writer(path: Path, chosen: Chosen) -> Writer:
             "or a translation model.",
             source=chosen.source,
         )
-    return opened.become(Writer)
+    return opened.become(Writer, guard=guard_of(opened))
+
+
+def guard_of(opened: Opened) -> str | None:
+    """The guard that a folder asks for.
+
+    Raises:
+        CheckpointError: This version does not know it.
+    """
+    name = opened.facts().get("guard")
+    if name not in (None, GUARD):
+        raise facts_error(opened.folder)
+    return name
 
 
 def _network(draft: Writer | None) -> Transformer | None:
     return None if draft is None else draft.network
+
+
+def guard_chosen(model: Writer, asked: bool | None) -> str | None:
+    """The guard that stands around a model: as asked, or as its folder says."""
+    if asked is None:
+        return model.guard
+    return GUARD if asked else None

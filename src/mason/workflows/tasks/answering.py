@@ -24,7 +24,7 @@ from mason.data.tables import Table
 from mason.errors import CheckpointError, DataError
 from mason.evaluation.answering import answer_baselines, judge_answers
 from mason.metrics.answers import answer_f1, best_threshold
-from mason.settings import DataSettings
+from mason.settings import PRIVACY, DataSettings
 from mason.tasks.answering import (
     HEAD,
     MAX_ANSWER,
@@ -49,6 +49,7 @@ class Answering(Task[Answerer, Examples]):
     """The part of a text that answers a question."""
 
     name = "answering"
+    unused = (*Task.unused, *PRIVACY)  # a row may be several windows, and the unit is a window
 
     def columns(
         self, tables: Mapping[str, Table], settings: DataSettings, *, complete: bool = True

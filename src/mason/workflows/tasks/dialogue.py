@@ -33,6 +33,7 @@ from mason.workflows.talker import Before, Sighted, Talker, spread
 from mason.workflows.tasks.talks import TalkTask
 from mason.workflows.tasks.task import Block, Marked
 from mason.workflows.tasks.text_to_text import OF_WRITERS, writing_recipe
+from mason.workflows.writer import guard_of
 
 W = TypeVar("W", bound=Talker)
 
@@ -146,7 +147,7 @@ def open_talker(kind: type[W], path: Path, chosen: Chosen) -> W:
     loss_on: Any = opened.facts().get("loss_on", "answers")
     if loss_on not in get_args(LossOn):
         raise facts_error(opened.folder)
-    return opened.become(kind, loss_on=loss_on)
+    return opened.become(kind, loss_on=loss_on, guard=guard_of(opened))
 
 
 def _check_lone(spec: ModelSpec, source: str) -> None:

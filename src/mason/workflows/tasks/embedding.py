@@ -22,7 +22,7 @@ from mason.metrics.retrieval import ranks_of, retrieval_scores
 from mason.models.checkpoints import base_heads
 from mason.models.files.pooling import read_pooling
 from mason.models.transformer import Transformer
-from mason.settings import EMBEDDING_ONLY, DataSettings, Settings
+from mason.settings import EMBEDDING_ONLY, PRIVACY, DataSettings, Settings
 from mason.tasks.embedding import (
     EmbeddingObjective,
     Examples,
@@ -54,7 +54,7 @@ class Embedding(Task[Embedder, Examples]):
     """Vectors of texts, near where texts belong together."""
 
     name = "embedding"
-    unused = (*(name for name in Task.unused if name not in EMBEDDING_ONLY), *_OF_CLASSES)
+    unused = (*(name for name in Task.unused if name not in EMBEDDING_ONLY), *_OF_CLASSES, *PRIVACY)
 
     def columns(
         self, tables: Mapping[str, Table], settings: DataSettings, *, complete: bool = True
