@@ -11,13 +11,15 @@ from torch import Tensor, nn
 from mason.errors import SettingsError
 from mason.language import say
 from mason.layers import Adapted, AdapterSpec, FusedLinear, Int4Linear, Int8Linear, Linear
-from mason.layers.int8 import rounded_to_int8
 from mason.layers.linear import Parts
 from mason.models.families import Family
+from mason.models.holding import Held, holder
 from mason.models.transformer import Transformer
 
 Bits = Literal[4, 8, 16, 32]
 """How many a frozen weight is held in."""
+HELD_AS: dict[Bits, Held] = {4: "nf4", 8: "int8"}
+"""What so few bits mean."""
 LINEAR = (nn.Linear, Int8Linear, Int4Linear)
 _USUAL = {"ia3": ("key", "value", "feed_forward.output"), "bottleneck": ("output",)}
 """Where a kind goes if nobody says; the others go everywhere."""
@@ -188,22 +190,20 @@ def freeze(network: nn.Module, learning: Iterable[str]) -> None:
 def hold_base(network: nn.Module, bits: Bits) -> None:
     """Round the linear maps of the layers, before they have adapters, to what they are held in.
 
+    What was read so (``load_model``'s ``held``) stays as it is.
+
     Of 16 bits the values are rounded and held in fp32 until ``narrowed``, so that a model is
     measured as it was trained.
     """
     for path, module in list(network.named_modules()):
         if ".layers." not in path or not isinstance(module, nn.Linear) or bits == 32:
             continue
-        parts = module.parts if isinstance(module, Parts) else None
-        held: nn.Module
-        if bits == 16:
+        kind = HELD_AS.get(bits)
+        if kind is None:
             with torch.no_grad():
                 module.weight.copy_(module.weight.to(torch.bfloat16))
             continue
-        if bits == 8:
-            held = Int8Linear(*rounded_to_int8(module.weight), module.bias, parts)
-        else:
-            held = Int4Linear(module.weight, module.bias, parts)
+        held = holder(kind)(module)
         setattr(_parent(network, path), path.rpartition(".")[2], held.train(module.training))
 
 

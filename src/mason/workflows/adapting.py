@@ -10,6 +10,7 @@ from mason.errors import SettingsError
 from mason.language import say
 from mason.layers import AdapterSpec
 from mason.models.adapters import (
+    HELD_AS,
     Bits,
     adapter_names,
     attach,
@@ -19,6 +20,7 @@ from mason.models.adapters import (
     places_of,
     usual_places,
 )
+from mason.models.holding import Held
 from mason.models.transformer import Transformer, renew_top
 from mason.runtime import pick_precision
 from mason.settings import ADAPTER_ONLY, AdapterSettings, Settings, refuse_unused
@@ -93,6 +95,12 @@ def _bits(settings: Settings, device: torch.device) -> Bits:
         return settings.adapter.base_bits
     half = pick_precision(settings.training.precision, device) is torch.bfloat16
     return 16 if half else 32
+
+
+def held_base(settings: Settings) -> Held | None:
+    """In what the model of a run is held from the moment it is read: as its adapter asks for."""
+    bits = settings.adapter.base_bits if settings.adapter.kind else None
+    return None if bits is None else HELD_AS.get(bits)
 
 
 def _freeze_parts(model: Model, settings: Settings) -> str | None:

@@ -51,9 +51,7 @@ def open_served(
             "letters, digits, '.', '_' or '-', 64 in all; choose one with --name.",
             name=called,
         )
-    model = _load(source, task)
-    if isinstance(model, Writer) and weights is not None:
-        model.hold(weights)
+    model = _load(source, task, weights)
     model.network.eval()
     return Served(called, as_served(model))
 
@@ -63,15 +61,15 @@ def _called(source: str) -> str:
     return re.split(r"[/\\:]", source.rstrip("/\\"))[-1].removesuffix(".gguf")
 
 
-def _load(source: str, task: str | None) -> Model:
-    if task is not None:
+def _load(source: str, task: str | None, weights: Weights | None) -> Model:
+    if task is not None and task != Writer.task:
         return load(source, task=task)
     path = find_model(source)
-    if not path.is_dir() or _writes(path):
-        return load(source, task=Writer.task)
+    if task is not None or not path.is_dir() or _writes(path):
+        return load(source, task=Writer.task, weights=weights)
     model = load(source)
     if isinstance(model, Completer) and model.network.encoder is None:
-        return load(source, task=Writer.task)
+        return load(source, task=Writer.task, weights=weights)
     return model
 
 

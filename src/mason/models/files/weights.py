@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ from mason.models.files.safetensors_header import read_header
 from mason.models.files.strict_json import read_json
 
 _MAX_INDEX_BYTES = 64 * 2**20
+_MAPPED_BYTES = 64 * 2**20
+"""Of a file, after which it is mapped anew."""
 
 
 @dataclass(frozen=True)
@@ -100,17 +102,29 @@ def open_weights(path: Path) -> Weights:
     )
 
 
-def _open_safetensors(path: Path) -> dict[str, LazyTensor]:
-    @cache
-    def handle() -> Any:
-        return safe_open(path, framework="pt", device="cpu")
+class _Mapped:
+    """A file that is mapped when a tensor is asked for, and anew after so many bytes.
 
-    def read(name: str) -> torch.Tensor:
-        tensor: torch.Tensor = handle().get_tensor(name)
+    Pages that were read count as the process's memory as long as they are mapped: a tensor that
+    is gone shall not keep those of a whole shard.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._handle, self._read = path, None, 0
+
+    def tensor(self, name: str) -> torch.Tensor:
+        if self._handle is None or self._read > _MAPPED_BYTES:
+            self._handle: Any = safe_open(self._path, framework="pt", device="cpu")
+            self._read = 0
+        tensor: torch.Tensor = self._handle.get_tensor(name)
+        self._read += tensor.nbytes
         return tensor
 
+
+def _open_safetensors(path: Path) -> dict[str, LazyTensor]:
+    file = _Mapped(path)
     return {
-        name: LazyTensor(entry.shape, entry.dtype, path.name, partial(read, name))
+        name: LazyTensor(entry.shape, entry.dtype, path.name, partial(file.tensor, name))
         for name, entry in read_header(path).items()
     }
 
