@@ -12,7 +12,6 @@ from mason.layers.even_rows import compiled_by_shape, even_product
 from mason.layers.frozen import frozen_product
 from mason.runtime import cpu_has_bf16
 
-
 _device: ContextVar[str | None] = ContextVar("device", default=None)
 
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from mason.errors import SettingsError
 from mason.language import say
 from mason.layers import Adapted, AdapterSpec, FusedLinear, Int4Linear, Int8Linear, Linear
+from mason.layers.adapters import Fronts
 from mason.layers.linear import Parts
 from mason.models.families import Family
 from mason.models.holding import Held, holder
@@ -137,22 +138,27 @@ def adapted_maps(network: nn.Module) -> Iterator[tuple[str, Adapted]]:
             yield name, module
 
 
+def _holders(network: nn.Module) -> Iterator[Adapted | Fronts]:
+    """Everything that has adapters by name."""
+    return (module for module in network.modules() if isinstance(module, Adapted | Fronts))
+
+
 def adapter_names(network: nn.Module) -> tuple[str, ...]:
     """The adapters a network has, in the order they were given to it."""
     found: dict[str, None] = {}
-    for _, module in adapted_maps(network):
+    for module in _holders(network):
         found |= dict.fromkeys(module.adapters)
     return tuple(found)
 
 
 def active_adapter(network: nn.Module) -> str | None:
     """The adapter in force."""
-    return next((module.active for _, module in adapted_maps(network)), None)
+    return next((module.active for module in _holders(network)), None)
 
 
 def activate(network: nn.Module, name: str | None) -> None:
     """Put an adapter in force, or None."""
-    for _, module in adapted_maps(network):
+    for module in _holders(network):
         module.active = name
 
 
@@ -173,6 +179,9 @@ def check_adapter(network: nn.Module, name: str | None) -> None:
 
 def detach(network: nn.Module, name: str) -> None:
     """Take an adapter away."""
+    for found in _holders(network):
+        if isinstance(found, Fronts) and name in found.adapters:
+            del found.adapters[name]
     for path, module in list(adapted_maps(network)):
         if name in module.adapters:
             del module.adapters[name]
@@ -231,18 +240,15 @@ def merge(network: nn.Module, name: str) -> None:
     Raises:
         SettingsError: Its change is not linear.
     """
+    for module in _holders(network):
+        if name in module.adapters:
+            _check_merges(module.adapters[name])
     for path, module in list(adapted_maps(network)):
         base: Any = module.base
         like = torch.empty(0, dtype=torch.float32, device=_device(base))
         weight, bias = base.widened(like).detach(), base.bias
         if name in module.adapters:
             chosen: Any = module.adapters[name]
-            if not chosen.merges:
-                raise SettingsError(
-                    "An adapter of the kind {kind} is no linear map and cannot be merged; keep it "
-                    "beside its model.",
-                    kind=chosen.spec.kind,
-                )
             with torch.no_grad():
                 weight, bias = chosen.merged(weight, bias)
         plain = _plain(weight, bias, module.parts).train(module.training)
@@ -255,6 +261,15 @@ def merge(network: nn.Module, name: str) -> None:
                 path.rpartition(".")[2],
                 _plain(wide, left.bias, left.parts).train(left.training),
             )
+
+
+def _check_merges(adapter: Any) -> None:
+    if not adapter.merges:
+        raise SettingsError(
+            "An adapter of the kind {kind} is no linear map and cannot be merged; keep it beside "
+            "its model.",
+            kind=adapter.spec.kind,
+        )
 
 
 def _plain(weight: Tensor, bias: Tensor | None, parts: dict[str, int]) -> nn.Linear:
