@@ -1,6 +1,7 @@
 """A decoder that is fed piece by piece and remembers what it has read."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -129,6 +130,13 @@ def num_virtual(model: Transformer) -> int:
     return fronts.chosen.num_rows if fronts is not None and fronts.chosen is not None else 0
 
 
+def most_virtual(model: Transformer) -> int:
+    """The same, whichever of its adapters is in force."""
+    fronts = model.decoder.fronts if model.decoder is not None else None
+    every: Any = fronts.adapters.values() if fronts is not None else ()
+    return max((front.num_rows for front in every), default=0)
+
+
 def start_decoding(
     model: Transformer,
     prompts: Sequence[Sequence[int]],
@@ -185,7 +193,7 @@ def check_prompts(
     for row, prompt in enumerate(prompts, start=1):
         if not prompt:
             raise DataError("Prompt {row} is empty; write something to go on from.", row=row)
-        limit, needed = spec.max_tokens, len(prompt) + num_virtual(model)
+        limit, needed = spec.max_tokens, len(prompt) + most_virtual(model)
         if spec.encoder is None:
             needed += max_new_tokens
         if limit is not None and needed > limit:

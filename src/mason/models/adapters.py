@@ -10,7 +10,15 @@ from torch import Tensor, nn
 
 from mason.errors import SettingsError
 from mason.language import say
-from mason.layers import Adapted, AdapterSpec, FusedLinear, Int4Linear, Int8Linear, Linear
+from mason.layers import (
+    Adapted,
+    AdapterSpec,
+    FusedLinear,
+    Int4Linear,
+    Int8Linear,
+    Linear,
+    QuarterLinear,
+)
 from mason.layers.adapters import Fronts
 from mason.layers.linear import Parts
 from mason.models.families import Family
@@ -21,7 +29,8 @@ Bits = Literal[4, 8, 16, 32]
 """How many a frozen weight is held in."""
 HELD_AS: dict[Bits, Held] = {4: "nf4", 8: "int8"}
 """What so few bits mean."""
-LINEAR = (nn.Linear, Int8Linear, Int4Linear)
+ROUNDED = (Int8Linear, Int4Linear, QuarterLinear)
+LINEAR = (nn.Linear, *ROUNDED)
 _USUAL = {"ia3": ("key", "value", "feed_forward.output"), "bottleneck": ("output",)}
 """Where a kind goes if nobody says; the others go everywhere."""
 
@@ -254,7 +263,7 @@ def merge(network: nn.Module, name: str) -> None:
         plain = _plain(weight, bias, module.parts).train(module.training)
         setattr(_parent(network, path), path.rpartition(".")[2], plain)
     for path, left in list(network.named_modules()):
-        if isinstance(left, Int8Linear | Int4Linear):
+        if isinstance(left, ROUNDED):
             wide = left.widened(torch.empty(0, device=_device(left)))
             setattr(
                 _parent(network, path),

@@ -1,13 +1,16 @@
 """A model of any task as the server holds it."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from mason.data.questions import Question
 from mason.errors import SettingsError
+from mason.models.adapters import activate, active_adapter
 from mason.models.files.strict_json import read_json
 from mason.serving.served import Item, Reading, Served, Writing
 from mason.sources import find_model
@@ -25,13 +28,19 @@ from mason.workflows.tagger import Tagger
 from mason.workflows.text_reader import TextReader
 from mason.workflows.writer import Weights, Writer
 
+_NONE: Mapping[str, str] = MappingProxyType({})
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _WRITES = re.compile(r"ForCausalLM$|LMHeadModel$")
 """Classes of transformers whose models go on from a text."""
 
 
 def open_served(
-    source: str, *, task: str | None = None, name: str | None = None, weights: Weights | None = None
+    source: str,
+    *,
+    task: str | None = None,
+    name: str | None = None,
+    weights: Weights | None = None,
+    adapters: Mapping[str, str] = _NONE,
 ) -> Served:
     """A model ready to be served.
 
@@ -40,6 +49,7 @@ def open_served(
         task: What it shall do; None: what its files say.
         name: What requests call it; None: the last part of ``source``.
         weights: How a model that writes holds its weights; None: as loaded.
+        adapters: Folders of adapters for it, by the names that requests call them by.
 
     Raises:
         MasonError: It cannot be read, the server has no route for its task, or the name is none.
@@ -52,8 +62,19 @@ def open_served(
             name=called,
         )
     model = _load(source, task, weights)
+    own = active_adapter(model.network)
+    for adapter, folder in adapters.items():
+        if adapter == called:
+            raise SettingsError(
+                "{name} is the name of the model itself; choose another for its adapter.",
+                name=adapter,
+            )
+        model.add_adapter(adapter, folder)
     model.network.eval()
-    return Served(called, as_served(model))
+    served = as_served(model)
+    if isinstance(served, Reading):
+        served = replace(served, activate=partial(activate, model.network))
+    return Served(called, served, {called: own} | {name: name for name in adapters})
 
 
 def _called(source: str) -> str:

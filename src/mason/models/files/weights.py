@@ -110,11 +110,12 @@ class _Mapped:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path, self._handle, self._read = path, None, 0
+        self._path, self._read = path, 0
+        self._handle: Any = None
 
     def tensor(self, name: str) -> torch.Tensor:
         if self._handle is None or self._read > _MAPPED_BYTES:
-            self._handle: Any = safe_open(self._path, framework="pt", device="cpu")
+            self._handle = safe_open(self._path, framework="pt", device="cpu")
             self._read = 0
         tensor: torch.Tensor = self._handle.get_tensor(name)
         self._read += tensor.nbytes
