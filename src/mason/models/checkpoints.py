@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from mason.errors import CheckpointError
 from mason.layers import FusedLinear, without_values
 from mason.models.eight_bits import hold_in_eight_bits, in_eight_bits, widened
-from mason.models.families import Family, find_family, from_gguf
+from mason.models.families import Family, find_family, from_gguf, from_tensorflow
 from mason.models.families.paths import read
 from mason.models.families.weights import Verb
 from mason.models.files import (
@@ -76,6 +76,8 @@ def load_model(
         config, weights = from_gguf(weights, path)
     else:
         config = read_config(path)
+    if weights is not None and weights.tensorflow:
+        weights = from_tensorflow(weights)
     family = find_family(config, path)
     chosen = tuple(heads) if heads is not None else family.heads_of(config)
     spec = family.read_config(config, chosen)

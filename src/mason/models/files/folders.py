@@ -46,14 +46,14 @@ def inside(folder: Path, name: str, listed_in: object = None) -> Path:
 
 
 def find_weights(folder: Path) -> Path:
-    """The file in ``folder`` to read weights from: one safetensors, an index, or one GGUF.
+    """The file in ``folder`` to read weights from: safetensors, GGUF, or the index of several.
 
     Raises:
         CheckpointError: there is none, or more than one to choose from.
     """
     names = sorted(p.name for p in folder.iterdir())
     found = [n for n in (SINGLE, INDEX, ROUNDED, *HELD) if n in names] or [
-        n for n in names if n.endswith(".gguf")
+        n for n in names if n.endswith((".gguf", ".index"))
     ]
     if len(found) == 1:
         return inside(folder, found[0])

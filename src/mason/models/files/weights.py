@@ -17,6 +17,7 @@ from mason.models.files.lazy import LazyTensor
 from mason.models.files.rounded import widened
 from mason.models.files.safetensors_header import read_header
 from mason.models.files.strict_json import read_json
+from mason.models.files.tensor_bundle import SUFFIX, read_bundle
 
 _MAX_INDEX_BYTES = 64 * 2**20
 _MAPPED_BYTES = 64 * 2**20
@@ -35,6 +36,8 @@ class Weights(Mapping[str, LazyTensor]):
     metadata: Mapping[str, Any] = field(default_factory=dict)
     rounded: bool = False
     """Whether the files hold 8 bits a number, so that the model shall too."""
+    tensorflow: bool = False
+    """Whether names are TensorFlow's."""
 
     def __getitem__(self, name: str) -> LazyTensor:
         return self.tensors[name]
@@ -88,6 +91,8 @@ def open_weights(path: Path) -> Weights:
         raise CheckpointError("{path} is neither a folder nor a file; check the name.", path=path)
     if file.name.endswith(".safetensors.index.json"):
         return Weights(_open_shards(file))
+    if file.name.endswith(SUFFIX):
+        return Weights(read_bundle(file), tensorflow=True)
     if file.name == ROUNDED:
         return Weights(widened(_open_safetensors(file), file), rounded=True)
     if file.suffix == ".safetensors":
