@@ -15,7 +15,7 @@ from mason.layers.linear import Parts
 
 GROUP = 64
 """Weights with one unit."""
-_TOGETHER = 1 << 22
+_TOGETHER = 1 << 20
 """Weights that are rounded at once, whole groups: memory is needed for few beside the result."""
 _OUTERMOST = 0.9677083
 """Probability of the outermost code before scaling, the mean of 1 - 1/32 and 1 - 1/30."""

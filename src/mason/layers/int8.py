@@ -20,7 +20,7 @@ FEW_STEPS = 7
 """The same of 4 bits."""
 _SHARES = (0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55, 0.5)
 """Of a row's largest number: where 4 bits may end. Few numbers lose much so that most lose less."""
-_TOGETHER = 1 << 22
+_TOGETHER = 1 << 20
 """Numbers that are rounded at once, whole rows: memory is needed for few beside the result."""
 _SPARE = 7
 """Bits of a scale that are left zero, so that a scale times a whole number is exact."""

@@ -19,7 +19,7 @@ from mason.layers.native.quarters import BLOCK, GROUP
 
 LARGEST = 15
 """Of a code."""
-_TOGETHER = 1 << 22
+_TOGETHER = 1 << 20
 """Numbers that are rounded at once, whole rows: memory is needed for few beside the result."""
 _SMALLEST = 2.0**-24
 """The least step of fp16, for groups that are all one value."""

@@ -104,8 +104,8 @@ def _check_front(chosen: AdapterSettings) -> None:
     for name in ("rank", "alpha", "lora_dropout", "targets", "rank_stabilised", "rate_ratio"):
         if getattr(chosen, name) is not None:
             raise SettingsError(
-                "adapter.{name} is of adapters in linear maps, and {kind} puts rows before texts; "
-                "leave it out, or choose how many rows with adapter.virtual-tokens.",
+                "adapter.{name} is for adapters of linear maps, and {kind} puts rows before texts; "
+                "leave it out, or say how many rows with adapter.virtual-tokens.",
                 name=name.replace("_", "-"),
                 kind=chosen.kind,
             )
