@@ -1,4 +1,4 @@
-"""Recovery of MiniLM on TREC, a shape at a time: from logits alone, from rows of layers too, and 2:4.
+"""Recovery of MiniLM on TREC, shape by shape: from logits alone, from rows of layers too; 2:4.
 
 One model is trained; then each shape is cut from it and learns again in each of two ways, with the
 same recipe and seed. Last, two of four weights of the layers become zero. Accuracy is that of the
@@ -49,10 +49,9 @@ def main() -> int:
         shrinker = _shrinker(model, DATA, Path(work) / "small", given)
         for shape in SHAPES[: given.shapes]:
             rungs = Rungs(*shape)
-            told = [accuracy(shrinker, rungs, rows_too=both) for both in (True, False)]
-            rows.append(
-                Row(f"{shape[0]} layers: % right, rows of layers too", *(100 * t for t in told))
-            )
+            plain, taught = (accuracy(shrinker, rungs, rows_too=both) for both in (False, True))
+            name = f"{shape[0]} layers: % right, rows of layers too"
+            rows.append(Row(name, 100 * taught, 100 * plain))
             print(rows[-1], flush=True)
         dense = shrinker.attempt(Rungs(*SHAPES[0], bits=BITS))
         sparse = shrinker.attempt(Rungs(*SHAPES[0], bits=BITS, sparse=True), dense)
