@@ -51,6 +51,7 @@ def _llama(width: int, depth: int, heads: int, inner: int, vocabulary: int) -> S
 SHAPES = {
     "7b": _llama(4096, 32, 32, 11008, 32000),
     "1b": _llama(2048, 20, 16, 5504, 32000),
+    "tiny": _llama(64, 3, 4, 96, 320),
     "100m": _llama(1024, 7, 16, 2816, 2000),
 }
 

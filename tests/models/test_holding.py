@@ -18,8 +18,7 @@ from mason.models.holding import Held
 from mason.workflows import Sampling, Writer
 from mason.workflows.rounding import round_alone
 
-TINY = {**SHAPES["100m"], "hidden_size": 64, "intermediate_size": 96, "vocab_size": 320}
-TINY |= {"num_hidden_layers": 3, "num_attention_heads": 4, "num_key_value_heads": 2}
+TINY = {**SHAPES["tiny"], "num_key_value_heads": 2}
 FEW_STEPS: Any = ("int8", "int4")
 
 

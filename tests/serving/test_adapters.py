@@ -23,8 +23,6 @@ from mason.workflows.serving import open_served
 
 from .conftest import Asking, serving
 
-TINY = {**SHAPES["100m"], "hidden_size": 64, "intermediate_size": 96, "vocab_size": 320}
-TINY |= {"num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 4}
 NAMES = ("base", "lora", "prefix")
 TEXTS = ("The old", "The old fisherman rowed", "the")
 MOST = 7
@@ -37,7 +35,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     found = {name: place / name for name in NAMES}
     for folder in found.values():
         folder.mkdir()
-    write_random(found["base"], TINY, 1)
+    write_random(found["base"], SHAPES["tiny"])
     for kind in NAMES[1:]:
         model = mason.load(found["base"], task="generation")
         spec = AdapterSpec(kind, rank=4, virtual_tokens=3)

@@ -121,6 +121,8 @@ def _bits(settings: Settings, device: torch.device) -> Bits:
 def held_base(settings: Settings) -> Held | None:
     """In what the model of a run is held from the moment it is read: as its adapter asks for."""
     bits = settings.adapter.base_bits if settings.adapter.kind else None
+    if settings.training.reinit_layers is not None:
+        return None  # layers that begin anew begin whole
     return None if bits is None else HELD_AS.get(bits)
 
 
