@@ -94,9 +94,9 @@ def open_weights(path: Path) -> Weights:
     if file.name.endswith(SUFFIX):
         return Weights(read_bundle(file), tensorflow=True)
     if file.name == ROUNDED:
-        return Weights(widened(_open_safetensors(file), file), rounded=True)
+        return Weights(widened(_open_safetensors(file, _Mapped()), file), rounded=True)
     if file.suffix == ".safetensors":
-        return Weights(_open_safetensors(file))
+        return Weights(_open_safetensors(file, _Mapped()))
     if file.suffix == ".gguf":
         return _open_gguf(file)
     if file.suffix.lower() in FOREIGN:
@@ -108,29 +108,30 @@ def open_weights(path: Path) -> Weights:
 
 
 class _Mapped:
-    """A file that is mapped when a tensor is asked for, and anew after so many bytes.
+    """Files that are mapped one at a time, when a tensor is asked for, and anew after some bytes.
 
     Pages that were read count as the process's memory as long as they are mapped: a tensor that
     is gone shall not keep those of a whole shard.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path, self._read = path, 0
+    def __init__(self) -> None:
+        self._path: Path | None = None
         self._handle: Any = None
+        self._read = 0
 
-    def tensor(self, name: str) -> torch.Tensor:
-        if self._handle is None or self._read > _MAPPED_BYTES:
-            self._handle = safe_open(self._path, framework="pt", device="cpu")
-            self._read = 0
+    def tensor(self, path: Path, name: str) -> torch.Tensor:
+        """A tensor of a file."""
+        if path != self._path or self._read > _MAPPED_BYTES:
+            self._handle = safe_open(path, framework="pt", device="cpu")
+            self._path, self._read = path, 0
         tensor: torch.Tensor = self._handle.get_tensor(name)
         self._read += tensor.nbytes
         return tensor
 
 
-def _open_safetensors(path: Path) -> dict[str, LazyTensor]:
-    file = _Mapped(path)
+def _open_safetensors(path: Path, files: _Mapped) -> dict[str, LazyTensor]:
     return {
-        name: LazyTensor(entry.shape, entry.dtype, path.name, partial(file.tensor, name))
+        name: LazyTensor(entry.shape, entry.dtype, path.name, partial(files.tensor, path, name))
         for name, entry in read_header(path).items()
     }
 
@@ -144,9 +145,10 @@ def _open_shards(index: Path) -> dict[str, LazyTensor]:
             "{file} has no weight_map from tensors to files; fetch the file again.", file=index
         )
     tensors: dict[str, LazyTensor] = {}
+    files = _Mapped()
     for shard in dict.fromkeys(weight_map.values()):
         path = inside(index.parent, shard, listed_in=index)
-        for name, tensor in _open_safetensors(path).items():
+        for name, tensor in _open_safetensors(path, files).items():
             if weight_map.get(name) != shard:
                 raise CheckpointError(
                     "{file} holds the tensor {name}, which {index} does not list there; fetch "
