@@ -37,6 +37,12 @@ Proof = Annotated[
     ),
 ]
 
+Match = Annotated[
+    bool,
+    Parameter(
+        help=say("Let smaller shapes learn what the original's layers give, not only its answers.")
+    ),
+]
 Weights = Annotated[
     Literal["int4", "int8"] | None,
     Parameter(
@@ -57,6 +63,7 @@ def compress(
     target_latency: Latency = None,
     budget: Time = None,
     proof: Proof = "interval",
+    match_layers: Match = False,
     text: options.Text = None,
     label: options.Label = None,
     pair: options.Pair = None,
@@ -72,7 +79,7 @@ def compress(
     if weights is not None:
         searching = (target_size, target_latency, budget, text, label, pair, group, valid, test)
         plain = not settings and not any(searching)
-        plain &= max_drop == _DROP and proof == "interval"
+        plain &= max_drop == _DROP and proof == "interval" and not match_layers
         return _round(model, data, weights, output, plain=plain)
     if data is None:
         raise SettingsError("No data are named; give a file with --data, such as reviews.csv.")
@@ -87,6 +94,7 @@ def compress(
         target_size=target_size,
         target_latency=target_latency,
         proof=proof,
+        match_layers=match_layers,
         output=output,
         notice=notice,
         command=shlex.join(["mason", *sys.argv[1:]]),

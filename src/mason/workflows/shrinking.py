@@ -74,6 +74,7 @@ class Shrinker:
         settings: Of the run, for the recipe.
         place: An existing folder for what is built.
         notice: Told what is being tried.
+        match_layers: Whether a shape's rows are held against those of the original's layers.
     """
 
     model: Classifier
@@ -83,6 +84,7 @@ class Shrinker:
     settings: Settings
     place: Path
     notice: Say
+    match_layers: bool = False
     task: Classification = field(default_factory=Classification)
     trained: dict[tuple[int, int, bool], Transformer] = field(default_factory=dict)
     kept: dict[tuple[int, int, bool], list[int]] = field(default_factory=dict)
@@ -122,7 +124,7 @@ class Shrinker:
             larger = parent.rungs.learned if parent else self.whole.learned
             self.notice(say("Learning again: {what}.", what=rungs.words(self.whole)))
             network, kept = self.cut(self.trained[larger], self.kept[larger], rungs)
-            layers = Layers.of(self.model.network, kept)
+            layers = Layers.of(self.model.network, kept) if self.match_layers else None
             self.trained[rungs.learned] = self.recovered(network, layers, sparse=rungs.sparse)
             self.kept[rungs.learned] = kept
         return self.trained[rungs.learned]
