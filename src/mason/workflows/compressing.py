@@ -88,8 +88,7 @@ def compress(
     prepared = _prepare(ready, settings)
     begun = time.monotonic()
     with tempfile.TemporaryDirectory() as place:
-        shrinker = _shrinker(ready, prepared, budget, settings, Path(place), notice)
-        shrinker.match_layers = match_layers
+        shrinker = _shrinker(ready, prepared, budget, settings, Path(place), notice, match_layers)
         inside, tried = _search(shrinker, settings)
         made, chosen, test = _tested(shrinker, inside)
         results = results_of(shrinker, made, chosen, tried, test, command)
@@ -190,9 +189,12 @@ def _shrinker(
     settings: Settings,
     place: Path,
     notice: Say,
+    match_layers: bool,
 ) -> Shrinker:
     epochs = settings.training.epochs or _EPOCHS
-    shrinker = Shrinker(model, prepared, budget, float(epochs), settings, place, notice)
+    shrinker = Shrinker(
+        model, prepared, budget, float(epochs), settings, place, notice, match_layers
+    )
     before = shrinker.original
     notice(
         say(
