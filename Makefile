@@ -66,7 +66,7 @@ bench: $(VENV)/.installed-dev ## side-by-side measurements; minutes to hours
 	@$(BIN)/python -m benchmarks
 
 chaos: $(VENV)/.installed-dev ## kills, full disks and corrupt files
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m chaos tests/chaos
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m chaos
 
 clean: ## remove the environment, caches and runs
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist runs

@@ -7,6 +7,7 @@ times the rate. Its loss shall be within 5 % of the best.
 
 import argparse
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -39,13 +40,24 @@ def run(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def fresh(corpus: str, work: Path, name: str, **options: Any) -> dict[str, Any]:
-    """The same in a process of its own."""
+    """The same in a process of its own, unless an earlier call of this program did it.
+
+    A run that broke down has no loss: its rate is not one to train at.
+    """
+    kept = work / f"{name}.json"
+    if kept.exists():
+        return dict(json.loads(kept.read_text(encoding="utf-8")))
     job = {"corpus": corpus, "work": str(work), "name": name, "options": options}
     command = [sys.executable, "-m", "benchmarks.dial", "--job", json.dumps(job)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
+    if "Training has broken down" in done.stderr:
+        told = {"shape": options["model.shape"], "rate": options["training.learning_rate"]}
+        found: dict[str, Any] = {"loss": math.inf, "seconds": math.nan, **told}
+    elif done.returncode:
         raise RuntimeError(done.stderr)
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    else:
+        found = json.loads(done.stdout.splitlines()[-1])
+    kept.write_text(json.dumps(found), encoding="utf-8")
     print(f"{corpus} {name}: {found}", flush=True)
     return found
 
@@ -57,7 +69,8 @@ def grid(corpus: str, work: Path, budget: str) -> tuple[dict[str, Any], list[dic
     fixed["model.tokenizer"] = str(work / "dial")
     shapes = OBJECTIVES["masked"].modern
     place = shapes.index(first["shape"])
-    around = shapes[max(0, place - 1) : place + 2]
+    start = min(max(0, place - 1), len(shapes) - 3)
+    around = shapes[start : start + 3]
     found = []
     for shape in around:
         for factor in FACTORS:

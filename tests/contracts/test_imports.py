@@ -156,3 +156,15 @@ def test_help_is_light() -> None:
     assert "mason" in imported
     heavy = {"torch", "numpy", "polars", "scipy", "sklearn", "tokenizers", "huggingface_hub"}
     assert not heavy & imported
+
+
+def test_a_run_starts_without_what_few_runs_need() -> None:
+    """Each of these takes a second or more, before the first step of every run."""
+    told = "import sys, mason.workflows; print(*{name.partition('.')[0] for name in sys.modules})"
+    result = subprocess.run(
+        [sys.executable, "-c", told], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    imported = set(result.stdout.split())
+    assert {"mason", "torch"} <= imported
+    assert not {"sklearn", "scipy", "pandas", "sympy", "matplotlib", "optuna"} & imported

@@ -11,6 +11,7 @@ from mason.errors import SettingsError, TokenizerError
 from mason.models.packed import Packed
 from mason.sources import find_model
 from mason.text import Tokenizer, load_tokenizer
+from mason.text.vocabulary import trimmed
 from mason.workflows import Model
 
 TEXT = "It's 12,345 — naïve, 你好！\n\n  def f():\n\treturn <|im_end|>"
@@ -18,7 +19,9 @@ TEXT = "It's 12,345 — naïve, 你好！\n\n  def f():\n\treturn <|im_end|>"
 
 @pytest.fixture(scope="module")
 def tokenizer() -> Tokenizer:
-    return load_tokenizer(find_model("SmolLM2-135M-Instruct"))
+    """SmolLM2's with few tokens: readers of GGUF walk through 49,152 one by one."""
+    whole = load_tokenizer(find_model("SmolLM2-135M-Instruct"))
+    return trimmed(whole, {*range(1000), *whole.encode_ids([TEXT])[0]})[0]
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 
 from mason.errors import SettingsError
 from mason.training.optimizer_state import load_optimizer, optimizer_tensors
-from mason.training.optimizers import OPTIMIZERS, build_optimizer, set_rates
+from mason.training.optimizers import OPTIMIZERS, build_optimizer, clip, set_rates
 from mason.training.optimizers.muon import Muon
 from mason.training.optimizers.schedule_free import ScheduleFree
 from mason.training.recipe import Recipe
@@ -70,6 +70,27 @@ def test_a_share_of_the_peak_is_each_groups_own() -> None:
     set_rates(optimizer, 0.25)
     for group in optimizer.param_groups:
         assert group["lr"] == 0.25 * group["peak"]
+
+
+@pytest.mark.parametrize("name", ["adamw", "muon"])
+def test_large_gradients_are_scaled_down_as_pytorch_does(name: str) -> None:
+    found = []
+    for ours in (True, False):
+        torch.manual_seed(3)
+        model = torch.nn.Sequential(torch.nn.Linear(17, 9), torch.nn.Linear(9, 5))
+        optimizer = build_optimizer(model, Recipe(optimizer=name, learning_rate=0.1))  # type: ignore[arg-type]
+        for limit in (0.3, 1e6, 2.0):  # a scale must not stay for the step after
+            for parameter in model.parameters():
+                parameter.grad = torch.randn_like(parameter)
+            if ours:
+                parameters = list(model.parameters())
+                norm = torch.nn.utils.get_total_norm([p.grad for p in parameters])
+                clip(optimizer, parameters, norm, limit)
+            else:
+                torch.nn.utils.clip_grad_norm_(model.parameters(), limit)
+            optimizer.step()
+        found.append([p.detach() for p in model.parameters()])
+    torch.testing.assert_close(*found)
 
 
 def test_muon_takes_the_hidden_matrices_and_adamw_the_rest() -> None:

@@ -72,21 +72,6 @@ def test_a_sink_that_fails_is_left_out_and_said_once() -> None:
     assert [n for n, _ in good.told] == [1, 2]
 
 
-@pytest.mark.parametrize(
-    ("module", "make"),
-    [
-        ("torch.utils.tensorboard.writer", lambda place: TensorBoard(place)),
-        ("mlflow.tracking", lambda place: MLflow("run", place, place / "id", {})),
-    ],
-)
-def test_a_missing_package_is_one_sentence(
-    module: str, make: type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(SettingsError, match=r"not installed .*pip install .mason-lm"):
-        make(tmp_path)
-
-
 def test_tensorboard_reads_each_step_once_after_a_kill(tmp_path: Path) -> None:
     pytest.importorskip("absl", reason="tensorboard is not installed whole")
     accumulators = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
@@ -131,3 +116,19 @@ def test_mlflow_reads_each_step_once_after_a_kill(
     assert [f.path for f in client.list_artifacts(run, "samples")] == [
         "samples/step-5.md", "samples/step-6.md",
     ]  # fmt: skip
+
+
+# Last, for a package that was not let in whole is left half imported.
+@pytest.mark.parametrize(
+    ("module", "make"),
+    [
+        ("torch.utils.tensorboard.writer", lambda place: TensorBoard(place)),
+        ("mlflow.tracking", lambda place: MLflow("run", place, place / "id", {})),
+    ],
+)
+def test_a_missing_package_is_one_sentence(
+    module: str, make: type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(SettingsError, match=r"not installed .*pip install .mason-lm"):
+        make(tmp_path)

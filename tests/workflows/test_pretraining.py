@@ -142,7 +142,8 @@ def test_a_budget_of_time_goes_on_as_it_was_laid_out(corpus: Path, tmp_path: Pat
     said: list[str] = []
     resumed = mason.resume(tmp_path / "cut", notice=said.append)
     assert resumed.results["training"]["last_step"] > 2  # as many as the time allows
-    assert resumed.results["cost"]["seconds"]["train"] < 2 * facts["chosen"]["seconds"]
+    # Without a budget it would be 10^9 epochs; a busy machine may be late by some seconds.
+    assert resumed.results["cost"]["seconds"]["train"] < 10 * facts["chosen"]["seconds"]
     assert resumed.results["pretraining"]["shape"] == facts["chosen"]["shape"]  # type: ignore[index]
     assert not any("steps in the" in sentence or "suits about" in sentence for sentence in said)
 

@@ -91,6 +91,7 @@ def problems(output: Path, whole: Path) -> list[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.chaos  # its short form in `make test` is that of tests/chaos/test_processes.py
 def test_killed_and_started_again_equals_not_killed(bench: Bench, tmp_path: Path) -> None:
     chance, step = random.Random(time.time()), 0
     words = {name: bench.words(tmp_path / name, training__dropout=0.1) for name in ("whole", "cut")}

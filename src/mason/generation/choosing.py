@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+from torch.nn.functional import cross_entropy
 
 from mason.generation.constraints import permitted
 from mason.generation.sampling import Sampling
@@ -105,5 +106,4 @@ def choose(
 
 def log_probabilities(logits: Float[Tensor, "R V"], tokens: Int[Tensor, "R"]) -> Float[Tensor, "R"]:
     """The model's own log-probability of each row's token, before any setting."""
-    chosen = logits.gather(1, tokens[:, None]).squeeze(1)
-    return chosen - logits.logsumexp(-1)
+    return -cross_entropy(logits, tokens, reduction="none")

@@ -1,6 +1,7 @@
 """A decoder that is fed piece by piece and remembers what it has read."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor
 
 from mason.errors import DataError
 from mason.layers import Cache, PagedCache, Pages, native
+from mason.models.decoder_calls import DecoderCall, call_of
 from mason.models.packed import Packed
 from mason.models.transformer import Transformer, device_of
 
@@ -53,6 +55,12 @@ class Decoding:
             self.cross_cache = Cache(depth, num_sequences, max(source.lengths))
             self._encoded = model.encoder(source)
 
+    @cached_property
+    def _call(self) -> DecoderCall | None:
+        """The decoder's layers as one call of a kernel, where there is one."""
+        decoder = self.model.decoder
+        return None if decoder is None or self.source is not None else call_of(decoder)
+
     def read(
         self,
         new: Packed,
@@ -69,6 +77,9 @@ class Decoding:
         """
         self.cache.active = sequences
         with native.decoding():
+            if len(new.tokens) <= native.MOST and self._call is not None:
+                if self._call.serves(new, self.cache):
+                    return self._call(new, self.cache, at)
             if self.source is None:
                 hidden: Tensor = self.model(new, cache=self.cache, at=at)
                 return hidden

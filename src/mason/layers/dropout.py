@@ -1,4 +1,4 @@
-"""Dropout that costs a tenth: one random byte a value instead of one random float."""
+"""Dropout that costs little: a random byte a value, and where it is compiled none is stored."""
 
 from typing import Any
 
@@ -6,19 +6,25 @@ import torch
 from torch import Tensor, nn
 
 from mason.errors import SettingsError
+from mason.layers import native
 
 
 class Dropout(nn.Module):
     """Zero a share of the values while training and scale up the rest (Srivastava et al. 2014).
 
     The share is rounded to a multiple of 1/256, at least one, and the scale is that of the
-    rounded share, so the expected value is exact. On the CPU drawing 64 bits serves eight
-    values; the rate of random numbers, not the product, limits PyTorch's own dropout there.
+    rounded share, so the expected value is exact. On the CPU the rate of random numbers, not the
+    product, limits PyTorch's own dropout: the compiled kernel counts them from one seed, and
+    makes them again for the gradient; without it, drawing 64 bits serves eight values.
+
+    Args:
+        rate: The share.
+        usual: Whether models that drop at all drop here; else only some architectures do.
     """
 
-    def __init__(self, rate: float = 0.0) -> None:
+    def __init__(self, rate: float = 0.0, *, usual: bool = True) -> None:
         super().__init__()
-        self.rate = rate
+        self.rate, self.usual = rate, usual
 
     def forward(self, x: Tensor) -> Tensor:
         """The same shape; while evaluating, ``x`` itself."""
@@ -40,11 +46,29 @@ def drop(x: Tensor, rate: float) -> Tensor:
             "The dropout rate is {rate}; it is the share of values to drop, from 0 to below 1.",
             rate=rate,
         )
-    if x.device.type != "cpu":
+    if x.device.type != "cpu" or torch.compiler.is_compiling():  # compiled, it is one pass
         return nn.functional.dropout(x, rate)
     limit = min(max(round(rate * 256), 1), 255)
-    dropped: Tensor = _Drop.apply(x, limit)  # type: ignore[no-untyped-call]
+    dropped: Tensor
+    if native.drops(x):
+        seed = int(torch.empty((), dtype=torch.int64).random_(-(2**63), None))
+        dropped = _Seeded.apply(x, limit, seed)  # type: ignore[no-untyped-call]
+    else:
+        dropped = _Drop.apply(x, limit)  # type: ignore[no-untyped-call]
     return dropped
+
+
+class _Seeded(torch.autograd.Function):
+    """Remembers a seed; a gradient is dropped as the values were."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, limit: int, seed: int) -> Tensor:
+        ctx.told = limit, seed
+        return native.drop(x, seed, limit)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        return _Seeded.apply(grads[0], *ctx.told), None, None  # type: ignore[no-untyped-call]
 
 
 class _Drop(torch.autograd.Function):

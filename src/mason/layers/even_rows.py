@@ -15,6 +15,8 @@ _EVEN = 64
 
 def compiled_by_shape(x: Tensor) -> bool:
     """Whether a product of these rows would be compiled for just their number."""
+    if torch.compiler.is_compiling():
+        return False
     if not (x.is_cpu and x.ndim == 2 and torch.is_autocast_enabled("cpu")):
         return False  # sizes are asked last: tracers guard what they were
     return x.shape[0] > _EVEN

@@ -25,7 +25,7 @@ class FeedForward(nn.Module):
         self.output = Linear(spec.width, width, bias=spec.bias)
         self.activation = activation(spec.activation)
         self.silu_gate = spec.gated and spec.activation == "silu"
-        self.dropout = Dropout(spec.dropout)
+        self.dropout = Dropout(spec.dropout, usual=False)  # T5 drops here, BERT and GPT-2 do not
 
     def forward(self, x: Float[Tensor, "T D"]) -> Float[Tensor, "T D"]:
         """Each row on its own."""

@@ -25,11 +25,12 @@ class Head(nn.Module):
         super().__init__()
         self.spec, self.factor = spec, width**-0.5 if spec.scale else 1.0
         inner = (spec.dense_width or width) if spec.dense else width
-        self.input_dropout = Dropout(spec.input_dropout)
+        self.input_dropout = Dropout(spec.input_dropout, usual=False)
         self.dense = Linear(width, inner, bias=spec.dense_bias) if spec.dense else None
         self.activation = activation(spec.activation) if spec.activation else None
         self.norm = build_norm(spec.norm, inner)
-        self.dropout = Dropout(spec.dropout)
+        of_labels = spec.pool is not None or spec.outputs == "labels"
+        self.dropout = Dropout(spec.dropout, usual=of_labels)
         self.output: nn.Module = (
             Linear(inner, outputs, bias=spec.bias) if outputs else nn.Identity()
         )

@@ -112,7 +112,7 @@ class Stack(nn.Module):
         turns = {kind: _turns(spec, kind) for kind in sorted(set(self.kinds))}
         self.rotary = nn.ModuleDict({k: Rotary(r, head_width) for k, r in turns.items() if r})
         self.norm = build_norm(spec.norm if spec.final_norm else None, width)
-        self.dropout = Dropout(spec.final_dropout)
+        self.dropout = Dropout(spec.final_dropout, usual=False)
         self.fronts: Fronts | None = None
         """Virtual tokens before every text, where an adapter is of such a kind."""
 

@@ -190,10 +190,14 @@ def device_of(model: nn.Module) -> torch.device:
 
 
 def set_dropout(model: nn.Module, rate: float) -> None:
-    """Give every dropout of the model, attention's included, the same rate (0 to 1)."""
+    """Give the dropouts of the model, attention's included, the same rate (0 to 1).
+
+    Where only some architectures drop, such as within T5's feed-forward blocks, the rate is
+    given to those that do.
+    """
     for module in model.modules():
         if isinstance(module, Dropout):
-            module.rate = rate
+            module.rate = rate if module.usual or module.rate else 0.0
         elif isinstance(module, Attention):
             module.dropout = rate
 

@@ -5,8 +5,6 @@ from dataclasses import dataclass, replace
 from functools import cache
 from importlib.util import find_spec
 
-from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
-
 from mason.text.splitting import Unit, split_words
 
 
@@ -50,7 +48,14 @@ class Words:
 
 def is_stop_word(word: str) -> bool:
     """Whether it is one of the English words that carry grammar."""
-    return word.lower() in ENGLISH_STOP_WORDS
+    return word.lower() in _stop_words()
+
+
+@cache
+def _stop_words() -> frozenset[str]:
+    from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS  # three seconds, with pandas
+
+    return frozenset(ENGLISH_STOP_WORDS)
 
 
 @cache

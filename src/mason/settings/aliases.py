@@ -80,6 +80,7 @@ _NAMES = {
     "training.label_smoothing": "label_smoothing_factor",
     "training.dropout": "hidden_dropout_prob hidden_dropout",
     "training.recompute": "gradient_checkpointing enable_activation_checkpointing",
+    "training.compile": "torch_compile",
     "training.patience": "early_stopping_patience",
     "output.folder": "output_dir out_dir",
     "output.checkpoint_steps": "save_steps",

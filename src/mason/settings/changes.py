@@ -36,6 +36,7 @@ FELT = frozenset(
 FIXED = frozenset(
     "task model.max_tokens training.seed training.batch_size training.tokens_per_batch "
     "training.accumulation training.optimizer training.ema_decay training.precision "
+    "training.compile "
     "training.mask_rate training.mask_unit training.recipe training.probe_rows data.weights "
     "training.preference_loss training.preference_beta training.preference_margin "
     "adapter.kind adapter.rank adapter.alpha adapter.lora_dropout adapter.targets "

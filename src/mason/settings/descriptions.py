@@ -128,11 +128,7 @@ def _training() -> dict[str, str]:
         "temperature": say("Cosines are divided by it before they compete, for embedding."),
         "dropout": say("Probability of dropping a hidden value; left out, the model's own."),
         **_against_overfitting(),
-        "precision": say("Number format of the products; weights and sums stay in fp32."),
-        "recompute": say(
-            "Compute activations again in the backward pass instead of keeping them: a third more "
-            "work, much less memory."
-        ),
+        **_by_machine(),
         "freeze": say(
             "What does not learn: embeddings, body (all but the head), or weights (all but biases "
             "and the head, BitFit)."
@@ -156,6 +152,20 @@ def _training() -> dict[str, str]:
         **_conversations(),
         "device": say("Where to compute; auto takes the first accelerator there is."),
         "threads": say("Processor threads to compute with; left out, one for each core."),
+    }
+
+
+def _by_machine() -> dict[str, str]:
+    return {
+        "precision": say("Number format of the products; weights and sums stay in fp32."),
+        "compile": say(
+            "Compile the feed-forward blocks at the first step, which takes seconds to a minute; "
+            "meant for GPUs, on a CPU it gains nothing."
+        ),
+        "recompute": say(
+            "Compute activations again in the backward pass instead of keeping them: a third more "
+            "work, much less memory."
+        ),
     }
 
 

@@ -138,6 +138,7 @@ class TrainingSettings(_Group):
     mixout: Probability | None = None
     reinit_layers: Annotated[int, Field(ge=1, le=10_000)] | None = None
     precision: Literal["auto", "fp32", "bf16"] = "auto"
+    compile: bool = False
     recompute: bool = False
     freeze: Literal["embeddings", "body", "weights"] | None = None
     freeze_layers: Annotated[int, Field(ge=1, le=10_000)] | None = None

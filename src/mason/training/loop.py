@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from mason.errors import RunError
 from mason.language import say
+from mason.training.compiling import compiled
 from mason.training.diagnosis import Explainer
 from mason.training.history import Evaluation, History, Step
 from mason.training.interruption import Interruption
@@ -122,7 +123,8 @@ def fit(
     if pacing is not None:
         pacing.begin(history, world)
     model.train()
-    with Interruption() as interruption, closing(kept):
+    compiling = compiled(model, recipe.compile)
+    with Interruption() as interruption, closing(kept), compiling:
         _look(state, evaluate, kept, watch)
         while not history.ended:
             history.steps.append(take_step(state, objective, explain))

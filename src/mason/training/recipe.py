@@ -44,6 +44,8 @@ class Recipe:
     temperature: float = 0.05
     """Of cosines that compete, for embedding."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
+    compile: bool = False
+    """Run feed-forward blocks through PyTorch's compiler."""
     patience: int | None = None
     """Stop after this many evaluations without a better one; None: never."""
     evaluations_per_epoch: int = 1

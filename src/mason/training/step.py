@@ -11,7 +11,7 @@ from mason.errors import RunError
 from mason.language import say
 from mason.training.batches import Indices
 from mason.training.history import Step
-from mason.training.optimizers import set_rates
+from mason.training.optimizers import clip, set_rates
 from mason.training.state import Joint, Objective, State
 from mason.training.updates import Update
 
@@ -33,8 +33,8 @@ def take_step(state: State, objective: Objective, refused: Refused) -> Step:
     reason, moved = state.guard.judge(loss, float(norm)), None
     if reason is None:
         update = Update(parameters) if number % _UPDATE_EVERY == 0 else None
-        if norm > recipe.clip_norm:  # else a pass over all gradients, times 1
-            nn.utils.clip_grads_with_norm_(parameters, recipe.clip_norm, norm)
+        alone = state.world.size == 1
+        clip(state.optimizer, parameters, norm, recipe.clip_norm, alone=alone)
         state.optimizer.step()
         moved = update.norm(state.world.total) if update else None
         if state.average is not None:

@@ -1,6 +1,13 @@
-"""Compiled kernels for decoding and for encoders in 8 bits, each tested against a plain path."""
+"""Compiled kernels for decoding, for encoders in 8 bits and for dropout; each has a plain path."""
 
 from mason.layers.native.attention import attend as attend
+from mason.layers.native.decoder import INNER as INNER
+from mason.layers.native.decoder import DecoderBlock as DecoderBlock
+from mason.layers.native.decoder import DecoderProgram as DecoderProgram
+from mason.layers.native.decoder import HeldMap as HeldMap
+from mason.layers.native.decoder import HeldNorm as HeldNorm
+from mason.layers.native.dropout import drop as drop
+from mason.layers.native.dropout import drops as drops
 from mason.layers.native.encoder import ACTIVATIONS as ACTIVATIONS
 from mason.layers.native.encoder import Block8 as Block8
 from mason.layers.native.encoder import EncoderProgram as EncoderProgram
@@ -9,12 +16,14 @@ from mason.layers.native.encoder import multiply_bytes as multiply_bytes
 from mason.layers.native.encoder import reads_bytes as reads_bytes
 from mason.layers.native.library import decoding as decoding
 from mason.layers.native.library import library as library
+from mason.layers.native.library import ready as ready
 from mason.layers.native.library import serves as serves
 from mason.layers.native.library import using as using
 from mason.layers.native.quarters import multiplies_quarters as multiplies_quarters
 from mason.layers.native.quarters import multiply_quarters as multiply_quarters
 from mason.layers.native.quarters import widen_quarters as widen_quarters
 from mason.layers.native.rows import FEW as FEW
+from mason.layers.native.rows import MOST as MOST
 from mason.layers.native.rows import few as few
 from mason.layers.native.rows import gate as gate
 from mason.layers.native.rows import multiplies as multiplies

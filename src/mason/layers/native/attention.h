@@ -1,34 +1,93 @@
 /* Attention of the query heads of one row that share a key head, for one instruction set. */
 
-FN float NAME(dot)(const float *x, const void *y, int half, int64_t start, int64_t width) {
-    VEC sum = {0};
-    int64_t i = 0;
-    for (; i + LANES <= width; i += LANES)
-        sum += NAME(load_fp32)(x + i) * NAME(load)(y, half, start + i);
-    float all = NAME(total)(sum);
-    for (; i < width; i++) all += x[i] * get(y, half, start + i);
-    return all;
+/* scores[h * room + k]: `heads` queries, a constant where it is used, times every key. */
+FN void NAME(score)(const Attention *job, const float *query, int64_t first, int64_t count,
+                    int heads, float *scores, int64_t room) {
+    int64_t width = job->width, step = job->kv_heads * width;
+    for (int64_t k = 0; k < count; k++) {
+        int64_t at = first + k * step, i = 0;
+        VEC sums[4] = {0};
+        for (; i + LANES <= width; i += LANES) {
+            __builtin_prefetch(place(job, job->keys, at + SOON * step + i), 0, 2);
+            VEC key = NAME(load)(job->keys, job->held, at + i);
+#pragma GCC unroll 4
+            for (int h = 0; h < heads; h++) sums[h] += NAME(load_fp32)(query + h * width + i) * key;
+        }
+#pragma GCC unroll 4
+        for (int h = 0; h < heads; h++) {
+            float all = NAME(total)(sums[h]);
+            for (int64_t j = i; j < width; j++)
+                all += query[h * width + j] * get(job->keys, job->held, at + j);
+            scores[h * room + k] = all;
+        }
+    }
 }
 
-FN void NAME(add)(float *to, float by, const void *x, int half, int64_t start, int64_t width) {
-    int64_t i = 0;
-    for (; i + LANES <= width; i += LANES) {
-        VEC sum = NAME(load_fp32)(to + i) + by * NAME(load)(x, half, start + i);
-        *(VEC *)(to + i) = sum;
-    }
-    for (; i < width; i++) to[i] += by * get(x, half, start + i);
+/* Some vectors of features, from `i` on, of what `heads` queries read of the values. */
+FN void NAME(mix_some)(const Attention *job, const float *weights, int64_t room, int64_t first,
+                       int64_t count, int64_t i, int vectors, int heads, float *out) {
+    int64_t width = job->width, step = job->kv_heads * width;
+    VEC sums[4][4] = {0};
+    for (int64_t k = 0; k < count; k++)
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; v++) {
+            int64_t at = first + k * step + i + v * LANES;
+            __builtin_prefetch(place(job, job->values, at + SOON * step), 0, 2);
+            VEC value = NAME(load)(job->values, job->held, at);
+#pragma GCC unroll 4
+            for (int h = 0; h < heads; h++) sums[v][h] += weights[h * room + k] * value;
+        }
+    for (int v = 0; v < vectors; v++)
+        for (int h = 0; h < heads; h++) *(VEC *)(out + h * width + i + v * LANES) = sums[v][h];
+}
+
+/* out[h * width + i]: all features, by weights that sum to 1. */
+FN void NAME(mix)(const Attention *job, const float *weights, int64_t room, int64_t first,
+                  int64_t count, int heads, float *out) {
+    const int vectors = LANES == 16 ? 4 : 2; /* as many sums as there are registers for */
+    int64_t width = job->width, step = job->kv_heads * width, i = 0;
+    for (; i + vectors * LANES <= width; i += vectors * LANES)
+        NAME(mix_some)(job, weights, room, first, count, i, vectors, heads, out);
+    for (; i + LANES <= width; i += LANES)
+        NAME(mix_some)(job, weights, room, first, count, i, 1, heads, out);
+    for (; i < width; i++)
+        for (int h = 0; h < heads; h++) {
+            float sum = 0;
+            for (int64_t k = 0; k < count; k++)
+                sum += weights[h * room + k] * get(job->values, job->held, first + k * step + i);
+            out[h * width + i] = sum;
+        }
 }
 
 /* Scores to weights that sum to 1; there is room for a vector beyond `count`. */
 FN void NAME(soften)(float *scores, int64_t count) {
     float most = scores[0], sum = 0;
-    for (int64_t i = 1; i < count; i++) most = scores[i] > most ? scores[i] : most;
-    for (int64_t i = 0; i < count; i += LANES) {
+    VEC highest = (VEC){0} + most, sums = {0};
+    int64_t i = 0;
+    for (; i + LANES <= count; i += LANES)
+        highest = -NAME(least)(-highest, -NAME(load_fp32)(scores + i));
+    for (int lane = 0; lane < LANES; lane++) most = highest[lane] > most ? highest[lane] : most;
+    for (; i < count; i++) most = scores[i] > most ? scores[i] : most;
+    for (i = 0; i < count; i += LANES) {
         VEC weights = NAME(exponential)(NAME(load_fp32)(scores + i) - most);
         *(VEC *)(scores + i) = weights;
+        if (i + LANES <= count) sums += weights;
     }
-    for (int64_t i = 0; i < count; i++) sum += scores[i];
-    for (int64_t i = 0; i < count; i++) scores[i] /= sum;
+    sum = NAME(total)(sums);
+    for (i = count - count % LANES; i < count; i++) sum += scores[i];
+    for (i = 0; i < count; i++) scores[i] /= sum;
+}
+
+/* Up to four heads together. */
+FN void NAME(look_back)(const Attention *job, const float *query, int64_t first, int64_t count,
+                        int heads, float *scores, int64_t room, float *out) {
+    NAME(score)(job, query, first, count, heads, scores, room);
+    for (int h = 0; h < heads; h++) {
+        for (int64_t k = 0; job->softcap != 0 && k < count; k++)
+            scores[h * room + k] = job->softcap * tanhf(scores[h * room + k] / job->softcap);
+        NAME(soften)(scores + h * room, count);
+    }
+    NAME(mix)(job, scores, room, first, count, heads, out);
 }
 
 static TARGET int NAME(attend)(const Attention *job, int64_t row, int64_t kv_head) {
@@ -36,7 +95,7 @@ static TARGET int NAME(attend)(const Attention *job, int64_t row, int64_t kv_hea
     int64_t start = job->window && end > job->window ? end - job->window : 0, count = end - start;
     int64_t room = count + LANES, step = job->kv_heads * width;
     int64_t first = (job->places[row] * job->capacity + start) * step + kv_head * width;
-    float *query = calloc(shared * (2 * width + room), sizeof(float));
+    float *query = calloc(2 * shared * width + 4 * room, sizeof(float));
     if (query == NULL) return 1;
     float *mixed = query + shared * width, *scores = mixed + shared * width;
     for (int64_t h = 0; h < shared; h++)
@@ -44,19 +103,15 @@ static TARGET int NAME(attend)(const Attention *job, int64_t row, int64_t kv_hea
             int64_t from = row * job->query_stride + (kv_head * shared + h) * width;
             query[h * width + i] = job->scale * turned(job, job->query, from, row, i);
         }
-    for (int64_t k = 0; k < count; k++)
-        for (int64_t h = 0; h < shared; h++)
-            scores[h * room + k] =
-                NAME(dot)(query + h * width, job->keys, job->half, first + k * step, width);
-    for (int64_t h = 0; h < shared; h++) {
-        for (int64_t k = 0; job->softcap != 0 && k < count; k++)
-            scores[h * room + k] = job->softcap * tanhf(scores[h * room + k] / job->softcap);
-        NAME(soften)(scores + h * room, count);
+    for (int64_t h = 0; h < shared; h += 4) {
+        float *own = query + h * width, *out = mixed + h * width;
+        switch (shared - h) {
+        case 1: NAME(look_back)(job, own, first, count, 1, scores, room, out); break;
+        case 2: NAME(look_back)(job, own, first, count, 2, scores, room, out); break;
+        case 3: NAME(look_back)(job, own, first, count, 3, scores, room, out); break;
+        default: NAME(look_back)(job, own, first, count, 4, scores, room, out);
+        }
     }
-    for (int64_t k = 0; k < count; k++)
-        for (int64_t h = 0; h < shared; h++)
-            NAME(add)(mixed + h * width, scores[h * room + k], job->values, job->half,
-                      first + k * step, width);
     int64_t to = (row * job->heads + kv_head * shared) * width;
     for (int64_t i = 0; i < shared * width; i++) put(job->out, job->half, to + i, mixed[i]);
     free(query);

@@ -63,6 +63,7 @@ def attend(
         keys.shape[1],
         window or 0,
         half(query),
+        half(keys),
         scale,
         softcap or 0.0,
     )

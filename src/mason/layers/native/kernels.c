@@ -9,6 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#ifdef _OPENMP
+#include <omp.h>
+#else
+static int omp_get_max_threads(void) { return 1; }
+#endif
+
 #include "kernels.h"
 
 #if defined(__x86_64__) && defined(__GNUC__)
@@ -30,8 +36,9 @@
 #define SET amx
 #define LANES 16
 #define USE_TILES
+#define USE_DOTS
 #define TARGET \
-    __attribute__((target("avx512f,avx512vl,avx512bw,avx512dq,fma,amx-tile,amx-int8")))
+    __attribute__((target("avx512f,avx512vl,avx512bw,avx512dq,avx512vnni,fma,amx-tile,amx-int8")))
 #include "variant.h"
 #endif
 
@@ -102,6 +109,53 @@ void mason_choose(int number) { chosen = &variants[number]; }
 
 #include "encoder.h"
 
+/* How many blocks of outputs are taken at once. Rows that go through together read a weight once
+ * and take all that a thread has; the weights of others should stay near for the next rows. */
+static int64_t blocks_at_once(int64_t blocks, int together) {
+    int64_t threads = omp_get_max_threads();
+    return together ? (blocks + threads - 1) / threads : 1;
+}
+
+/* Outputs are shared among threads; starting those takes longer than a small product. */
+static void multiply(int kind, const Product *job) {
+    int64_t blocks = (job->outputs + BLOCK - 1) / BLOCK, rows = job->rows;
+    int64_t part = BLOCK * blocks_at_once(blocks, rows == 1 || rows == 2 || rows == 4);
+#pragma omp parallel for schedule(static) if (rows * job->inputs * job->outputs > 1 << 17)
+    for (int64_t first = 0; first < job->outputs; first += part) {
+        int64_t last = first + part;
+        chosen->product[kind](job, first, last < job->outputs ? last : job->outputs);
+    }
+}
+
+/* Numbers that `multiply_quarters` needs room for: rows, totals, steps and digits. */
+static int64_t room_of_quarters(int64_t rows, int64_t depth) {
+    return rows * (depth + 2 * (depth / GROUP) + DIGITS * (depth / 4));
+}
+
+/* The same in 4 bits; x is `inputs` wide. */
+static void multiply_quarters(Quarters *job, const void *x, int half, int64_t inputs, float *room) {
+    int64_t rows = job->rows, depth = job->depth, groups = depth / GROUP;
+    float *totals = room + rows * depth, *steps = totals + rows * groups;
+    int8_t *digits = (int8_t *)(steps + rows * groups);
+    memset(room, 0, sizeof(float) * rows * depth);
+    for (int64_t row = 0; row < rows; row++) {
+        float *wide = room + row * depth;
+        widen(wide, (const char *)x + row * inputs * (half ? 2 : 4), half, inputs);
+        chosen->to_digits(wide, depth, digits + row * DIGITS * depth, steps + row * groups);
+    }
+    for (int64_t group = 0; group < rows * groups; group++) {
+        float sums[8] = {0};
+        for (int64_t i = 0; i < GROUP; i++) sums[i % 8] += room[group * GROUP + i];
+        totals[group] = ((sums[0] + sums[4]) + (sums[1] + sums[5])) +
+                        ((sums[2] + sums[6]) + (sums[3] + sums[7]));
+    }
+    job->x = room, job->totals = totals, job->steps = steps, job->digits = digits;
+    int64_t blocks = (job->outputs + BLOCK - 1) / BLOCK, part = blocks_at_once(blocks, rows == 1);
+#pragma omp parallel for schedule(static) if (rows * depth * job->outputs > 1 << 17)
+    for (int64_t first = 0; first < blocks; first += part)
+        chosen->quarters(job, first, first + part < blocks ? first + part : blocks);
+}
+
 /* y[rows, outputs] = x[rows, inputs] weight^T + bias. */
 int mason_product(int kind, const void *weight, const float *scales, const void *bias,
                   const void *x, void *y, int half, int64_t rows, int64_t inputs,
@@ -110,13 +164,7 @@ int mason_product(int kind, const void *weight, const float *scales, const void 
     if (wide == NULL) return 1;
     widen(wide, x, half, rows * inputs);
     Product job = {weight, scales, bias, wide, y, half, rows, inputs, outputs};
-    int64_t blocks = (outputs + BLOCK - 1) / BLOCK;
-    /* Starting threads takes longer than a small product. */
-#pragma omp parallel for schedule(static) if (rows * inputs * outputs > 1 << 17)
-    for (int64_t block = 0; block < blocks; block++) {
-        int64_t last = (block + 1) * BLOCK;
-        chosen->product[kind](&job, block * BLOCK, last < outputs ? last : outputs);
-    }
+    multiply(kind, &job);
     free(wide);
     return 0;
 }
@@ -125,20 +173,13 @@ int mason_product(int kind, const void *weight, const float *scales, const void 
 int mason_product_of_quarters(const int32_t *packed, const uint16_t *grid, const void *bias,
                               const void *x, void *y, int half, int64_t rows, int64_t inputs,
                               int64_t outputs) {
-    int64_t groups = (inputs + GROUP - 1) / GROUP, depth = groups * GROUP;
-    float *wide = calloc(rows * (depth + groups), sizeof(float)), *totals = wide + rows * depth;
-    if (wide == NULL) return 1;
-    for (int64_t row = 0; row < rows; row++) {
-        const char *from = (const char *)x + row * inputs * (half ? 2 : 4);
-        widen(wide + row * depth, from, half, inputs);
-        for (int64_t i = 0; i < depth; i++)
-            totals[row * groups + i / GROUP] += wide[row * depth + i];
-    }
-    Quarters job = {packed, grid, bias, wide, totals, y, half, rows, depth, outputs};
-    int64_t blocks = (outputs + BLOCK - 1) / BLOCK;
-#pragma omp parallel for schedule(static) if (rows * inputs * outputs > 1 << 17)
-    for (int64_t block = 0; block < blocks; block++) chosen->quarters(&job, block, block + 1);
-    free(wide);
+    int64_t depth = (inputs + GROUP - 1) / GROUP * GROUP;
+    float *room = malloc(sizeof(float) * room_of_quarters(rows, depth));
+    if (room == NULL) return 1;
+    Quarters job = {.packed = packed, .grid = grid, .bias = bias, .y = y, .half = half,
+                    .rows = rows, .depth = depth, .outputs = outputs};
+    multiply_quarters(&job, x, half, inputs, room);
+    free(room);
     return 0;
 }
 
@@ -180,6 +221,15 @@ void mason_gate(const void *x, void *y, int half, int64_t rows, int64_t width) {
         chosen->gate(x, y, half, 2 * row * width, row * width, width);
 }
 
+/* y = x with a share of limit / 256 of its values 0 and the others scaled to the same mean. */
+void mason_drop(const void *x, void *y, int half, int64_t count, uint64_t seed, int limit) {
+    Dropping job = {x, y, half, count, (uint32_t)seed, seed >> 32, limit, 256.0f / (256 - limit)};
+    int64_t blocks = (count + BYTES - 1) / BYTES;
+#pragma omp parallel for schedule(static) if (count > 1 << 17)
+    for (int64_t part = 0; part < PARTS; part++)
+        chosen->drop(&job, blocks * part / PARTS, blocks * (part + 1) / PARTS);
+}
+
 /* Store the rows' keys and values, then let each row look at what its sequence has. */
 int mason_attend(const Attention *job) {
     for (int64_t row = 0; row < job->rows; row++) store(job, row);
@@ -191,3 +241,5 @@ int mason_attend(const Attention *job) {
         failed |= chosen->attend(job, part / job->kv_heads, part % job->kv_heads);
     return failed;
 }
+
+#include "decoder.h"

@@ -10,8 +10,12 @@
 enum { FP32, BF16, INT8, KINDS };
 enum { BLOCK = 16 }; /* outputs that a thread takes at once */
 enum { GROUP = 32 }; /* inputs of weights in 4 bits that share a step */
+enum { DIGITS = 3 }; /* of 8 bits, of a number that is multiplied in whole numbers */
 enum { WIDE_ROWS = 8 }; /* rows whose sums of bytes stay in registers of 512 bits */
-enum { AHEAD = 4096 }; /* bytes, at least, that are fetched before they are used */
+enum { SOON = 12 }; /* keys that are fetched before they are looked at */
+enum { AHEAD = 2048 }; /* bytes that are fetched before they are used */
+enum { WORDS = 16, BYTES = 4 * WORDS }; /* of dropout's numbers that are made together */
+enum { PARTS = 64 }; /* what threads share a pass over values in */
 
 typedef struct {
     const void *weight;  /* [outputs, inputs] */
@@ -30,6 +34,8 @@ typedef struct {
     const void *bias;      /* [outputs] or NULL */
     const float *x;        /* [rows, depth] */
     const float *totals;   /* [rows, depth / GROUP]: sums of x */
+    const float *steps;    /* [rows, depth / GROUP]: what the lowest digit of x is worth */
+    const int8_t *digits;  /* [rows, DIGITS, depth]: x in whole numbers, the lowest first */
     void *y;               /* [rows, outputs] */
     int half;              /* of bias and y */
     int64_t rows, depth, outputs;
@@ -49,7 +55,7 @@ typedef struct {
     int64_t query_stride, key_stride, value_stride; /* numbers from row to row */
     int64_t rows, heads, kv_heads, width, capacity;
     int64_t window; /* keys that a row sees at most; 0: all */
-    int64_t half;
+    int64_t half, held; /* `held`: whether the cache is bf16, as `half` says of the rest */
     double scale, softcap; /* softcap 0: none */
 } Attention;
 
@@ -76,7 +82,7 @@ typedef struct {
     const float *norm; /* weight and bias after attention, weight and bias after feed-forward */
 } Layer8;
 
-enum { GELU, RELU };
+enum { GELU, RELU, GELU_TANH, SILU };
 
 /* An encoder that is normed after every sum (Vaswani et al. 2017). */
 typedef struct {
@@ -85,11 +91,23 @@ typedef struct {
     double epsilon, scale;
 } Encoder;
 
+/* Dropout by counted numbers: see dropout.h. */
+typedef struct {
+    const void *x;
+    void *y;
+    int half;
+    int64_t count;
+    uint32_t low, high; /* the seed */
+    uint32_t limit;     /* bytes below it are dropped */
+    float scale;        /* of the others */
+} Dropping;
+
 typedef struct {
     const char *name;
     int (*runs)(void);
     void (*product[KINDS])(const Product *, int64_t first, int64_t last);
     void (*quarters)(const Quarters *, int64_t first, int64_t last);
+    void (*to_digits)(const float *x, int64_t depth, int8_t *digits, float *steps);
     void (*gate)(const void *x, void *y, int half, int64_t from, int64_t to, int64_t width);
     void (*norm)(const void *x, const void *weight, void *y, int half, int64_t at, int64_t width,
                  double epsilon, double offset);
@@ -104,12 +122,13 @@ typedef struct {
     void (*activate)(float *x, int64_t count, int kind);
     void (*look)(const Encoder *, const float *fused, int64_t count, int64_t head, int64_t first,
                  int64_t last, float *out, float *room);
+    void (*drop)(const Dropping *, int64_t first, int64_t last);
 } Variant;
 
 #define VARIANT(set, runs)                                                          \
     {#set, runs, {product_fp32_##set, product_bf16_##set, product_int8_##set},      \
-     quarters_##set, gate_##set, norm_##set, widen_##set, attend_##set, bytes_##set,                \
-     to_bytes_##set, add_norm_##set, activate_##set, look_##set}
+     quarters_##set, to_digits_##set, gate_##set, norm_##set, widen_##set, attend_##set,            \
+     bytes_##set, to_bytes_##set, add_norm_##set, activate_##set, look_##set, drop_##set}
 
 static inline float of_bf16(uint16_t bits) {
     uint32_t wide = (uint32_t)bits << 16;
@@ -160,16 +179,22 @@ static inline float one_fp32(float weight) { return weight; }
 static inline float one_bf16(uint16_t weight) { return of_bf16(weight); }
 static inline float one_int8(int8_t weight) { return weight; }
 
-/* Scale, bias, and into y. */
-static inline void finish(const Product *job, int64_t output, int64_t row, int outputs, int rows,
-                          const float *sums) {
-    for (int o = 0; o < outputs; o++)
+/* Scale, bias, and into y, for outputs that lie `apart`. */
+static inline void finish(const Product *job, int64_t output, int64_t apart, int64_t row,
+                          int outputs, int rows, const float *sums) {
+    for (int o = 0; o < outputs; o++, output += apart)
         for (int r = 0; r < rows; r++) {
-            float sum = sums[o * rows + r];
-            if (job->scales != NULL) sum *= job->scales[output + o];
-            if (job->bias != NULL) sum += get(job->bias, job->half, output + o);
-            put(job->y, job->half, (row + r) * job->outputs + output + o, sum);
+            float scale = job->scales == NULL ? 1 : job->scales[output];
+            float bias = job->bias == NULL ? 0 : get(job->bias, job->half, output);
+            /* Rounded once, however many rows there are. */
+            put(job->y, job->half, (row + r) * job->outputs + output,
+                fmaf(sums[o * rows + r], scale, bias));
         }
+}
+
+/* Where number `at` of a cache lies. */
+static inline const char *place(const Attention *job, const void *cache, int64_t at) {
+    return (const char *)cache + at * (job->held ? 2 : 4);
 }
 
 /* Feature i of a head turned with feature i + width / 2 (rotate-half). */
@@ -191,8 +216,8 @@ static inline void store(const Attention *job, int64_t row) {
         for (int64_t i = 0; i < job->width; i++) {
             int64_t in = head * job->width, to = at + in + i;
             float key = turned(job, job->key, row * job->key_stride + in, row, i);
-            put(job->keys, job->half, to, key);
-            put(job->values, job->half, to,
+            put(job->keys, job->held, to, key);
+            put(job->values, job->held, to,
                 get(job->value, job->half, row * job->value_stride + in + i));
         }
 }

@@ -30,7 +30,7 @@ class Pointers(ctypes.Structure):
         *((name, ctypes.c_void_p) for name in ("cosine", "sine", "places", "ends")),
         *((name, ctypes.c_int64) for name in ("query_stride", "key_stride", "value_stride")),
         *((name, ctypes.c_int64) for name in ("rows", "heads", "kv_heads", "width", "capacity")),
-        *((name, ctypes.c_int64) for name in ("window", "half")),
+        *((name, ctypes.c_int64) for name in ("window", "half", "held")),
         *((name, ctypes.c_double) for name in ("scale", "softcap")),
     )
 
@@ -45,9 +45,11 @@ _FUNCTIONS = {
     "mason_widen_quarters": ([_P, _P, _P, _I, _N, _N], None),
     "mason_norm": ([_P, _P, _P, _I, _N, _N, _D, _D], None),
     "mason_gate": ([_P, _P, _I, _N, _N], None),
+    "mason_drop": ([_P, _P, _I, _N, ctypes.c_uint64, _I], None),
     "mason_attend": ([ctypes.POINTER(Pointers)], _I),
     "mason_product_of_bytes": ([_P, _P, _P, _N], _I),
     "mason_encode": ([_P, _P, _N, _P, _P, _P], _I),
+    "mason_decode": ([_P, _P], _I),
 }
 
 
@@ -143,15 +145,22 @@ def decoding() -> Iterator[None]:
 def serves(x: Tensor) -> bool:
     """Whether kernels may read ``x``: decoding, plain numbers on the processor, no gradient."""
     return (
-        _here.decoding
-        and _used is not None
-        and not torch.is_grad_enabled()
+        ready()
         and type(x) is Tensor
         and x.is_cpu
         and x.dtype in _HALF
         and x.is_contiguous()
-        and not torch.is_autocast_enabled("cpu")
         and not torch.compiler.is_compiling()
+    )
+
+
+def ready() -> bool:
+    """Whether kernels may serve this thread now."""
+    return (
+        _here.decoding
+        and _used is not None
+        and not torch.is_grad_enabled()
+        and not torch.is_autocast_enabled("cpu")
     )
 
 

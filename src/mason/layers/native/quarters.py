@@ -6,16 +6,15 @@ from torch import Tensor
 
 from mason.errors import RunError
 from mason.layers.native.library import half, library, serves
+from mason.layers.native.rows import MOST
 
 BLOCK, GROUP = 16, 32
 """Outputs that lie together, and inputs that share a step."""
-_FEW = 64
-"""Rows up to which the kernel is faster than widening the weights."""
 
 
 def multiplies_quarters(x: Tensor) -> bool:
     """Whether ``multiply_quarters`` is the fastest way for ``x`` [..., I]."""
-    return serves(x) and 0 < x.numel() <= _FEW * x.shape[-1]  # in this order: tracers guard sizes
+    return serves(x) and 0 < x.numel() <= MOST * x.shape[-1]  # in this order: tracers guard sizes
 
 
 def multiply_quarters(

@@ -11,11 +11,12 @@ from mason.runtime import cpu_has_bf16
 
 FEW = 16
 """Rows up to which the kernels are faster than PyTorch's products of matrices."""
-_FEW_INT8 = 64
-"""The same for int8, which PyTorch's products want widened first."""
+MOST = 64
+"""The same for 8 and 4 bits, which PyTorch's products want widened first."""
 _FEW_FAST = 4
 """The same for bf16 where the processor multiplies it itself."""
-_KINDS = {torch.float32: 0, torch.bfloat16: 1, torch.int8: 2}
+KINDS = {torch.float32: 0, torch.bfloat16: 1, torch.int8: 2}
+"""What the kernels call the dtypes of weights."""
 
 
 def few(x: Tensor) -> bool:
@@ -29,12 +30,16 @@ def _at_most(rows: int, x: Tensor) -> bool:
 
 def multiplies(x: Tensor, weight: Tensor) -> bool:
     """Whether ``multiply`` is the fastest way from ``x`` through ``weight``."""
-    if weight.dtype is torch.int8:
-        return serves(x) and _at_most(_FEW_INT8, x) and weight.is_contiguous()
-    if not few(x) or weight.dtype not in _KINDS or not weight.is_contiguous():
+    if weight.dtype not in (x.dtype, torch.int8) or not serves(x):
         return False
-    fast = weight.dtype is torch.bfloat16 and cpu_has_bf16()
-    return weight.dtype is x.dtype and (not fast or _at_most(_FEW_FAST, x))
+    return _at_most(most_rows(weight), x) and weight.is_contiguous()
+
+
+def most_rows(weight: Tensor) -> int:
+    """Rows up to which the kernels are the fastest way through a weight."""
+    if weight.dtype in (torch.int8, torch.int32):
+        return MOST
+    return _FEW_FAST if weight.dtype is torch.bfloat16 and cpu_has_bf16() else FEW
 
 
 def multiply(
@@ -54,7 +59,7 @@ def multiply(
     outputs, inputs = weight.shape
     y = x.new_empty((*x.shape[:-1], outputs))
     failed = _calls().mason_product(
-        _KINDS[weight.dtype],
+        KINDS[weight.dtype],
         weight.data_ptr(),
         None if scales is None else scales.data_ptr(),
         None if bias is None else bias.data_ptr(),

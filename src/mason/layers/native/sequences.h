@@ -43,17 +43,25 @@ FN VEC NAME(gelu)(VEC x) {
     return x * share;
 }
 
+FN VEC NAME(activated)(VEC x, int kind) {
+    if (kind == GELU) return NAME(gelu)(x);
+    if (kind == RELU) return -NAME(least)(-x, (VEC){0});
+    VEC inner = x;
+    if (kind == GELU_TANH) inner = 1.595769122f * (x + 0.044715f * x * x * x);
+    return x / (1.0f + NAME(exponential)(-inner)); /* tanh is a logistic curve of twice as much */
+}
+
 static TARGET void NAME(activate)(float *x, int64_t count, int kind) {
     int64_t i = 0;
     for (; i + LANES <= count; i += LANES) {
-        VEC part = NAME(load_fp32)(x + i);
-        *(VEC *)(x + i) = kind == GELU ? NAME(gelu)(part) : -NAME(least)(-part, (VEC){0});
+        VEC part = NAME(activated)(NAME(load_fp32)(x + i), kind);
+        *(VEC *)(x + i) = part;
     }
     if (i < count) {
         float rest[LANES] = {0};
         memcpy(rest, x + i, sizeof(float) * (count - i));
-        VEC part = NAME(load_fp32)(rest);
-        *(VEC *)rest = kind == GELU ? NAME(gelu)(part) : -NAME(least)(-part, (VEC){0});
+        VEC part = NAME(activated)(NAME(load_fp32)(rest), kind);
+        *(VEC *)rest = part;
         memcpy(x + i, rest, sizeof(float) * (count - i));
     }
 }

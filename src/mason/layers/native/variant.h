@@ -89,11 +89,12 @@ FN VEC NAME(exponential)(VEC x) {
 #define WEIGHT int8_t
 #include "product.h"
 
+#include "rows.h"
 #include "quarters.h"
 #include "attention.h"
-#include "rows.h"
 #include "bytes.h"
 #include "sequences.h"
+#include "dropout.h"
 
 #undef VEC
 #undef FN

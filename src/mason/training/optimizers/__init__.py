@@ -1,7 +1,7 @@
 """Optimisers by name, with the groups every recipe wants."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -93,6 +93,31 @@ def set_rates(optimizer: torch.optim.Optimizer, share: float) -> None:
             group["lr"].fill_(rate)
         else:
             group["lr"] = rate
+
+
+def clip(
+    optimizer: torch.optim.Optimizer,
+    parameters: Sequence[nn.Parameter],
+    norm: Tensor,
+    limit: float,
+    *,
+    alone: bool = True,
+) -> None:
+    """Scale gradients down, where they are larger, to a norm of ``limit`` (Pascanu et al. 2013).
+
+    Args:
+        optimizer: Whose next step reads them.
+        parameters: Those that have gradients.
+        norm: Of all gradients together.
+        limit: The largest that is left as it is.
+        alone: Whether this process holds the parameters whole.
+    """
+    large = bool(norm > limit)
+    if isinstance(optimizer, AdamW) and alone:
+        # The plain way reads and writes every gradient once more.
+        optimizer.grad_scale = (norm.float() + 1e-6) / limit if large else None
+    elif large:
+        nn.utils.clip_grads_with_norm_(parameters, limit, norm)
 
 
 def _below_top(name: str, depth: int) -> int:

@@ -4,6 +4,7 @@ import inspect
 from typing import Any
 
 import torch
+from torch import Tensor
 
 
 class AdamW(torch.optim.AdamW):
@@ -13,3 +14,5 @@ class AdamW(torch.optim.AdamW):
 
     def __init__(self, groups: list[dict[str, Any]]) -> None:
         super().__init__(groups, fused=True)
+        self.grad_scale: Tensor | None = None
+        """What the next step divides gradients by, in the pass over memory it makes anyway."""
