@@ -25,6 +25,8 @@ NAMES = (
     "evaluation",
     "adapters",
     "compression",
+    "recovery",
+    "large",
     "serving",
     "comparisons",
     "advice",

@@ -156,7 +156,7 @@ def _cross_validated(place: Path, rungs: Rungs, options: argparse.Namespace) -> 
         model = _trained(str(folder), place / f"fold-{number}", options.max_steps)
         shrinker = _shrinker(model, str(folder), place / f"small-{number}", options)
         tried = shrinker.attempt(rungs)
-        made = shrinker.finished(shrinker.trained[rungs.shape], rungs)
+        made = shrinker.finished(shrinker.trained[rungs.learned], rungs)
         before.append(shrinker.correct(model, "test"))
         after.append(shrinker.correct(made, "test"))
         sizes.append((shrinker.original.footprint.num_bytes, tried.num_bytes))

@@ -72,6 +72,8 @@ def test_the_search_goes_on_from_what_is_good_alone() -> None:
     assert len(asked) == len(set(asked)) and all(r.bits == 4 and r.tokens == 1 for r in asked[5:])
     inside = [t for t in tried if t.verdict.accepted]
     assert min(inside, key=lambda t: t.num_bytes).rungs.shape == (5, 384)
+    assert [r.sparse for r in asked] == [False] * (len(asked) - 1) + [True]
+    assert asked[-1].shape == (5, 384), "the smallest that is inside loses two of four weights last"
     front = pareto(tried)
     assert all(a.num_bytes > b.num_bytes and a.score > b.score
                for a, b in pairwise(front))  # fmt: skip

@@ -7,10 +7,13 @@ import pytest
 import torch
 
 import mason
+from benchmarks.large import SHAPES, write_random
 from mason.errors import CheckpointError, SettingsError
+from mason.models.packed import Packed
 from mason.models.peft import CONFIG, WEIGHTS
 from mason.settings import load_settings
 from mason.workflows import Classifier, Run, merge_adapter
+from mason.workflows.chat_templates import settle_template
 from tests.workflows.conftest import write_reviews
 
 MODEL = "all-MiniLM-L6-v2"
@@ -167,3 +170,47 @@ def test_settings_that_do_not_fit_are_refused(reviews: Path) -> None:
         mason.train(MODEL, reviews, **{"adapter.rank": 4})
     with pytest.raises(SettingsError, match="no linear map is called knee"):
         mason.train(MODEL, reviews, adapter="lora", **{"adapter.targets": "knee"})
+
+
+@pytest.mark.parametrize("kind", ["prompt", "prefix"])
+def test_virtual_tokens_learn_to_talk_and_come_back(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mason.workflows.talker._LONGEST", 4)  # random weights find no end
+    plain, talks = tmp_path / "plain", tmp_path / "talks.jsonl"
+    plain.mkdir()
+    write_random(plain, SHAPES["tiny"])
+    talker = mason.load(plain, task="dialogue")
+    settle_template(talker, "chatml")  # type: ignore[arg-type]
+    base = tmp_path / "talker"
+    base.mkdir()
+    talker.write(base)
+    turns = [{"role": "user", "content": "Old?"}, {"role": "assistant", "content": "The sun."}]
+    rows = [json.dumps({"messages": [{**turns[0], "content": f"Old {i}?"}, turns[1]]})
+            for i in range(40)]  # fmt: skip
+    talks.write_text("\n".join(rows), "utf-8")
+    run = mason.train(
+        base,
+        talks,
+        task="dialogue",
+        output=tmp_path / "out",
+        adapter=kind,
+        num_virtual_tokens=5,
+        **STEPS | {"training.max_steps": 4},
+    )
+    said = json.loads((tmp_path / "out" / CONFIG).read_text())
+    assert (said["num_virtual_tokens"], said["num_transformer_submodules"]) == (5, 1)
+    assert run.results["cost"]["forecast_memory_bytes"] > 0, "looked at before it began"
+    again = mason.load(tmp_path / "out")
+    packed = Packed.of([[5, 9, 7], [3]])
+    with torch.no_grad():
+        ours, theirs = (m.network.logits("language", packed) for m in (run.model, again))
+        assert torch.equal(ours, theirs)
+        with again.adapter(None):
+            assert not torch.equal(again.network.logits("language", packed), theirs)
+    with pytest.raises(SettingsError, match="cannot be merged"):
+        merge_adapter(tmp_path / "out", tmp_path / "merged")
+    with pytest.raises(SettingsError, match=r"adapter\.rank is for adapters of linear maps"):
+        mason.train(base, talks, task="dialogue", adapter=kind, lora_rank=4)
+    with pytest.raises(SettingsError, match="an adapter holds nothing"):
+        settle_template(mason.load(plain, task="dialogue"), "chatml", adapts=True)  # type: ignore[arg-type]

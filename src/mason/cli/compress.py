@@ -14,7 +14,12 @@ from mason.errors import SettingsError
 from mason.language import say
 
 _DROP = 0.01
-Data = Annotated[str, Parameter(help=say("The data that the model was trained on, as for train."))]
+Data = Annotated[
+    str | None,
+    Parameter(
+        help=say("The data that the model was trained on, as for train; texts, for --weights int4.")
+    ),
+]
 Drop = Annotated[
     float, Parameter(help=say("Most accuracy to lose, as a share: 0.01 is one point."))
 ]
@@ -32,21 +37,33 @@ Proof = Annotated[
     ),
 ]
 
+Match = Annotated[
+    bool,
+    Parameter(
+        help=say("Let smaller shapes learn what the original's layers give, not only its answers.")
+    ),
+]
 Weights = Annotated[
-    Literal["int4"] | None,
-    Parameter(help=say("Round a model that writes to 4 bits, by what it does with these texts.")),
+    Literal["int4", "int8"] | None,
+    Parameter(
+        help=say(
+            "Round a model that writes: int4 by what it does with the texts of --data; without "
+            "any, each weight alone as it is read, however large the model."
+        )
+    ),
 ]
 
 
 def compress(
     model: options.Trained,
     *settings: options.Setting,
-    data: Data,
+    data: Data = None,
     max_drop: Drop = _DROP,
     target_size: Size = None,
     target_latency: Latency = None,
     budget: Time = None,
     proof: Proof = "interval",
+    match_layers: Match = False,
     text: options.Text = None,
     label: options.Label = None,
     pair: options.Pair = None,
@@ -62,8 +79,10 @@ def compress(
     if weights is not None:
         searching = (target_size, target_latency, budget, text, label, pair, group, valid, test)
         plain = not settings and not any(searching)
-        plain &= max_drop == _DROP and proof == "interval"
-        return _round(model, data, output, plain=plain)
+        plain &= max_drop == _DROP and proof == "interval" and not match_layers
+        return _round(model, data, weights, output, plain=plain)
+    if data is None:
+        raise SettingsError("No data are named; give a file with --data, such as reviews.csv.")
     given = {"text": text, "label": label, "pair": pair, "group": group}
     given |= {"valid": valid, "test": test}
     named: dict[str, Any] = {f"data.{name}": value for name, value in given.items()}
@@ -75,6 +94,7 @@ def compress(
         target_size=target_size,
         target_latency=target_latency,
         proof=proof,
+        match_layers=match_layers,
         output=output,
         notice=notice,
         command=shlex.join(["mason", *sys.argv[1:]]),
@@ -84,13 +104,25 @@ def compress(
     return 0
 
 
-def _round(model: str, data: str, output: str | None, *, plain: bool) -> int:
-    from mason.workflows.rounding import round_weights
+def _round(
+    model: str,
+    data: str | None,
+    weights: Literal["int4", "int8"],
+    output: str | None,
+    *,
+    plain: bool,
+) -> int:
+    from mason.workflows.rounding import round_alone, round_weights
 
     if output is None or not plain:
         raise SettingsError(
-            "--weights int4 searches for nothing: give --data and --output, and no other option."
+            "--weights searches for nothing: give --output, --data or not, and no other option."
         )
-    round_weights(model, data, output=output, notice=notice)
+    if data is None:
+        round_alone(model, output, weights=weights)
+    elif weights == "int4":
+        round_weights(model, data, output=output, notice=notice)
+    else:
+        raise SettingsError("To 8 bits each weight is rounded alone; leave --data out.")
     notice(say("Written to {folder}; mason complete, chat and serve read it.", folder=output))
     return 0

@@ -32,6 +32,10 @@ Weights = Annotated[
     Literal["fp32", "bf16", "int8", "int4"] | None,
     Parameter(help=say("How to hold the weights of a model that writes; as loaded if left out.")),
 ]
+Adapters = Annotated[
+    tuple[str, ...],
+    Parameter(help=say("NAME=FOLDER: an adapter, for requests that call this name; repeatable.")),
+]
 Running = Annotated[int, Parameter(help=say("Answers that are written at once (32)."))]
 Waiting = Annotated[int, Parameter(help=say("Answers that may wait; more are refused (128)."))]
 Guarded = Annotated[
@@ -57,6 +61,7 @@ def serve(
     task: Task = None,
     name: Name = None,
     weights: Weights = None,
+    adapter: Adapters = (),
     max_running: Running = 32,
     max_waiting: Waiting = 128,
     guard: Guarded = None,
@@ -84,7 +89,14 @@ def serve(
     Gate.of(host, port, key=key, names=allow_host)  # refused before the model is read
     from mason.workflows.serving import open_served
 
-    served = open_served(model, task=task, name=name, weights=weights, guard=guard)
+    served = open_served(
+        model,
+        task=task,
+        name=name,
+        weights=weights,
+        adapters=_named(adapter),
+        guard=guard,
+    )
     answer(
         served,
         host=host,
@@ -93,10 +105,23 @@ def serve(
         names=allow_host,
         limits=replace(Limits(), running=max_running, waiting=max_waiting),
         quiet=quiet,
-        ready=lambda address, routes: _ready(served.name, address, routes),
+        ready=lambda address, routes: _ready(", ".join(served.names), address, routes),
     )
     notice(say("Stopped."))
     return 0
+
+
+def _named(given: tuple[str, ...]) -> dict[str, str]:
+    """Folders of adapters by their names."""
+    found: dict[str, str] = {}
+    for one in given:
+        name, _, folder = one.partition("=")
+        if not name or not folder or name in found:
+            raise SettingsError(
+                "--adapter is {given}; give NAME=FOLDER, each name once.", given=repr(one)
+            )
+        found[name] = folder
+    return found
 
 
 def _ready(name: str, address: str, routes: list[str]) -> None:

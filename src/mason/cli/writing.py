@@ -131,12 +131,12 @@ def open_writers(model: str, options: Options) -> tuple["Writer", "Writer | None
     """The model, and the smaller one that guesses ahead."""
     from mason.workflows import Writer, load
 
-    ready = load(model, task="generation")
-    helper = None if options.draft is None else load(options.draft, task="generation")
+    found = [
+        None if name is None else load(name, task="generation", weights=options.weights)
+        for name in (model, options.draft)
+    ]
+    ready, helper = found
     assert isinstance(ready, Writer) and isinstance(helper, Writer | None)
-    for writer in (ready, helper):
-        if writer is not None and options.weights is not None:
-            writer.hold(options.weights)
     return ready, helper
 
 

@@ -1,6 +1,7 @@
 """Smaller models inside an accuracy budget: what to take out, how to recover, what to keep."""
 
 from mason.compression.distillation import Distillation as Distillation
+from mason.compression.distillation import Layers as Layers
 from mason.compression.importance import Importance as Importance
 from mason.compression.importance import importance_of as importance_of
 from mason.compression.importance import least_needed_layers as least_needed_layers
@@ -13,6 +14,8 @@ from mason.compression.shrinking import shrunk as shrunk
 from mason.compression.shrinking import without_heads as without_heads
 from mason.compression.shrinking import without_layers as without_layers
 from mason.compression.shrinking import without_neurons as without_neurons
+from mason.compression.sparsity import Sparsely as Sparsely
+from mason.compression.sparsity import masks_of as masks_of
 from mason.compression.verdict import Budget as Budget
 from mason.compression.verdict import Verdict as Verdict
 from mason.compression.verdict import judge_drop as judge_drop

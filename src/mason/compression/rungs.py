@@ -21,17 +21,24 @@ class Rungs:
         tokens: The share of the vocabulary, from its commonest, that stays beside what the training
             texts use.
         bits: Of each number.
+        sparse: Whether two of four weights of the layers are zero.
     """
 
     layers: int
     neurons: int
     tokens: float = 1.0
     bits: int = WIDE
+    sparse: bool = False
 
     @property
     def shape(self) -> tuple[int, int]:
-        """What has to be trained: the rest is free."""
+        """How large it is."""
         return self.layers, self.neurons
+
+    @property
+    def learned(self) -> tuple[int, int, bool]:
+        """What has to be trained: the rest is free."""
+        return self.layers, self.neurons, self.sparse
 
     def words(self, whole: "Rungs") -> str:
         """What was done to ``whole``, in the order it was done."""
@@ -40,6 +47,8 @@ class Rungs:
             said.append(say("{kept} of {all} layers", kept=self.layers, all=whole.layers))
         if self.neurons < whole.neurons:
             said.append(say("{kept} of {all} neurons", kept=self.neurons, all=whole.neurons))
+        if self.sparse:
+            said.append(say("2 of 4 weights"))
         if self.tokens == 0:
             said.append(say("vocabulary trimmed"))
         elif self.tokens < 1:
@@ -54,6 +63,8 @@ class Rungs:
             yield replace(self, layers=whole.layers)
         if self.neurons < whole.neurons:
             yield replace(self, neurons=whole.neurons)
+        if self.sparse:
+            yield replace(self, sparse=False)
         if self.tokens < 1:
             yield replace(self, tokens=1.0)
         if self.bits < WIDE:

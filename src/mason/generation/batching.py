@@ -91,7 +91,7 @@ def begin(
     """
     if sampling.num_beams > 1 or sampling.num_drafts:
         raise SettingsError("A batch that runs on has neither beams nor drafts; leave them out.")
-    check_prompts(model.spec, [prompt], sampling.max_new_tokens)
+    check_prompts(model, [prompt], sampling.max_new_tokens)
     random = numbers_of(prompt, number, sampling.seed)
     stream = TextStream(tokenizer, prompt)
     place = None if guide is None else guide.copy()

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import cached_property
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -11,7 +12,6 @@ from mason.errors import DataError
 from mason.layers import Cache, PagedCache, Pages, native
 from mason.models.decoder_calls import DecoderCall, call_of
 from mason.models.packed import Packed
-from mason.models.spec import ModelSpec
 from mason.models.transformer import Transformer, device_of
 
 
@@ -40,6 +40,8 @@ class Decoding:
         assert model.spec.decoder is not None, "only a decoder decodes"
         depth = model.spec.decoder.depth
         self.model, self.source = model, source
+        self._virtual = num_virtual(model)
+        capacity += self._virtual
         self.cache = (
             Cache(depth, num_sequences, capacity)
             if pages is None
@@ -114,13 +116,36 @@ class Decoding:
         For a lone decoder: what it has read so far is read once for all that follows.
         """
         assert self.source is None, "an encoder's rows are not copied"
-        twin = Decoding(self.model, len(sequences), self.cache.capacity)
+        twin = Decoding(self.model, len(sequences), self.capacity)
         twin.cache = self.cache.fork(sequences)
         return twin
 
+    @property
+    def capacity(self) -> int:
+        """Most tokens a sequence will have."""
+        return self.cache.capacity - self._virtual
+
+    @property
+    def lengths(self) -> list[int]:
+        """Tokens that were read of each sequence."""
+        return [max(0, n - self._virtual) for n in self.cache.lengths]
+
     def forget(self, lengths: Sequence[int]) -> None:
         """Go back to the first ``lengths`` tokens of each sequence."""
-        self.cache.forget(lengths)
+        self.cache.forget([n + self._virtual for n in lengths])
+
+
+def num_virtual(model: Transformer) -> int:
+    """Virtual tokens before every text of a model; see ``mason.layers.adapters.fronts``."""
+    fronts = model.decoder.fronts if model.decoder is not None else None
+    return fronts.chosen.num_rows if fronts is not None and fronts.chosen is not None else 0
+
+
+def most_virtual(model: Transformer) -> int:
+    """The same, whichever of its adapters is in force."""
+    fronts = model.decoder.fronts if model.decoder is not None else None
+    every: Any = fronts.adapters.values() if fronts is not None else ()
+    return max((front.num_rows for front in every), default=0)
 
 
 def start_decoding(
@@ -167,16 +192,19 @@ def prefill(
     return torch.stack([row for row in rows if row is not None])
 
 
-def check_prompts(spec: ModelSpec, prompts: Sequence[Sequence[int]], max_new_tokens: int) -> None:
+def check_prompts(
+    model: Transformer, prompts: Sequence[Sequence[int]], max_new_tokens: int
+) -> None:
     """Refuse what the model cannot read or has no room to answer.
 
     Raises:
         DataError: A prompt is empty, or the positions do not reach far enough.
     """
+    spec = model.spec
     for row, prompt in enumerate(prompts, start=1):
         if not prompt:
             raise DataError("Prompt {row} is empty; write something to go on from.", row=row)
-        limit, needed = spec.max_tokens, len(prompt)
+        limit, needed = spec.max_tokens, len(prompt) + most_virtual(model)
         if spec.encoder is None:
             needed += max_new_tokens
         if limit is not None and needed > limit:

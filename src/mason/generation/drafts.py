@@ -77,7 +77,7 @@ class DraftModel:
         for i, text in enumerate(texts):
             self.read[i] = self.read[i][: _num_alike(self.read[i], text[:-1])]
         self.decoding.forget([len(read) for read in self.read])
-        room = self.decoding.cache.capacity - max(map(len, texts))
+        room = self.decoding.capacity - max(map(len, texts))
         pieces = [list(t[len(read) :]) for t, read in zip(texts, self.read, strict=True)]
         drafts: list[list[int]] = [[] for _ in texts]
         for _ in range(min(count, room)):

@@ -163,7 +163,7 @@ def _accept(lines: Sequence[Line], logits: Tensor, sampling: Sampling) -> None:
 def _go_on(lines: list[Line], decoding: Decoding, drafter: Drafter | None) -> list[Line]:
     """The lines that are not finished; the caches forget wrong guesses and the others."""
     if any(line.draft for line in lines):
-        lengths = decoding.cache.lengths
+        lengths = decoding.lengths
         read = [min(len(line.tokens) - 1, n) for line, n in zip(lines, lengths, strict=True)]
         decoding.forget(read)
     going = [k for k, line in enumerate(lines) if line.finish is None]
@@ -234,7 +234,7 @@ def _check(
 ) -> None:
     for reader in (model, draft):
         if reader is not None:
-            check_prompts(reader.spec, prompts, sampling.max_new_tokens)
+            check_prompts(reader, prompts, sampling.max_new_tokens)
     if sampling.stop and tokenizer is None:
         raise SettingsError("Stop texts need a tokenizer; give one, or stop at tokens.")
     if sampling.constraint is not None and tokenizer is None:

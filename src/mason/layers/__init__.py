@@ -21,6 +21,7 @@ from mason.layers.int8 import hold_in_int8 as hold_in_int8
 from mason.layers.layout import Layout as Layout
 from mason.layers.linear import FusedLinear as FusedLinear
 from mason.layers.linear import Linear as Linear
+from mason.layers.linear import without_values as without_values
 from mason.layers.norms import LayerNorm as LayerNorm
 from mason.layers.norms import RMSNorm as RMSNorm
 from mason.layers.norms import build_norm as build_norm

@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from mason.layers import flat, native, short_attention
+from mason.layers.adapters.fronts import Before
 from mason.layers.caches import LayerCache
 from mason.layers.dropout import drop
 from mason.layers.linear import FusedLinear, Linear
@@ -75,6 +76,7 @@ class Attention(nn.Module):
         source: Float[Tensor, "S D"] | None = None,
         angles: Angles | None = None,
         cache: LayerCache | None = None,
+        before: Before | None = None,
     ) -> Float[Tensor, "T D"]:
         """Rows ``x`` attend to themselves, or to ``source`` in cross-attention.
 
@@ -85,18 +87,21 @@ class Attention(nn.Module):
             source: Rows of the encoder; None for self-attention or when cached.
             angles: Cosine and sine of each row's rotary angles.
             cache: Keys and values of earlier rows; the new ones are added to it.
+            before: Virtual rows that stand before texts which begin here.
         """
         query, key, value = self._project(x, source)
         query = self.query_norm(query)
         if key is not None:
             key = self.key_norm(key)
-        if cache is not None and self._looks_back(query, biases, cache):
+        if before is None and cache is not None and self._looks_back(query, biases, cache):
             assert isinstance(biases, Reach)
             new = None if key is None or value is None else (key, value)
             return self._look_back(query, new, biases, cache, angles)
         if angles is not None:
             query = rotate(query, *angles)
             key = rotate(key, *angles) if key is not None else None
+        if before is not None and key is not None and value is not None:
+            key, value = before.joined(key, value)
         if cache is not None:
             key, value = cache.extend(key, value)
         assert key is not None and value is not None, "cross-attention needs a source or a cache"

@@ -88,6 +88,12 @@ class Cache:
     def __len__(self) -> int:
         return len(self.lengths)
 
+    @property
+    def past(self) -> list[int]:
+        """Rows that each of the active sequences has."""
+        places = range(len(self)) if self.active is None else self.active
+        return [self.lengths[i] for i in places]
+
     def advance(self, lengths: Sequence[int], device: torch.device) -> tuple[Layout, Layout]:
         """Make room for ``lengths`` new rows; return the layouts of new and of all rows."""
         places = range(len(self)) if self.active is None else self.active

@@ -54,6 +54,15 @@ class Embedding(nn.Module):
         x = self.tokens(tokens)
         if self.scale != 1.0:
             x = x * torch.tensor(self.scale, dtype=x.dtype)
+        return self.placed(x, layout, token_types)
+
+    def placed(
+        self,
+        x: Float[Tensor, "T E"],
+        layout: Layout,
+        token_types: Int[Tensor, "T"] | None = None,
+    ) -> Float[Tensor, "T D"]:
+        """Token vectors with all that is added to them; see ``forward``."""
         if self.spec.positions is not None:
             x = x + self._at(layout)
         if self.token_types is not None:

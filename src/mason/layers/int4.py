@@ -15,6 +15,8 @@ from mason.layers.linear import Parts
 
 GROUP = 64
 """Weights with one unit."""
+_TOGETHER = 1 << 20
+"""Weights that are rounded at once, whole groups: memory is needed for few beside the result."""
 _OUTERMOST = 0.9677083
 """Probability of the outermost code before scaling, the mean of 1 - 1/32 and 1 - 1/30."""
 
@@ -35,13 +37,19 @@ def rounded_to_int4(
     weight: Float[Tensor, "O I"],
 ) -> tuple[UInt8[Tensor, "P"], Float[Tensor, "G"]]:
     """Two codes a byte for all weights in order, and the unit of each group."""
-    wide = weight.detach().float().flatten()
-    short = -len(wide) % GROUP
-    groups = nn.functional.pad(wide, (0, short)).view(-1, GROUP)
+    flat = weight.detach().reshape(-1)
+    packed, units = zip(*(_rounded(piece) for piece in flat.split(_TOGETHER)), strict=True)
+    return torch.cat(packed), torch.cat(units)
+
+
+def _rounded(flat: Float[Tensor, "N"]) -> tuple[UInt8[Tensor, "P"], Float[Tensor, "G"]]:
+    wide = flat.float()
+    groups = nn.functional.pad(wide, (0, -len(wide) % GROUP)).view(-1, GROUP)
     units = groups.abs().amax(1).to(torch.float16)
     values, table = groups / units.float().clamp(min=1e-7)[:, None], codes().to(wide.device)
-    found = torch.bucketize(values, (table[1:] + table[:-1]) / 2).to(torch.uint8).view(-1, 2)
-    return found[:, 0] * 16 + found[:, 1], units
+    found = torch.bucketize(values, (table[1:] + table[:-1]) / 2, out_int32=True)
+    pairs = found.to(torch.uint8).view(-1, 2)
+    return pairs[:, 0] * 16 + pairs[:, 1], units
 
 
 class Int4Linear(Parts, nn.Module):

@@ -20,6 +20,8 @@ FEW_STEPS = 7
 """The same of 4 bits."""
 _SHARES = (0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55, 0.5)
 """Of a row's largest number: where 4 bits may end. Few numbers lose much so that most lose less."""
+_TOGETHER = 1 << 20
+"""Numbers that are rounded at once, whole rows: memory is needed for few beside the result."""
 _SPARE = 7
 """Bits of a scale that are left zero, so that a scale times a whole number is exact."""
 
@@ -37,13 +39,27 @@ def rounded_to_int8(
         largest: 127, or 7: so few steps that they fit in 4 bits, for which the scale that loses
             least is looked for. What has 7 steps already keeps them.
     """
-    wide = weight.detach().float()
-    few = _rounded(wide, wide.abs().amax(1) / FEW_STEPS, FEW_STEPS)
-    if largest == _LARGEST:
-        if torch.equal(few[0].float() * few[1][:, None], wide):
-            return few
-        return _rounded(wide, wide.abs().amax(1) / _LARGEST, _LARGEST)
-    best, least = few, _lost(wide, few)
+    pieces = weight.detach().split(max(1, _TOGETHER // weight.shape[1]))
+    if largest < _LARGEST:
+        found = [_with_least_loss(piece.float(), largest) for piece in pieces]
+    else:
+        steps = FEW_STEPS if all(_has_few_steps(piece.float()) for piece in pieces) else _LARGEST
+        found = [_to_nearest(piece.float(), steps) for piece in pieces]
+    return torch.cat([whole for whole, _ in found]), torch.cat([scales for _, scales in found])
+
+
+def _to_nearest(wide: Tensor, largest: int) -> tuple[Tensor, Tensor]:
+    return _rounded(wide, wide.abs().amax(1) / largest, largest)
+
+
+def _has_few_steps(wide: Tensor) -> bool:
+    whole, scales = _to_nearest(wide, FEW_STEPS)
+    return torch.equal(whole.float() * scales[:, None], wide)
+
+
+def _with_least_loss(wide: Tensor, largest: int) -> tuple[Tensor, Tensor]:
+    best = _to_nearest(wide, FEW_STEPS)
+    least = _lost(wide, best)
     for share in _SHARES:
         tried = _rounded(wide, wide.abs().amax(1) * share / largest, largest)
         lost = _lost(wide, tried)

@@ -1,6 +1,8 @@
 """Linear maps: every product with a weight is one of these modules, or stands for one."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +12,21 @@ from mason.layers.even_rows import compiled_by_shape, even_product
 from mason.layers.frozen import frozen_product
 from mason.runtime import cpu_has_bf16
 
+_device: ContextVar[str | None] = ContextVar("device", default=None)
+
+
+@contextmanager
+def without_values() -> Iterator[None]:
+    """Linear maps made in the block have shapes alone: their weights are on the meta device.
+
+    What is read weight by weight need never be whole in memory.
+    """
+    before = _device.set("meta")
+    try:
+        yield
+    finally:
+        _device.reset(before)
+
 
 class Linear(nn.Linear):
     """PyTorch's own, but for rows that it is slow at.
@@ -18,6 +35,9 @@ class Linear(nn.Linear):
     products of few different shapes. A weight that does not learn may be held in bf16 beside
     rows in fp32.
     """
+
+    def __init__(self, in_features: int, out_features: int, bias: bool = True) -> None:
+        super().__init__(in_features, out_features, bias, device=_device.get())
 
     def forward(self, input: Tensor) -> Tensor:
         """Rows [..., I] to rows [..., O]."""

@@ -19,6 +19,8 @@ from mason.layers.native.quarters import BLOCK, GROUP
 
 LARGEST = 15
 """Of a code."""
+_TOGETHER = 1 << 20
+"""Numbers that are rounded at once, whole rows: memory is needed for few beside the result."""
 _SMALLEST = 2.0**-24
 """The least step of fp16, for groups that are all one value."""
 
@@ -96,11 +98,16 @@ class QuarterLinear(Parts, nn.Module):
         self.register_buffer("bias", None if bias is None else bias.detach())
 
     @classmethod
-    def of(cls, linear: nn.Linear, grid: Grid | None = None) -> "QuarterLinear":
+    def of(cls, linear: nn.Linear) -> "QuarterLinear":
         """Stand for a linear map, each number rounded to the nearest of its grid."""
-        grid = grid or Grid.of(linear.weight.detach())
+        pieces = linear.weight.detach().split(max(1, _TOGETHER // linear.in_features))
+        grids = [Grid.of(piece) for piece in pieces]
+        codes = [grid.codes(piece) for grid, piece in zip(grids, pieces, strict=True)]
+        steps, lows = (
+            torch.cat(each) for each in zip(*((g.steps, g.lows) for g in grids), strict=True)
+        )
         parts = linear.parts if isinstance(linear, Parts) else None
-        return cls(grid.codes(linear.weight.detach()), grid, linear.bias, parts)
+        return cls(torch.cat(codes), Grid(steps, lows), linear.bias, parts)
 
     @classmethod
     def of_shape(cls, linear: nn.Linear) -> "QuarterLinear":
@@ -159,9 +166,11 @@ def _packed(codes: UInt8[Tensor, "O I"]) -> Tensor:
     outputs, inputs = codes.shape
     room = codes.new_zeros(-(-outputs // BLOCK) * BLOCK, -(-inputs // GROUP) * GROUP)
     room[:outputs, :inputs] = codes
-    eights = room.view(-1, BLOCK, room.shape[1] // GROUP, GROUP // 8, 8).long()
-    whole = (eights << torch.arange(0, 32, 4, device=codes.device)).sum(-1)
-    return whole.to(torch.int32).permute(0, 2, 3, 1).contiguous()
+    eights = room.view(-1, BLOCK, room.shape[1] // GROUP, GROUP // 8, 8)
+    shifts = torch.arange(0, 32, 4, device=codes.device)
+    pieces = eights.split(max(1, _TOGETHER // (BLOCK * room.shape[1])))
+    whole = torch.cat([(piece.long() << shifts).sum(-1).to(torch.int32) for piece in pieces])
+    return whole.permute(0, 2, 3, 1).contiguous()
 
 
 def _laid(values: Tensor) -> Tensor:

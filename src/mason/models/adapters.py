@@ -10,15 +10,27 @@ from torch import Tensor, nn
 
 from mason.errors import SettingsError
 from mason.language import say
-from mason.layers import Adapted, AdapterSpec, FusedLinear, Int4Linear, Int8Linear, Linear
-from mason.layers.int8 import rounded_to_int8
+from mason.layers import (
+    Adapted,
+    AdapterSpec,
+    FusedLinear,
+    Int4Linear,
+    Int8Linear,
+    Linear,
+    QuarterLinear,
+)
+from mason.layers.adapters import Fronts
 from mason.layers.linear import Parts
 from mason.models.families import Family
+from mason.models.holding import Held, holder
 from mason.models.transformer import Transformer
 
 Bits = Literal[4, 8, 16, 32]
 """How many a frozen weight is held in."""
-LINEAR = (nn.Linear, Int8Linear, Int4Linear)
+HELD_AS: dict[Bits, Held] = {4: "nf4", 8: "int8"}
+"""What so few bits mean."""
+ROUNDED = (Int8Linear, Int4Linear, QuarterLinear)
+LINEAR = (nn.Linear, *ROUNDED)
 _USUAL = {"ia3": ("key", "value", "feed_forward.output"), "bottleneck": ("output",)}
 """Where a kind goes if nobody says; the others go everywhere."""
 
@@ -135,22 +147,27 @@ def adapted_maps(network: nn.Module) -> Iterator[tuple[str, Adapted]]:
             yield name, module
 
 
+def _holders(network: nn.Module) -> Iterator[Adapted | Fronts]:
+    """Everything that has adapters by name."""
+    return (module for module in network.modules() if isinstance(module, Adapted | Fronts))
+
+
 def adapter_names(network: nn.Module) -> tuple[str, ...]:
     """The adapters a network has, in the order they were given to it."""
     found: dict[str, None] = {}
-    for _, module in adapted_maps(network):
+    for module in _holders(network):
         found |= dict.fromkeys(module.adapters)
     return tuple(found)
 
 
 def active_adapter(network: nn.Module) -> str | None:
     """The adapter in force."""
-    return next((module.active for _, module in adapted_maps(network)), None)
+    return next((module.active for module in _holders(network)), None)
 
 
 def activate(network: nn.Module, name: str | None) -> None:
     """Put an adapter in force, or None."""
-    for _, module in adapted_maps(network):
+    for module in _holders(network):
         module.active = name
 
 
@@ -171,6 +188,9 @@ def check_adapter(network: nn.Module, name: str | None) -> None:
 
 def detach(network: nn.Module, name: str) -> None:
     """Take an adapter away."""
+    for found in _holders(network):
+        if isinstance(found, Fronts) and name in found.adapters:
+            del found.adapters[name]
     for path, module in list(adapted_maps(network)):
         if name in module.adapters:
             del module.adapters[name]
@@ -188,22 +208,20 @@ def freeze(network: nn.Module, learning: Iterable[str]) -> None:
 def hold_base(network: nn.Module, bits: Bits) -> None:
     """Round the linear maps of the layers, before they have adapters, to what they are held in.
 
+    What was read so (``load_model``'s ``held``) stays as it is.
+
     Of 16 bits the values are rounded and held in fp32 until ``narrowed``, so that a model is
     measured as it was trained.
     """
     for path, module in list(network.named_modules()):
         if ".layers." not in path or not isinstance(module, nn.Linear) or bits == 32:
             continue
-        parts = module.parts if isinstance(module, Parts) else None
-        held: nn.Module
-        if bits == 16:
+        kind = HELD_AS.get(bits)
+        if kind is None:
             with torch.no_grad():
                 module.weight.copy_(module.weight.to(torch.bfloat16))
             continue
-        if bits == 8:
-            held = Int8Linear(*rounded_to_int8(module.weight), module.bias, parts)
-        else:
-            held = Int4Linear(module.weight, module.bias, parts)
+        held = holder(kind)(module)
         setattr(_parent(network, path), path.rpartition(".")[2], held.train(module.training))
 
 
@@ -231,30 +249,36 @@ def merge(network: nn.Module, name: str) -> None:
     Raises:
         SettingsError: Its change is not linear.
     """
+    for module in _holders(network):
+        if name in module.adapters:
+            _check_merges(module.adapters[name])
     for path, module in list(adapted_maps(network)):
         base: Any = module.base
         like = torch.empty(0, dtype=torch.float32, device=_device(base))
         weight, bias = base.widened(like).detach(), base.bias
         if name in module.adapters:
             chosen: Any = module.adapters[name]
-            if not chosen.merges:
-                raise SettingsError(
-                    "An adapter of the kind {kind} is no linear map and cannot be merged; keep it "
-                    "beside its model.",
-                    kind=chosen.spec.kind,
-                )
             with torch.no_grad():
                 weight, bias = chosen.merged(weight, bias)
         plain = _plain(weight, bias, module.parts).train(module.training)
         setattr(_parent(network, path), path.rpartition(".")[2], plain)
     for path, left in list(network.named_modules()):
-        if isinstance(left, Int8Linear | Int4Linear):
+        if isinstance(left, ROUNDED):
             wide = left.widened(torch.empty(0, device=_device(left)))
             setattr(
                 _parent(network, path),
                 path.rpartition(".")[2],
                 _plain(wide, left.bias, left.parts).train(left.training),
             )
+
+
+def _check_merges(adapter: Any) -> None:
+    if not adapter.merges:
+        raise SettingsError(
+            "An adapter of the kind {kind} is no linear map and cannot be merged; keep it beside "
+            "its model.",
+            kind=adapter.spec.kind,
+        )
 
 
 def _plain(weight: Tensor, bias: Tensor | None, parts: dict[str, int]) -> nn.Linear:

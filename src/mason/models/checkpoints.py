@@ -1,19 +1,21 @@
 """Models from Hugging Face folders and back: every key and every tensor is accounted for."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, is_dataclass, replace
 from difflib import get_close_matches
 from fnmatch import fnmatch
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mason.errors import CheckpointError
-from mason.layers import FusedLinear
+from mason.layers import FusedLinear, without_values
 from mason.models.eight_bits import hold_in_eight_bits, in_eight_bits, widened
-from mason.models.families import Family, find_family, from_gguf
+from mason.models.families import Family, find_family, from_gguf, from_tensorflow
 from mason.models.families.paths import read
 from mason.models.families.weights import Verb
 from mason.models.files import (
@@ -24,10 +26,12 @@ from mason.models.files import (
     write_rounded,
     write_weights,
 )
-from mason.models.files.folders import QUARTERS
-from mason.models.quarters import in_four_bits, read_quarters, write_quarters
+from mason.models.files.folders import HELD
+from mason.models.holding import Held, holder
+from mason.models.quarters import held_in_few_bits, read_held, write_held
 from mason.models.spec import ModelSpec
 from mason.models.transformer import Transformer
+from mason.runtime import return_freed_memory
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,7 @@ def load_model(
     heads: Iterable[str] | None = None,
     labels: Sequence[str] | None = None,
     values: bool = True,
+    held: Held | None = None,
 ) -> Checkpoint:
     """Load a Hugging Face folder or a GGUF file.
 
@@ -58,6 +63,9 @@ def load_model(
         labels: Names of the classes; None: those of the config.
         values: Whether weights are read; else the model is on the meta device, and of a folder
             the config alone is needed.
+        held: In what the linear maps of the layers are held from the moment they are read, so
+            that memory need never hold the model as its files do; None: in fp32. A model that
+            was rounded before is held as it is.
 
     Raises:
         CheckpointError: A file is missing or unsafe, a config key is not understood, or a
@@ -68,6 +76,8 @@ def load_model(
         config, weights = from_gguf(weights, path)
     else:
         config = read_config(path)
+    if weights is not None and weights.tensorflow:
+        weights = from_tensorflow(weights)
     family = find_family(config, path)
     chosen = tuple(heads) if heads is not None else family.heads_of(config)
     spec = family.read_config(config, chosen)
@@ -77,14 +87,20 @@ def load_model(
     if weights is None or not values:
         with torch.device("meta"):
             return Checkpoint(Transformer(spec).eval(), family, (), ())
-    model = Transformer(spec)
-    model.eval()
-    if path.is_dir() and (path / QUARTERS).is_file():
-        return Checkpoint(read_quarters(model, path), family, (), ())
-    filling = _Filling(model, family, weights, path, new_labels=renamed)
+    file = next((path / name for name in HELD if path.is_dir() and (path / name).is_file()), None)
+    if file is not None:
+        with without_values():
+            model = Transformer(spec)
+        return Checkpoint(read_held(model, file), family, (), ())
+    held = None if weights.rounded else held
+    with without_values() if held else nullcontext():
+        model = Transformer(spec).eval()
+    filling = _Filling(model, family, weights, path, new_labels=renamed, held=held)
     fresh, dropped = filling.run()
     if weights.rounded:
         hold_in_eight_bits(model)
+    if held:
+        return_freed_memory()
     return Checkpoint(model, family, fresh, dropped)
 
 
@@ -121,8 +137,8 @@ def save_model(
     config |= {} if problem is None else {"problem_type": problem}
     config["dtype"] = str(next(model.parameters()).dtype).removeprefix("torch.")
     write_json(folder / "config.json", config)
-    if in_four_bits(model):
-        write_quarters(model, folder)
+    if held_in_few_bits(model):
+        write_held(model, folder)
     elif in_eight_bits(model):
         write_rounded(folder, export_tensors(widened(model), family))
     else:
@@ -192,9 +208,10 @@ class _Filling:
         path: Path,
         *,
         new_labels: bool,
+        held: Held | None = None,
     ) -> None:
         self.model, self.family, self.weights, self.path = model, family, weights, path
-        self.new_labels = new_labels
+        self.new_labels, self.hold = new_labels, holder(held) if held else None
         self.parameters = dict(model.named_parameters(remove_duplicate=False))
         self.prefix = self._prefix()
         self.used: set[str] = set()
@@ -203,8 +220,12 @@ class _Filling:
     def run(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Fill every parameter; return what stayed fresh and what was left over."""
         with torch.no_grad():
-            for name, parameter in self.model.named_parameters():
-                self._fill(name, parameter)
+            names = [name for name, _ in self.model.named_parameters()]
+            for room, within in groupby(names, key=lambda name: name.rpartition(".")[0]):
+                for name in within:
+                    self._fill(name, self.parameters[name])
+                if self.hold is not None:
+                    self._settle(room, self.hold)
             dropped = [n for n in self.weights if n not in self.used and self._left_over(n)]
         return tuple(self.fresh), tuple(dropped)
 
@@ -230,7 +251,24 @@ class _Filling:
             self._misshapen(name, verb, tensor, parameter)
             return
         self.used.update(n for n in present if n)
-        parameter.copy_(tensor)
+        if not parameter.is_meta:
+            parameter.copy_(tensor)
+            return
+        room, _, leaf = name.rpartition(".")
+        # What is rounded at once need not be wide before.
+        wide = tensor if leaf == "weight" and ".layers." in room else tensor.float()
+        self.parameters[name] = nn.Parameter(wide)
+        setattr(self.model.get_submodule(room), leaf, self.parameters[name])
+
+    def _settle(self, room: str, hold: Callable[[nn.Linear], nn.Module]) -> None:
+        """Let what stands for a map of the layers take its place; what had no values gets some."""
+        module = self.model.get_submodule(room)
+        if any(p.is_meta for p in module.parameters(recurse=False)):  # the files have none
+            self.model.initialise(module.to_empty(device="cpu"))
+        if ".layers." in room and isinstance(module, nn.Linear):
+            self.model.set_submodule(room, hold(module).train(module.training))
+            for leaf, _ in module.named_parameters():
+                del self.parameters[f"{room}.{leaf}"]
 
     def _spelling(self, theirs: str, ours: str) -> str | None:
         """A tensor's name in these files: its own, or that of a copy that is tied to it."""

@@ -50,9 +50,15 @@ class DecoderCall:
         self._known, self._tables = 0, list[Angles]()
 
     def serves(self, new: Packed, cache: Cache) -> bool:
-        """Whether these tokens are for the kernel: a few, whose caches it may write to."""
+        """Whether these tokens are for the kernel: a few, whose caches it may write to.
+
+        Where virtual tokens come before a text, it takes what follows them.
+        """
+        fronts = self._stack.fronts
+        begins = fronts is not None and fronts.chosen is not None and not all(cache.past)
         return (
             native.ready()
+            and not begins
             and len(new.tokens) <= self._program.most_rows
             and cache.layers[0].in_place
             and not self._stack.training

@@ -56,12 +56,13 @@ def refuse_rounded(model: nn.Module, source: str) -> None:
     Raises:
         CheckpointError: It is one.
     """
-    if in_eight_bits(model):
+    kinds = {type(module) for module in model.modules()}
+    if QuarterLinear not in kinds and kinds & {ByteLinear, Int8Embedding}:
         raise CheckpointError(
             "{source} is in 8 bits and learns no more; take the model it was made from.",
             source=source,
         )
-    if any(isinstance(module, QuarterLinear) for module in model.modules()):
+    if QuarterLinear in kinds:
         raise CheckpointError(
             "{source} is in 4 bits and learns no more; take the model it was made from.",
             source=source,

@@ -16,11 +16,21 @@ from mason.models.adapters import Place, adapted_maps, adapter_names, attach, de
 from mason.models.checkpoints import widths_of
 from mason.models.families import Family
 from mason.models.files import open_weights, read_json
+from mason.models.fronts import (
+    KINDS,
+    MOST_ROWS,
+    SAID,
+    TENSOR,
+    attach_front,
+    fill_front,
+)
 from mason.models.transformer import Transformer
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 PREFIX = "base_model.model."
-TYPES = {"LORA": "lora", "IA3": "ia3", "BOTTLENECK": "bottleneck"}
+TYPES = {"LORA": "lora", "IA3": "ia3", "BOTTLENECK": "bottleneck"} | {
+    theirs: ours for ours, theirs in KINDS.items()
+}
 """PEFT's name of each kind; it has none for bottlenecks, and refuses them."""
 _SAID = frozenset(
     """task_type peft_type auto_mapping peft_version base_model_name_or_path revision
@@ -28,7 +38,7 @@ _SAID = frozenset(
     use_rslora modules_to_save init_lora_weights init_ia3_weights layers_to_transform
     layers_pattern megatron_core use_dora qalora_group_size feedforward_modules
     eva_config ensure_weight_tying""".split()
-)
+).union(SAID)
 """Keys that are read, or only say how the adapter began; what else is set is refused."""
 _MOST_RANK = 65_536
 _CHANGES_BASE = ("pissa", "olora", "corda", "lora_ga")
@@ -99,6 +109,10 @@ def _spec_of(config: Mapping[str, Any], file: Path) -> AdapterSpec:
     kind = TYPES[config["peft_type"]]
     if kind == "ia3":
         return AdapterSpec(kind)
+    if kind in KINDS:
+        _number(config, "num_transformer_submodules", 1, file, least=1, most=1, whole=True)
+        rows = _number(config, "num_virtual_tokens", 20, file, least=1, most=MOST_ROWS, whole=True)
+        return AdapterSpec(kind, virtual_tokens=int(rows))
     rank = int(_number(config, "r", 8, file, least=1, most=_MOST_RANK, whole=True))
     if kind == "bottleneck":
         return AdapterSpec(kind, rank=rank)
@@ -183,6 +197,8 @@ def load_adapter(
             _fill(view, tensor, key, given.path)
             loaded.append(parameter)
             continue
+        if key == TENSOR and given.spec.kind in KINDS:
+            continue
         theirs, leaf = _cut(key)
         if theirs not in places:
             raise CheckpointError(
@@ -191,8 +207,12 @@ def load_adapter(
                 name=key,
             )
         changed.setdefault(places[theirs], {})[leaf] = tensor
-    attach(network, given.spec, [p for p in places_of(network, family) if p in changed], name)
     try:
+        if given.spec.kind in KINDS:
+            front = attach_front(network, given.spec, name)
+            fill_front(front, given.tensors, given.path / WEIGHTS)
+            return tuple(loaded)
+        attach(network, given.spec, [p for p in places_of(network, family) if p in changed], name)
         _fill_adapter(network, family, given, changed, name)
     except CheckpointError:
         detach(network, name)

@@ -10,6 +10,7 @@ from mason.models.adapters import Place, places_of
 from mason.models.families import Family
 from mason.models.families.weights import Transpose
 from mason.models.files import write_file, write_json
+from mason.models.fronts import TENSOR, front_of, said_of
 from mason.models.peft import CONFIG, PREFIX, WEIGHTS, adapters_of, own_tensors, views_of
 from mason.models.transformer import Transformer
 
@@ -50,14 +51,16 @@ def write_adapter(
     Raises:
         CheckpointError: PEFT's format has no place for it.
     """
-    found = adapters_of(network, family, name)
-    if not found:
+    found, front = adapters_of(network, family, name), front_of(network, name)
+    if not found and front is None:
         raise CheckpointError("The model has no adapter {name}.", name=name)
     tensors = {
         f"{PREFIX}{place.theirs}.{leaf}": view
         for place, adapter in found
         for leaf, view in views_of(adapter, place).items()
     }
+    if front is not None:
+        tensors[TENSOR] = front.values.data
     saved, learned, task = dict[str, None](), set(beside), _task(network)
     for theirs, (ours, view) in own_tensors(network, family).items():
         if ours in learned or (task in _WITH_HEAD and ours.startswith("heads.")):
@@ -70,11 +73,17 @@ def write_adapter(
         "inference_mode": True,
         "task_type": task,
         "modules_to_save": [*saved] or None,
-        **_targets(network, family, found),
-        **_spec(found[0][1]),
+        **(_made_of(network, family, found) if front is None else said_of(network, front)),
     }
     write_json(folder / CONFIG, config)
     write_file(folder / WEIGHTS, tensors)
+
+
+def _made_of(
+    network: Transformer, family: Family, found: Sequence[tuple[Place, Adapter]]
+) -> dict[str, Any]:
+    """Which maps are changed, and how."""
+    return {**_targets(network, family, found), **_spec(found[0][1])}
 
 
 def _task(network: Transformer) -> str:

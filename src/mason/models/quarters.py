@@ -1,4 +1,4 @@
-"""``model.int4.safetensors``: what a model in 4 bits holds, under its own names.
+"""``model.int4.safetensors``: what a model in 4 or 8 bits holds, under its own names.
 
 Hugging Face's names would not do: what codes are worth cannot be found again from the numbers
 they stand for. Mason alone reads it.
@@ -11,40 +11,48 @@ import torch
 from torch import Tensor, nn
 
 from mason.errors import CheckpointError
-from mason.layers import Int8Embedding, Int8Linear, QuarterLinear
+from mason.layers import ByteLinear, Int8Embedding, Int8Linear, QuarterLinear
 from mason.layers.linear import Parts
-from mason.models.files.folders import QUARTERS
+from mason.models.files.folders import BYTES, QUARTERS
 from mason.models.files.shards import write_file
 from mason.models.files.weights import open_weights
 from mason.models.transformer import Transformer
 
 
-def in_four_bits(model: nn.Module) -> bool:
-    """Whether a model's layers were rounded to 4 bits."""
-    return any(isinstance(module, QuarterLinear) for module in model.modules())
+def held_in_few_bits(model: nn.Module) -> bool:
+    """Whether a model's weights were rounded, and not the rows beside them."""
+    return any(
+        isinstance(m, QuarterLinear | Int8Linear) and not isinstance(m, ByteLinear)
+        for m in model.modules()
+    )
 
 
-def write_quarters(model: nn.Module, folder: Path) -> None:
-    """Write into an existing folder what a model in 4 bits holds; what is shared, once."""
+def write_held(model: nn.Module, folder: Path) -> None:
+    """Write into an existing folder what a model in few bits holds; what is shared, once."""
     once: dict[int, str] = {}
     stored = model.state_dict()
     for name, tensor in stored.items():
         once.setdefault(tensor.data_ptr(), name)
-    write_file(folder / QUARTERS, {name: stored[name] for name in once.values()})
+    quarters = any(isinstance(module, QuarterLinear) for module in model.modules())
+    write_file(
+        folder / (QUARTERS if quarters else BYTES), {name: stored[name] for name in once.values()}
+    )
 
 
-def read_quarters(model: Transformer, folder: Path) -> Transformer:
-    """Let a fresh model hold what the file says.
+def read_held(model: Transformer, file: Path) -> Transformer:
+    """Let a fresh model, perhaps one without values, hold what a file says.
 
     Raises:
         CheckpointError: A tensor is missing, surplus, or does not fit.
     """
-    filling = _Filling(model, folder / QUARTERS)
+    filling = _Filling(model, file)
     for name, module in list(model.named_modules()):
         held = filling.held(name, module)
         if held is not None:
             model.set_submodule(name, held)
     for name, parameter in model.named_parameters():
+        if parameter.is_meta:
+            filling.refuse(name)
         with torch.no_grad():
             parameter.copy_(filling.take(name, parameter.shape, parameter.dtype))
     if filling.left:
@@ -68,17 +76,18 @@ class _Filling:
             return None
         made: Any = None
         first = self._first[id(module.weight)].removesuffix("weight")
-        if isinstance(module, nn.Linear) and f"{name}.packed" in self.found:
-            made = QuarterLinear.of_shape(module)
-        elif f"{first}scales" in self.found:
-            whole = torch.empty(module.weight.shape, dtype=torch.int8)
-            parts = module.parts if isinstance(module, Parts) else None
-            held = whole, torch.empty(len(whole))
-            bias = getattr(module, "bias", None)
-            embeds = isinstance(module, nn.Embedding)
-            made = Int8Embedding(*held) if embeds else Int8Linear(*held, bias, parts)
-        else:
-            return None
+        with torch.device("meta"):
+            if isinstance(module, nn.Linear) and f"{name}.packed" in self.found:
+                made = QuarterLinear.of_shape(module)
+            elif f"{first}scales" in self.found:
+                whole = torch.empty(module.weight.shape, dtype=torch.int8)
+                parts = module.parts if isinstance(module, Parts) else None
+                held = whole, torch.empty(len(whole))
+                bias = getattr(module, "bias", None)
+                embeds = isinstance(module, nn.Embedding)
+                made = Int8Embedding(*held) if embeds else Int8Linear(*held, bias, parts)
+            else:
+                return None
         for part, like in list(made.named_buffers()):
             own = f"{name}.{part}" if part in ("packed", "grid", "bias") else first + part
             made.register_buffer(part, self.take(own, like.shape, like.dtype))

@@ -26,6 +26,7 @@ from mason.layers import (
     feed_forwards,
     native,
 )
+from mason.layers.adapters import Before, Fronts, KeysValues, order_of
 from mason.models.packed import Packed
 
 Look = Callable[[int, Tensor], None]
@@ -112,6 +113,8 @@ class Stack(nn.Module):
         self.rotary = nn.ModuleDict({k: Rotary(r, head_width) for k, r in turns.items() if r})
         self.norm = build_norm(spec.norm if spec.final_norm else None, width)
         self.dropout = Dropout(spec.final_dropout, usual=False)
+        self.fronts: Fronts | None = None
+        """Virtual tokens before every text, where an adapter is of such a kind."""
 
     def forward(
         self,
@@ -137,16 +140,61 @@ class Stack(nn.Module):
                 from 1 and its rows.
             at: Rows to give; None: all. The last layer's feed-forward is spared the others.
         """
-        layout, keys = packed.layout, packed.layout
-        if cache is not None:
-            layout, keys = cache.advance(packed.lengths, packed.tokens.device)
+        layout, keys, before = self._places(packed, cache)
         x = self.embedding(packed.tokens, layout, packed.token_types)
         if look:
             look(0, x)
         if self.program is not None and look is None and native.reads_bytes(x):
             return self._at_once(self.program, x, layout, at)
         plan = AttentionPlan(layout, keys)
-        dtype = _score_dtype(x)
+        x = self._layers(x, plan, before, source, source_layout, cache, cross_cache, look, at)
+        out: Tensor = self.dropout(self.norm(x))
+        return out
+
+    def _places(
+        self, packed: Packed, cache: Cache | None
+    ) -> tuple[Layout, Layout, list[Before] | None]:
+        """Where the rows lie, where those that they look at do, and virtual ones among these."""
+        front = self.fronts.chosen if self.fronts is not None else None
+        device, lengths = packed.tokens.device, packed.lengths
+        past = [0] * len(lengths) if cache is None else cache.past
+        if front is None or all(past):
+            if cache is None:
+                return packed.layout, packed.layout, None
+            return *cache.advance(lengths, device), None
+        virtual = [0 if done else front.num_rows for done in past]
+        longer = [a + b for a, b in zip(virtual, lengths, strict=True)]
+        order = order_of(virtual, lengths, front.num_rows).to(device)
+        before = [Before(k, v, order) for k, v in front.keys_values(self.remembered)]
+        own = Layout(
+            lengths, device=device, past=[a + b for a, b in zip(past, virtual, strict=True)]
+        )
+        keys = Layout(longer, device=device) if cache is None else cache.advance(longer, device)[1]
+        return own, keys, before
+
+    def remembered(self, vectors: Float[Tensor, "V E"]) -> KeysValues:
+        """Keys and values that the layers keep of embedded rows, one text of them."""
+        cache = Cache(len(self.kinds), 1, len(vectors))
+        layout, keys = cache.advance([len(vectors)], vectors.device)
+        x = self.embedding.placed(vectors, layout)
+        self._layers(x, AttentionPlan(layout, keys), None, cache=cache)
+        places = (layer.places(None) for layer in cache.layers)
+        return [(key[0], value[0]) for key, value in places]
+
+    def _layers(
+        self,
+        x: Float[Tensor, "T D"],
+        plan: AttentionPlan,
+        before: list[Before] | None,
+        source: Float[Tensor, "S D"] | None = None,
+        source_layout: Layout | None = None,
+        cache: Cache | None = None,
+        cross_cache: Cache | None = None,
+        look: Look | None = None,
+        at: Int[Tensor, "R"] | None = None,
+    ) -> Float[Tensor, "R D"]:
+        """All layers on; see ``forward``."""
+        layout, dtype = plan.queries, _score_dtype(x)
         if x.is_cpu and self.spec.placement == "post":
             x = x.to(dtype)  # normed after every sum, rows need not be wide: half the traffic
         biases = {k: plan.biases(self._sight(k), self.relative, dtype) for k in set(self.kinds)}
@@ -155,12 +203,14 @@ class Stack(nn.Module):
         unhidden = crossing.biases(Sight(), None, dtype) if crossing else []
         for i, kind in enumerate(self.kinds):
             layer = self.layers[0 if self.spec.shared else i]
-            attend = {
+            attend: dict[str, Any] = {
                 "plan": plan,
                 "biases": biases[kind],
                 "angles": angles.get(kind),
                 "cache": cache.layers[i] if cache else None,
             }
+            if before is not None:
+                attend["before"] = before[i]
             cross = {
                 "plan": crossing,
                 "biases": unhidden,
@@ -171,8 +221,7 @@ class Stack(nn.Module):
             x = self._through(layer, x, attend, cross, rows)
             if look:
                 look(i + 1, x)
-        out: Tensor = self.dropout(self.norm(x))
-        return out
+        return x
 
     def _at_once(
         self,

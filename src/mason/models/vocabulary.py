@@ -1,12 +1,14 @@
 """A model with other rows in its vocabulary."""
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from mason.layers import StackSpec
+from mason.layers import StackSpec, without_values
+from mason.models.adapters import ROUNDED
 from mason.models.spec import ModelSpec, SpecialTokens
 from mason.models.transformer import Transformer
 
@@ -25,12 +27,23 @@ def with_vocabulary(
         rows: From old to new rows.
         places: New ids by the old, ``special_ids`` among them; None: they stay.
     """
-    made = Transformer(_resized(model.spec, size, places)).to(next(model.parameters()))
+    held = [(name, m) for name, m in model.named_modules() if isinstance(m, ROUNDED)]
+    with without_values() if held else nullcontext():
+        made = Transformer(_resized(model.spec, size, places))
+    for name, module in held:  # shared, for it does not learn
+        made.set_submodule(name, module)
+    if not held:
+        made = made.to(next(model.parameters()))
     theirs = dict(model.named_parameters())
     with torch.no_grad():
-        for name, parameter in made.named_parameters():
+        for name, parameter in list(made.named_parameters()):
             old = theirs[name]
-            parameter.copy_(rows(old) if _is_of_tokens(name, model.spec) else old)
+            new = rows(old) if _is_of_tokens(name, model.spec) else old
+            if parameter.is_meta:
+                room, _, leaf = name.rpartition(".")
+                setattr(made.get_submodule(room), leaf, nn.Parameter(new.clone()))
+            else:
+                parameter.copy_(new)
     return made.train(model.training)
 
 

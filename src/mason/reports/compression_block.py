@@ -24,6 +24,8 @@ class Shrunk(_Block):
     tokens: float
     """Share of the vocabulary, from its commonest, that stays beside what training texts use."""
     bits: int
+    sparse: bool = False
+    """Whether two of four weights of the layers are zero."""
     num_bytes: int
     peak_memory_bytes: int
     p50: float

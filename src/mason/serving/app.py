@@ -37,7 +37,12 @@ class App:
             own = ReadingRoutes(served, self._desk, limits)
         self.worker = own.worker
         about = [
-            Route("GET", "/v1/models", self._models, says="The model that is served."),
+            Route(
+                "GET",
+                "/v1/models",
+                self._models,
+                says="The model that is served, and its adapters.",
+            ),
             Route("GET", "/health", self._health, says="Whether the server answers."),
             Route("GET", "/metrics", self._metrics, says="Counters for Prometheus."),
             Route("GET", "/openapi.json", self._described, says="This description."),
@@ -77,13 +82,13 @@ class App:
         self._desk.close()
 
     async def _models(self, body: bytes) -> Reply:
-        model = {
-            "id": self._served.name,
-            "object": "model",
-            "created": self._since,
-            "owned_by": "mason",
-        }
-        return as_json({"object": "list", "data": [model]})
+        own = self._served.name
+        data = [
+            {"id": name, "object": "model", "created": self._since, "owned_by": "mason"}
+            | ({} if name == own else {"parent": own})
+            for name in self._served.names
+        ]
+        return as_json({"object": "list", "data": data})
 
     async def _health(self, body: bytes) -> Reply:
         return as_json({"status": "stopping" if self.stopping else "ok"})

@@ -21,7 +21,7 @@ from mason.serving.requests import (
     EmbeddingsRequest,
     InputRequest,
 )
-from mason.serving.routes import Route, check_name
+from mason.serving.routes import Route, adapter_of
 from mason.serving.served import Does, Item, Reading, Served
 
 Asked = InputRequest | AnswerRequest
@@ -45,7 +45,7 @@ class ReadingRoutes:
 
     def __init__(self, served: Served, desk: Desk, limits: Limits) -> None:
         assert isinstance(served.model, Reading)
-        self._name, self._model = served.name, served.model
+        self._served, self._model = served, served.model
         self._desk, self._limits = desk, limits
         self.worker = Reader(self._model, limits)
         self._takes, self._says = _TAKES[self._model.does]
@@ -57,11 +57,11 @@ class ReadingRoutes:
 
     async def _answer(self, body: bytes) -> Reply:
         asked = read_body(body, self._takes, self._limits)
-        check_name(asked.model, self._name)
+        adapter = adapter_of(asked.model, self._served)
         loop = asyncio.get_running_loop()
         tokens = await self._desk.do(partial(self._counted, asked.items))
         found: asyncio.Future[Findings | Refusal] = loop.create_future()
-        read = Read(asked.items, partial(_tell, loop, found))
+        read = Read(asked.items, partial(_tell, loop, found), adapter)
         self.worker.submit([read])
         try:
             told = await found
@@ -71,7 +71,12 @@ class ReadingRoutes:
             raise told
         usage = {"prompt_tokens": tokens, "total_tokens": tokens}
         data = [_part(asked, number, one) for number, one in enumerate(told)]
-        content = {"object": "list", "model": self._name, "data": data, "usage": usage}
+        content = {
+            "object": "list",
+            "model": asked.model or self._served.name,
+            "data": data,
+            "usage": usage,
+        }
         return as_json(content, usage=usage)
 
     def _counted(self, items: Sequence[Item]) -> int:

@@ -21,11 +21,13 @@ class Read:
     Attributes:
         items: The texts.
         tell: Takes what was found, or why not; called in the thread that reads.
+        adapter: What shall be in force.
         unwanted: Set once nobody waits for it any more.
     """
 
     items: Sequence[Item]
     tell: Callable[[Findings | Refusal], None]
+    adapter: str | None = None
     unwanted: bool = False
 
 
@@ -58,8 +60,9 @@ class Reader(Worker[Read]):
                 taken.append(self._waiting.popleft())
             taken = [read for read in taken if not read.unwanted]
             self._running = len(taken)
-        if taken:
-            self._read(taken)
+        for adapter in dict.fromkeys(read.adapter for read in taken):
+            self._model.activate(adapter)
+            self._read([read for read in taken if read.adapter == adapter])
         self._running = 0
 
     def _read(self, taken: Sequence[Read]) -> None:

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from mason.errors import DataError
 from mason.serving.messages import Head, Reply
 from mason.serving.refusals import Refusal
+from mason.serving.served import Served
 
 Handler = Callable[[bytes], Awaitable[Reply]]
 
@@ -56,16 +57,22 @@ def find_route(routes: Mapping[str, Route], head: Head) -> Route:
     return route
 
 
-def check_name(asked: str | None, name: str) -> None:
-    """Refuse a request that calls another model.
+def adapter_of(asked: str | None, served: Served) -> str | None:
+    """The adapter that a request asks for by the name it calls.
 
     Raises:
-        Refusal: It does.
+        Refusal: There is no such model.
     """
-    if asked is not None and asked != name:
+    name = served.name if asked is None else asked
+    if name not in served.names:
         raise Refusal(
             404,
-            DataError("There is no model {asked!r} here; this is {name}.", asked=asked, name=name),
+            DataError(
+                "There is no model {asked!r} here; this is {name}.",
+                asked=asked,
+                name=", ".join(served.names),
+            ),
             code="model_not_found",
             param="model",
         )
+    return served.adapters.get(name)

@@ -1,7 +1,7 @@
 """The model as the server holds it: what it can do, and the routes that follow from that."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from mason.models.transformer import Transformer
@@ -46,17 +46,32 @@ class Reading:
         answers: What it says of each item, as JSON has it.
         lengths: Tokens of each item.
         max_tokens: Most tokens of an item; None: any.
+        activate: Puts an adapter in force, or none.
     """
 
     does: Does
     answers: Callable[[Sequence[Item]], list[dict[str, Any]]]
     lengths: Callable[[Sequence[Item]], list[int]]
     max_tokens: int | None
+    activate: Callable[[str | None], None] = lambda name: None
 
 
 @dataclass(frozen=True)
 class Served:
-    """A model under the name that requests call it by."""
+    """A model under the names that requests call it by.
+
+    Attributes:
+        name: Of the model as it was loaded.
+        model: What it does.
+        adapters: What is in force where a request calls a name; of ``name``, what was from the
+            beginning.
+    """
 
     name: str
     model: Writing | Reading
+    adapters: Mapping[str, str | None] = field(default_factory=dict)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All that it is called by, its own first."""
+        return self.name, *(name for name in self.adapters if name != self.name)

@@ -14,7 +14,7 @@ from mason.serving.metrics import Metrics
 from mason.serving.replies import ChatForm, Form, TextForm
 from mason.serving.requests import ChatRequest, TextRequest
 from mason.serving.requests import Writing as Asked
-from mason.serving.routes import Route, check_name
+from mason.serving.routes import Route, adapter_of
 from mason.serving.served import Served, Writing
 from mason.serving.watched import Watched
 from mason.serving.writing import Ask, Progress, Writer
@@ -32,7 +32,7 @@ class WritingRoutes:
 
     def __init__(self, served: Served, desk: Desk, limits: Limits, metrics: Metrics) -> None:
         assert isinstance(served.model, Writing)
-        self._name, self._model = served.name, served.model
+        self._served, self._model = served, served.model
         self._desk, self._limits, self._metrics = desk, limits, metrics
         self._loop: asyncio.AbstractEventLoop | None = None
         self.worker = Writer(self._model.network, self._post, limits, metrics)
@@ -62,11 +62,11 @@ class WritingRoutes:
     async def _answer(
         self, asked: Asked, compose: Callable[[], Composed], kind: type[Form], probable: bool
     ) -> Reply:
-        check_name(asked.model, self._name)
+        adapter = adapter_of(asked.model, self._served)
         self._loop = asyncio.get_running_loop()
         composed = await self._desk.do(compose)
         form = kind(self._model.tokenizer, asked.model, composed.prompt_tokens, probable)
-        pieces = self._pieces(composed, asked.stream)
+        pieces = self._pieces(composed, asked.stream, adapter)
         await anext(pieces)  # taken on, or refused
         if not asked.stream:
             async with aclosing(pieces):
@@ -74,11 +74,13 @@ class WritingRoutes:
         options = asked.stream_options
         return form.stream(pieces, with_usage=options is not None and options.include_usage)
 
-    async def _pieces(self, composed: Composed, piecewise: bool) -> AsyncGenerator[Progress]:
+    async def _pieces(
+        self, composed: Composed, piecewise: bool, adapter: str | None
+    ) -> AsyncGenerator[Progress]:
         """Nothing once the answers are taken on, then progress until all are done."""
         arrived: asyncio.Queue[Progress] = asyncio.Queue()
         asks = [
-            Ask(answer, number, arrived.put_nowait, piecewise)
+            Ask(answer, number, arrived.put_nowait, piecewise, adapter)
             for number, answer in enumerate(composed.answers)
         ]
         guard = self._model.guard

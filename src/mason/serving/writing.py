@@ -1,4 +1,7 @@
-"""The thread that writes: one batch that runs on, which answers join and leave."""
+"""The thread that writes: a batch that runs on, which answers join and leave.
+
+Where requests ask for different adapters each adapter has a batch, and these take turns.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,6 +10,7 @@ from typing import Literal
 from mason.errors import MasonError, RunError
 from mason.generation.batching import Answer, Batch, Likely
 from mason.generation.lines import Finish
+from mason.models.adapters import activate
 from mason.models.transformer import Transformer
 from mason.serving.limits import Limits
 from mason.serving.metrics import Metrics
@@ -55,6 +59,7 @@ class Ask:
         number: Which of the request's answers.
         tell: Takes progress, in the event loop.
         piecewise: Whether every token is told, not the end alone.
+        adapter: What is in force while it is written.
         unwanted: Set once nobody waits for it any more.
     """
 
@@ -62,6 +67,7 @@ class Ask:
     number: int
     tell: Callable[[Progress], None]
     piecewise: bool
+    adapter: str | None = None
     unwanted: bool = False
     told: int = 0
     """Tokens that were told."""
@@ -80,7 +86,7 @@ class Writer(Worker[Ask]):
     def __init__(self, network: Transformer, post: Post, limits: Limits, metrics: Metrics) -> None:
         super().__init__(limits.waiting)
         self._network, self._post, self._limits, self._metrics = network, post, limits, metrics
-        self._batch, self._asks = Batch(network), dict[Answer, Ask]()
+        self._batches, self._asks = dict[str | None, Batch](), dict[Answer, Ask]()
 
     @property
     def num_running(self) -> int:
@@ -90,14 +96,19 @@ class Writer(Worker[Ask]):
     def _work(self) -> None:
         self._forget_unwanted()
         self._take()
-        if not self._asks:
-            return
+        for adapter, batch in list(self._batches.items()):
+            if batch.answers:
+                activate(self._network, adapter)
+                self._step(adapter, batch)
+
+    def _step(self, adapter: str | None, batch: Batch) -> None:
+        size = len(batch.answers)
         try:
-            grown = self._batch.step()
+            grown = batch.step()
         except Exception as error:  # the server lives on, whatever one batch ran into
-            self._start_over(error)
+            self._start_over(adapter, error)
             return
-        self._metrics.steps.observe(len(self._asks))
+        self._metrics.steps.observe(size)
         done = [answer for answer in grown if answer.done]
         told = [self._asks[answer] for answer in grown]
         self._tell([ask for ask in told if ask.piecewise or ask.answer.done])
@@ -107,7 +118,8 @@ class Writer(Worker[Ask]):
     def _forget_unwanted(self) -> None:
         gone = {answer for answer, ask in self._asks.items() if ask.unwanted}
         if gone:
-            self._batch.drop(gone)
+            for batch in self._batches.values():
+                batch.drop(gone)
             for answer in gone:
                 del self._asks[answer]
 
@@ -121,21 +133,29 @@ class Writer(Worker[Ask]):
                     room -= ask.answer.room
                     if room < 0 and self._asks:
                         return
-                    self._batch.add(ask.answer)
+                    self._batch_of(ask.adapter).add(ask.answer)
                     self._asks[ask.answer] = ask
                 self._waiting.popleft()
+
+    def _batch_of(self, adapter: str | None) -> Batch:
+        if adapter not in self._batches:
+            activate(self._network, adapter)  # it may put rows before every text
+            self._batches[adapter] = Batch(self._network)
+        return self._batches[adapter]
 
     def _tell(self, asks: list[Ask]) -> None:
         self._post([(ask, _progress(ask)) for ask in asks])
 
-    def _start_over(self, error: Exception) -> None:
-        """Refuse all that was being written; begin with an empty batch."""
+    def _start_over(self, adapter: str | None, error: Exception) -> None:
+        """Refuse all that was being written with an adapter; begin with an empty batch."""
         known = isinstance(error, MasonError)
         if not known:
             log_failure()
         refusal = Refusal(503, RunError("{reason}", reason=error)) if known else failed()
-        asks, self._asks = list(self._asks.values()), {}
-        self._batch = Batch(self._network)
+        asks = [ask for ask in self._asks.values() if ask.adapter == adapter]
+        for ask in asks:
+            del self._asks[ask.answer]
+        del self._batches[adapter]
         self._post([(ask, Progress(ask.number, refusal=refusal)) for ask in asks])
 
     def give_up(self) -> None:

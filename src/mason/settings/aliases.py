@@ -61,6 +61,7 @@ _NAMES = {
     "adapter.targets": "lora_target lora_target_modules target_modules lora_modules",
     "adapter.rank_stabilised": "use_rslora peft_use_rslora",
     "adapter.rate_ratio": "loraplus_lr_ratio",
+    "adapter.virtual_tokens": "num_virtual_tokens pre_seq_len",
     "adapter.base_bits": "quantization_bit",
     "training.freeze_layers": "num_frozen_layers",
     "training.layer_decay": "layerwise_lr_decay llrd",

@@ -41,8 +41,8 @@ FIXED = frozenset(
     "training.mask_rate training.mask_unit training.recipe training.probe_rows data.weights "
     "training.preference_loss training.preference_beta training.preference_margin "
     "adapter.kind adapter.rank adapter.alpha adapter.lora_dropout adapter.targets "
-    "adapter.rank_stabilised adapter.base_bits training.freeze training.freeze_layers "
-    "training.reinit_layers".split()
+    "adapter.rank_stabilised adapter.virtual_tokens adapter.base_bits training.freeze "
+    "training.freeze_layers training.reinit_layers".split()
 )
 """Settings that decide the order of the examples or the numbers of every step."""
 

@@ -89,6 +89,7 @@ def _adapter() -> dict[str, str]:
             "query, value, output, q_proj …; left out, all of the layers."
         ),
         "rank_stabilised": say("Multiply by alpha / √rank instead (rsLoRA)."),
+        "virtual_tokens": say("Rows that a prompt or a prefix puts before every text; else 20."),
         "rate_ratio": say("Learning rate of LoRA's second matrix over the first's (LoRA+)."),
         "base_bits": say(
             "Bits in which frozen weights are held: 4 (NF4) or 8 save memory (QLoRA); left out, 16 "

@@ -91,13 +91,14 @@ class DataSettings(_Group):
 class AdapterSettings(_Group):
     """What learns beside frozen weights."""
 
-    kind: Literal["lora", "dora", "ia3", "bottleneck"] | None = None
+    kind: Literal["lora", "dora", "ia3", "bottleneck", "prompt", "prefix"] | None = None
     rank: Annotated[int, Field(ge=1, le=65_536)] | None = None
     alpha: Annotated[Real, Field(gt=0, le=1e6)] | None = None
     lora_dropout: Probability | None = None
     targets: Texts | None = None
     rank_stabilised: bool | None = None
     rate_ratio: Annotated[Real, Field(gt=0, le=1000)] | None = None
+    virtual_tokens: Annotated[int, Field(ge=1, le=10_000)] | None = None
     base_bits: Literal[4, 8, 16, 32] | None = None
 
     @field_validator("targets", "base_bits", mode="before")

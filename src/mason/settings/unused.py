@@ -37,6 +37,7 @@ ADAPTER_ONLY = (
     "adapter.targets",
     "adapter.rank_stabilised",
     "adapter.rate_ratio",
+    "adapter.virtual_tokens",
     "adapter.base_bits",
 )
 PRIVACY = ("training.privacy_epsilon", "training.privacy_delta")

@@ -1,5 +1,6 @@
 """Find a model's tokenizer among its files and read it."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,7 @@ from mason.text.special import BERT, class_name
 from mason.text.tokenizers import Tokenizer
 
 _MAX_BYTES = 64 * 2**20
+_CAPITAL = re.compile(r"[A-Z]\w*$")
 # Any of them may have caused the refusal that names them all.
 _KNOWN = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model")
 
@@ -108,8 +110,12 @@ def _build(folder: Path, names: set[str], config: dict[str, Any]) -> tuple[Backe
         backend = Backend.from_str(_small(folder, "tokenizer.json").read_text(encoding="utf-8"))
         return backend, _named_as_bert(backend) | config
     if "vocab.txt" in names:
+        said = bool(config)
         config = _of_class(config, ("Bert", "DistilBert", "Electra"), "Bert")
-        return wordpiece(lines(_small(folder, "vocab.txt")), config), config
+        pieces = lines(_small(folder, "vocab.txt"))
+        # Google's folders say nothing more: what has capitals was not made of lowered texts.
+        config |= {} if said else {"do_lower_case": not any(map(_CAPITAL.match, pieces))}
+        return wordpiece(pieces, config), config
     if "source.spm" in names:  # Marian: two vocabularies that vocab.json numbers as one
         config = _of_class({"tokenizer_class": "MarianTokenizer"} | config, (), "")
     if "vocab.json" in names:

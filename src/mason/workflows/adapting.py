@@ -10,6 +10,7 @@ from mason.errors import SettingsError
 from mason.language import say
 from mason.layers import AdapterSpec
 from mason.models.adapters import (
+    HELD_AS,
     Bits,
     adapter_names,
     attach,
@@ -19,13 +20,17 @@ from mason.models.adapters import (
     places_of,
     usual_places,
 )
+from mason.models.fronts import KINDS, attach_front
+from mason.models.holding import Held
 from mason.models.transformer import Transformer, renew_top
 from mason.runtime import pick_precision
 from mason.settings import ADAPTER_ONLY, AdapterSettings, Settings, refuse_unused
 from mason.training.recipe import Recipe
 from mason.workflows.model import Base, Model
 
-_FASTER = 10.0
+_FASTER = {"prompt": 100.0, "prefix": 100.0}
+"""Few values take long steps (Lester et al. 2021 learn prompts at 0.3)."""
+_FAST = 10.0
 """A change of low rank learns best at about ten times the rate of all weights (Schulman et al.
 2025, *LoRA Without Regret*)."""
 
@@ -77,7 +82,14 @@ def _begin(model: Model, chosen: AdapterSettings, bits: Bits, revision: str | No
         chosen.alpha,
         chosen.lora_dropout or 0.0,
         bool(chosen.rank_stabilised),
+        chosen.virtual_tokens or AdapterSpec.virtual_tokens,
     )
+    model.base = Base(model.source, revision, bits)
+    if kind in KINDS:
+        _check_front(chosen)
+        hold_base(network, bits)
+        attach_front(network, spec)
+        return
     asked, places = chosen.targets, places_of(network, model.family)
     if asked is None:
         places = usual_places(places, kind)
@@ -85,7 +97,18 @@ def _begin(model: Model, chosen: AdapterSettings, bits: Bits, revision: str | No
         places = chosen_places(places, [asked] if isinstance(asked, str) else asked)
     hold_base(network, bits)
     attach(network, spec, places)
-    model.base = Base(model.source, revision, bits)
+
+
+def _check_front(chosen: AdapterSettings) -> None:
+    """Refuse what says how a linear map changes, where none does."""
+    for name in ("rank", "alpha", "lora_dropout", "targets", "rank_stabilised", "rate_ratio"):
+        if getattr(chosen, name) is not None:
+            raise SettingsError(
+                "adapter.{name} is for adapters of linear maps, and {kind} puts rows before texts; "
+                "leave it out, or say how many rows with adapter.virtual-tokens.",
+                name=name.replace("_", "-"),
+                kind=chosen.kind,
+            )
 
 
 def _bits(settings: Settings, device: torch.device) -> Bits:
@@ -93,6 +116,14 @@ def _bits(settings: Settings, device: torch.device) -> Bits:
         return settings.adapter.base_bits
     half = pick_precision(settings.training.precision, device) is torch.bfloat16
     return 16 if half else 32
+
+
+def held_base(settings: Settings) -> Held | None:
+    """In what the model of a run is held from the moment it is read: as its adapter asks for."""
+    bits = settings.adapter.base_bits if settings.adapter.kind else None
+    if settings.training.reinit_layers is not None:
+        return None  # layers that begin anew begin whole
+    return None if bits is None else HELD_AS.get(bits)
 
 
 def _freeze_parts(model: Model, settings: Settings) -> str | None:
@@ -140,7 +171,8 @@ def adapted_recipe(recipe: Recipe, settings: Settings, network: nn.Module) -> Re
         return recipe
     given: dict[str, Any] = {}
     if settings.training.learning_rate is None:
-        given["learning_rate"] = recipe.learning_rate * _FASTER
+        faster = _FASTER.get(settings.adapter.kind or "", _FAST)
+        given["learning_rate"] = recipe.learning_rate * faster
     if settings.adapter.rate_ratio is not None:
         given["up_rate_ratio"] = settings.adapter.rate_ratio
     return replace(recipe, **given)

@@ -15,11 +15,17 @@ from mason.text.chat import CHATML, CHATML_MARKS
 from mason.workflows.talker import Talker
 
 
-def settle_template(model: Talker, asked: str | None) -> None:
+def settle_template(model: Talker, asked: str | None, *, adapts: bool = False) -> None:
     """See that the model has a chat template: its own, or the one asked for.
 
+    Args:
+        model: It is given the template, and tokens for its marks.
+        asked: "chatml"; None: the model's own.
+        adapts: Whether an adapter alone is saved, which holds nothing of new tokens.
+
     Raises:
-        SettingsError: It has none and none is asked for, or it has one of its own.
+        SettingsError: It has none and none is asked for, or it has one of its own, or the marks
+            would be lost.
     """
     own = model.tokenizer.chat_template
     if own is None and asked is None:
@@ -32,6 +38,12 @@ def settle_template(model: Talker, asked: str | None) -> None:
         raise SettingsError(
             "{source} has a chat template of its own, which it is served with; leave "
             "--model.chat-template out.",
+            source=model.source,
+        )
+    if own is None and adapts:
+        raise SettingsError(
+            "model.chat-template gives {source} tokens of which an adapter holds nothing; choose a "
+            "model with a template of its own, or leave --adapter out.",
             source=model.source,
         )
     if own is None:

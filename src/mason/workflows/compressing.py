@@ -46,6 +46,7 @@ def compress(
     target_size: str | float | None = None,
     target_latency: str | float | None = None,
     proof: str = "interval",
+    match_layers: bool = False,
     output: str | Path | None = None,
     notice: Say = lambda sentence: None,
     command: str | None = None,
@@ -64,6 +65,8 @@ def compress(
         target_latency: Stop when it is fast enough: "5ms", or milliseconds.
         proof: "interval": what is kept must exclude a larger drop with its interval, which
             takes rows; "estimate": the estimate is enough.
+        match_layers: Whether a smaller shape learns what the original's layers give too, not only
+            what it says (TinyBERT: Jiao et al. 2020); recovery takes about twice as long.
         output: Folder to write; None: nothing is written.
         notice: Called with each sentence the user should read.
         command: How to repeat it, for the report.
@@ -85,7 +88,7 @@ def compress(
     prepared = _prepare(ready, settings)
     begun = time.monotonic()
     with tempfile.TemporaryDirectory() as place:
-        shrinker = _shrinker(ready, prepared, budget, settings, Path(place), notice)
+        shrinker = _shrinker(ready, prepared, budget, settings, Path(place), notice, match_layers)
         inside, tried = _search(shrinker, settings)
         made, chosen, test = _tested(shrinker, inside)
         results = results_of(shrinker, made, chosen, tried, test, command)
@@ -186,9 +189,12 @@ def _shrinker(
     settings: Settings,
     place: Path,
     notice: Say,
+    match_layers: bool,
 ) -> Shrinker:
     epochs = settings.training.epochs or _EPOCHS
-    shrinker = Shrinker(model, prepared, budget, float(epochs), settings, place, notice)
+    shrinker = Shrinker(
+        model, prepared, budget, float(epochs), settings, place, notice, match_layers
+    )
     before = shrinker.original
     notice(
         say(

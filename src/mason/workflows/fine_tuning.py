@@ -40,7 +40,7 @@ from mason.training.run_folder import Begun, RunFolder
 from mason.training.used_rows import training_used_rows
 from mason.workflows import jobs
 from mason.workflows import results as blocks
-from mason.workflows.adapting import adapt, adapted_recipe
+from mason.workflows.adapting import adapt, adapted_recipe, held_base
 from mason.workflows.explaining import explained_rows
 from mason.workflows.keeping import Kept, data_fingerprint, keep_run, model_fingerprint, watching
 from mason.workflows.model import Model
@@ -255,7 +255,10 @@ class Session:
             return created
         path = find_model(chosen.source, revision=chosen.revision)
         said = Chosen(
-            chosen.source, max_tokens=chosen.max_tokens, dropout=self.settings.training.dropout
+            chosen.source,
+            max_tokens=chosen.max_tokens,
+            dropout=self.settings.training.dropout,
+            held=held_base(self.settings),
         )
         model: Model = self.task.start(path, said, prepared)
         return model

@@ -91,5 +91,5 @@ def _process(network: nn.Module, device: torch.device) -> int:
     """Bytes this process holds of the device's memory, the network's weights left out."""
     if device.type != "cpu":
         return 0
-    weights = (p for p in network.parameters() if p.device.type == "cpu")
-    return resident_bytes() - sum(p.numel() * p.element_size() for p in weights)
+    held = (t for t in (*network.parameters(), *network.buffers()) if t.device.type == "cpu")
+    return resident_bytes() - sum(t.numel() * t.element_size() for t in held)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from mason.errors import SettingsError
 from mason.models.checkpoints import load_model
 from mason.models.files.pooling import MODULES
 from mason.models.files.strict_json import read_json
@@ -14,7 +15,7 @@ from mason.workflows.labeller import Labeller
 from mason.workflows.model import Model
 from mason.workflows.opening import Chosen, facts_of
 from mason.workflows.tasks import DEFAULT_TASK, TASKS, find_task
-from mason.workflows.writer import Writer, load_writer
+from mason.workflows.writer import Weights, Writer, load_writer
 
 
 def load(
@@ -25,6 +26,7 @@ def load(
     max_tokens: int | None = None,
     revision: str | None = None,
     dropout: float | None = None,
+    weights: Weights | None = None,
 ) -> Model:
     """Load a model by path, hub id, ``modelscope:`` id, package or short name.
 
@@ -36,13 +38,23 @@ def load(
         max_tokens: Where texts are cut. None: as saved with the model, or its limit.
         revision: A hub's branch, tag or commit.
         dropout: Rate of every dropout while training. None: the model's own.
+        weights: In what a model that writes is held, from the moment its weights are read: a
+            large one need never fit in memory as its files have it. None: as they are.
 
     Raises:
         MasonError: It cannot be found, read, or used for this task.
     """
     if task == Writer.task:
         found = find_model(str(source), revision=revision)
-        return load_writer(found, Chosen(str(source), None, max_tokens, dropout))
+        held = None if weights == "fp32" else weights
+        writer = load_writer(found, Chosen(str(source), None, max_tokens, dropout, held=held))
+        if weights is not None:
+            writer.hold(weights)
+        return writer
+    if weights is not None:
+        raise SettingsError(
+            "Weights are chosen for a model that writes; load it with task='generation'."
+        )
     asked = find_task(task) if task is not None else None
     path = find_model(str(source), revision=revision)
     if asked is None:

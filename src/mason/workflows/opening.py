@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 from mason.errors import CheckpointError, SettingsError
-from mason.models.adapters import Bits, hold_base
+from mason.models.adapters import HELD_AS, Bits, hold_base
 from mason.models.checkpoints import Checkpoint, load_model
 from mason.models.families import Family
 from mason.models.files import MANIFEST, is_ours, verify_manifest
 from mason.models.files.strict_json import read_json
+from mason.models.holding import Held
 from mason.models.peft import CONFIG as ADAPTER_CONFIG
 from mason.models.peft import is_adapter, load_adapter, read_adapter
 from mason.models.spec import ModelSpec
@@ -42,6 +43,8 @@ class Chosen:
     dropout: float | None = None
     values: bool = True
     """Whether weights are read; to plan a run, their shapes are enough."""
+    held: Held | None = None
+    """In what the layers' weights are held from the moment they are read; None: in fp32."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,13 @@ def open_model(path: Path, chosen: Chosen, *, heads: Sequence[str]) -> Opened:
         tokenizer = load_tokenizer(path if has_tokenizer(path) else place)
     else:
         tokenizer, base = load_tokenizer(path), None
-        found = load_model(path, heads=tuple(heads), labels=chosen.labels, values=chosen.values)
+        found = load_model(
+            path,
+            heads=tuple(heads),
+            labels=chosen.labels,
+            values=chosen.values,
+            held=chosen.held,
+        )
     if chosen.dropout is not None:
         set_dropout(found.model, chosen.dropout)
     spec = found.model.spec
@@ -151,12 +160,18 @@ def open_adapter(path: Path, chosen: Chosen, heads: Sequence[str]) -> tuple[Chec
             file=path / ADAPTER_CONFIG,
         )
     place = find_base(given.base, revision=given.revision)
-    found = load_model(place, heads=tuple(heads), labels=labels, values=chosen.values)
     facts: Any = facts_of(path).get("adapter", {})
     told: Any = facts.get("base_bits", 32) if isinstance(facts, dict) else None
     if told not in get_args(Bits):
         raise facts_error(path)
     base = Base(given.base, given.revision, told)
+    found = load_model(
+        place,
+        heads=tuple(heads),
+        labels=labels,
+        values=chosen.values,
+        held=HELD_AS.get(base.bits),
+    )
     hold_base(found.model, base.bits)
     loaded = load_adapter(found.model, found.family, given)
     fresh = tuple(name for name in found.fresh if name not in loaded)

@@ -1,4 +1,4 @@
-"""A language model in 4 bits, rounded by what it does with a user's text."""
+"""A language model in few bits, rounded by what it does with a user's text, or weight by weight."""
 
 import copy
 import math
@@ -6,18 +6,21 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Literal
 
 import torch
 
 from mason.compression.rounding import hold_in_int4_by
 from mason.data.corpora.documents import documents, find_files
-from mason.errors import DataError, SettingsError
+from mason.errors import CheckpointError, DataError, SettingsError
 from mason.language import say
 from mason.layers import hold_in_int4
 from mason.models.eight_bits import refuse_rounded
 from mason.models.files import writing_folder
+from mason.models.files.folders import HELD, ROUNDED
 from mason.models.packed import Packed
 from mason.models.transformer import Transformer
+from mason.sources import find_model
 from mason.workflows.loading import load
 from mason.workflows.model import Model
 from mason.workflows.writer import HEAD, Writer
@@ -88,10 +91,44 @@ def round_weights(
         )
     )
     if output is not None:
-        from_ = {"model": writer.source}
-        with writing_folder(Path(output), kind="model", made_from=from_) as draft:
-            writer.write(draft)
+        _write(writer, output)
     return Rounded(writer, before, after, nearest)
+
+
+def round_alone(
+    source: str | Path,
+    output: str | Path,
+    *,
+    weights: Literal["int8", "int4"],
+) -> Writer:
+    """Hold a language model in few bits, each weight rounded alone, and write it.
+
+    Weights are rounded as they are read, so that memory holds what becomes of them and never the
+    model as its files have it.
+
+    Args:
+        source: What writes, as for ``mason.load``; it may be larger than memory.
+        output: Folder to write.
+        weights: 8 bits, or 4 in the layers.
+
+    Raises:
+        MasonError: The model cannot be read, does not write, or was rounded before.
+    """
+    path = find_model(str(source))
+    if path.is_dir() and any((path / name).is_file() for name in (ROUNDED, *HELD)):
+        raise CheckpointError(
+            "{source} was rounded before; take the model it was made from.", source=source
+        )
+    writer = load(source, task=Writer.task, weights=weights)
+    assert isinstance(writer, Writer), "asked for"
+    _write(writer, output)
+    return writer
+
+
+def _write(writer: Writer, output: str | Path) -> None:
+    made_from = {"model": writer.source}
+    with writing_folder(Path(output), kind="model", made_from=made_from) as draft:
+        writer.write(draft)
 
 
 def _texts(writer: Writer, data: str | Path, num_tokens: int) -> tuple[Tokens, Tokens]:

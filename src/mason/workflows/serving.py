@@ -1,13 +1,16 @@
 """A model of any task as the server holds it."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from mason.data.questions import Question
 from mason.errors import SettingsError
+from mason.models.adapters import activate, active_adapter
 from mason.models.files.strict_json import read_json
 from mason.security.guard import Guard
 from mason.serving.served import Item, Reading, Served, Writing
@@ -26,6 +29,7 @@ from mason.workflows.tagger import Tagger
 from mason.workflows.text_reader import TextReader
 from mason.workflows.writer import Weights, Writer, guard_chosen
 
+_NONE: Mapping[str, str] = MappingProxyType({})
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _WRITES = re.compile(r"ForCausalLM$|LMHeadModel$")
 """Classes of transformers whose models go on from a text."""
@@ -37,6 +41,7 @@ def open_served(
     task: str | None = None,
     name: str | None = None,
     weights: Weights | None = None,
+    adapters: Mapping[str, str] = _NONE,
     guard: bool | None = None,
 ) -> Served:
     """A model ready to be served.
@@ -46,6 +51,7 @@ def open_served(
         task: What it shall do; None: what its files say.
         name: What requests call it; None: the last part of ``source``.
         weights: How a model that writes holds its weights; None: as loaded.
+        adapters: Folders of adapters for it, by the names that requests call them by.
         guard: Whether a guard stands around a model that writes; None: as its folder says.
 
     Raises:
@@ -59,15 +65,24 @@ def open_served(
             "letters, digits, '.', '_' or '-', 64 in all; choose one with --name.",
             name=called,
         )
-    model = _load(source, task)
-    if isinstance(model, Writer) and weights is not None:
-        model.hold(weights)
+    model = _load(source, task, weights)
     if isinstance(model, Writer):
         model.guard = guard_chosen(model, guard)
     elif guard:
         raise SettingsError("--guard is for models that write, and this one reads; leave it out.")
+    own = active_adapter(model.network)
+    for adapter, folder in adapters.items():
+        if adapter == called:
+            raise SettingsError(
+                "{name} is the name of the model itself; choose another for its adapter.",
+                name=adapter,
+            )
+        model.add_adapter(adapter, folder)
     model.network.eval()
-    return Served(called, as_served(model))
+    served = as_served(model)
+    if isinstance(served, Reading):
+        served = replace(served, activate=partial(activate, model.network))
+    return Served(called, served, {called: own} | {name: name for name in adapters})
 
 
 def _called(source: str) -> str:
@@ -75,15 +90,15 @@ def _called(source: str) -> str:
     return re.split(r"[/\\:]", source.rstrip("/\\"))[-1].removesuffix(".gguf")
 
 
-def _load(source: str, task: str | None) -> Model:
-    if task is not None:
+def _load(source: str, task: str | None, weights: Weights | None) -> Model:
+    if task is not None and task != Writer.task:
         return load(source, task=task)
     path = find_model(source)
-    if not path.is_dir() or _writes(path):
-        return load(source, task=Writer.task)
+    if task is not None or not path.is_dir() or _writes(path):
+        return load(source, task=Writer.task, weights=weights)
     model = load(source)
     if isinstance(model, Completer) and model.network.encoder is None:
-        return load(source, task=Writer.task)
+        return load(source, task=Writer.task, weights=weights)
     return model
 
 

@@ -12,11 +12,14 @@ import torch
 from mason.compression import (
     Budget,
     Distillation,
+    Layers,
     Rungs,
+    Sparsely,
     Tried,
     importance_of,
     judge_drop,
     least_needed_layers,
+    masks_of,
     without_layers,
     without_neurons,
 )
@@ -35,6 +38,7 @@ from mason.tasks.classification import (
 )
 from mason.training.loop import fit
 from mason.training.recipe import Recipe
+from mason.training.state import Objective
 from mason.training.used_rows import training_used_rows
 from mason.workflows.classifier import Classifier
 from mason.workflows.measuring import Footprint, footprint
@@ -70,6 +74,7 @@ class Shrinker:
         settings: Of the run, for the recipe.
         place: An existing folder for what is built.
         notice: Told what is being tried.
+        match_layers: Whether a shape's rows are held against those of the original's layers.
     """
 
     model: Classifier
@@ -79,8 +84,10 @@ class Shrinker:
     settings: Settings
     place: Path
     notice: Say
+    match_layers: bool = False
     task: Classification = field(default_factory=Classification)
-    trained: dict[tuple[int, int], Transformer] = field(default_factory=dict)
+    trained: dict[tuple[int, int, bool], Transformer] = field(default_factory=dict)
+    kept: dict[tuple[int, int, bool], list[int]] = field(default_factory=dict)
     tried: dict[Rungs, Tried] = field(default_factory=dict)
     number: int = 0
 
@@ -90,7 +97,8 @@ class Shrinker:
         self.whole = Rungs(stack.depth, stack.feed_forward.width)
         self.train = self._examples(self.model, "train")
         self.teacher = torch.from_numpy(predict_logits(self.model.network, self.train))
-        self.trained[self.whole.shape] = self.model.network
+        self.trained[self.whole.learned] = self.model.network
+        self.kept[self.whole.learned] = list(range(self.whole.layers))
         self.original = self._built(self.model, self.whole)
 
     def attempt(self, rungs: Rungs, parent: Tried | None = None) -> Tried:
@@ -112,35 +120,47 @@ class Shrinker:
 
     def network_of(self, rungs: Rungs, parent: Tried | None) -> Transformer:
         """The trained network of a shape, made from the one it is a smaller shape of."""
-        if rungs.shape not in self.trained:
-            larger = self.trained[parent.rungs.shape if parent else self.whole.shape]
+        if rungs.learned not in self.trained:
+            larger = parent.rungs.learned if parent else self.whole.learned
             self.notice(say("Learning again: {what}.", what=rungs.words(self.whole)))
-            self.trained[rungs.shape] = self.recovered(self.cut(larger, rungs))
-        return self.trained[rungs.shape]
+            network, kept = self.cut(self.trained[larger], self.kept[larger], rungs)
+            layers = Layers.of(self.model.network, kept) if self.match_layers else None
+            self.trained[rungs.learned] = self.recovered(network, layers, sparse=rungs.sparse)
+            self.kept[rungs.learned] = kept
+        return self.trained[rungs.learned]
 
-    def cut(self, network: Transformer, rungs: Rungs) -> Transformer:
-        """A network with what it needs least taken out."""
+    def cut(
+        self, network: Transformer, kept: Sequence[int], rungs: Rungs
+    ) -> tuple[Transformer, list[int]]:
+        """A network with what it needs least taken out, and the layers it has of the original."""
+        left = list(kept)
         fewer = network.spec.input_stack.depth - rungs.layers
         if fewer:
             missed = least_needed_layers(network, self._loss, fewer)
-            network = without_layers(
-                network, [i for i in range(rungs.layers + fewer) if i not in missed]
-            )
+            stay = [i for i in range(rungs.layers + fewer) if i not in missed]
+            network, left = without_layers(network, stay), [left[i] for i in stay]
         if network.spec.input_stack.feed_forward.width > rungs.neurons:
             worth = importance_of(network, self._objective, self._runs)
-            kept = worth.best_neurons(range(rungs.layers), rungs.neurons)
-            network = without_neurons(network, kept)
-        return network
+            best = worth.best_neurons(range(rungs.layers), rungs.neurons)
+            network = without_neurons(network, best)
+        return network, left
 
-    def recovered(self, network: Transformer, *, share: float | None = None) -> Transformer:
-        """The network after learning from the original; ``share`` 0: from the labels alone."""
-        taught = {} if share is None else {"share": share}
-        objective = Distillation(self.train, self.teacher, **taught)
+    def recovered(
+        self, network: Transformer, layers: Layers | None, *, sparse: bool = False
+    ) -> Transformer:
+        """The network after learning from the original."""
+        objective: Objective = Distillation(self.train, self.teacher, layers=layers)
+        if sparse:
+            network = copy.deepcopy(network)
+            masks = masks_of(network, self._objective, self._runs)
+            objective = kept = Sparsely(objective, masks)
         held = self._examples(self.model, "valid")
         student = replace(self.model, network=network)
         recipe = self._recipe(network)
         with training_used_rows(network, self.task.used_tokens(self.train)):
             fit(network, objective, recipe, evaluate=lambda _: self.task.validate(student, held))
+        if sparse:
+            kept.hold(network)
         return network
 
     def finished(self, network: Transformer, rungs: Rungs) -> Classifier:

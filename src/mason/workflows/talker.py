@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from mason.data.turns import Turn
 from mason.errors import DataError
 from mason.generation import Sampling
+from mason.generation.decoding import num_virtual
 from mason.tasks.dialogue import Conversations, Told
 from mason.text.chat import chat_ids
 from mason.text.scripts import LossOn, Script, script_of
@@ -102,6 +103,7 @@ class Talker(Writer):
     def replies(self, prompts: Sequence[Sequence[int]]) -> list[str]:
         """The likeliest answers to prompts that the template has made, all at once."""
         longest = max(map(len, prompts), default=0)
+        longest += num_virtual(self.network)
         room = (self.network.spec.max_tokens or longest + _LONGEST) - longest
         sampling = Sampling(max_new_tokens=max(1, min(_LONGEST, room)))
         return [found.text for found in self._write([*map(list, prompts)], sampling, None)]

@@ -24,6 +24,7 @@ class AdapterSpec:
         alpha: The change is multiplied by ``alpha / rank``; None: twice the rank.
         dropout: Rate on what the change reads, while training.
         rank_stabilised: Multiply by ``alpha / sqrt(rank)`` instead (Kalajdzievski 2023).
+        virtual_tokens: Rows before every text, where the kind is such.
     """
 
     kind: str = "lora"
@@ -31,6 +32,7 @@ class AdapterSpec:
     alpha: float | None = None
     dropout: float = 0.0
     rank_stabilised: bool = False
+    virtual_tokens: int = 20
 
     @property
     def factor(self) -> float:

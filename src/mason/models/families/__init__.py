@@ -25,8 +25,9 @@ from mason.models.families.qwen2 import QWEN2
 from mason.models.families.qwen3 import QWEN3
 from mason.models.families.roberta import ROBERTA
 from mason.models.families.t5 import T5
+from mason.models.families.tensorflow import from_tensorflow
 
-__all__ = ["FAMILIES", "Family", "find_family", "from_gguf", "to_gguf"]
+__all__ = ["FAMILIES", "Family", "find_family", "from_gguf", "from_tensorflow", "to_gguf"]
 
 FAMILIES: dict[str, Family] = {
     family.name: family

@@ -84,6 +84,10 @@ BERT = Family(
             POOLER | {"outputs": 2}, {"dense": ".pooler.dense", "output": "cls.seq_relationship"}
         ),
     },
+    ignored_keys=frozenset(
+        """directionality pooler_fc_size pooler_num_attention_heads pooler_num_fc_layers
+        pooler_size_per_head pooler_type""".split()
+    ),
     dropped=("*embeddings.position_ids",),
     copies={
         PREDICTIONS + "decoder.weight": "encoder.embedding.tokens.weight",

@@ -13,20 +13,23 @@ from mason.models.files.strict_json import read_json
 # "owner/repo--module.Class": how transformers points at code in another repository.
 _REMOTE_CODE = re.compile(r"--\w+(\.\w+)+$")
 _MAX_CONFIG_BYTES = 4 * 2**20
+_FAMILIES = {"config.json": {}, "bert_config.json": {"model_type": "bert"}}
+"""Files of settings, and what the name of one says that the file does not."""
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """The settings in ``folder``'s ``config.json``.
+    """The settings in ``folder``'s ``config.json``, or in the file that Google's BERT has for it.
 
     Raises:
         CheckpointError: no such file, not strict JSON, or a key that asks for code
             (``auto_map``, ``trust_remote_code``, ``*_internal``, a kernel or class of
             another repository; CVE-2026-4372, CVE-2026-22807).
     """
-    path = inside(folder, "config.json")
+    name = next((n for n in _FAMILIES if (folder / n).is_file()), "config.json")
+    path = inside(folder, name)
     config = read_json(path, max_bytes=_MAX_CONFIG_BYTES)
     refuse_code(config, path)
-    return config
+    return _FAMILIES.get(name, {}) | config
 
 
 def refuse_code(config: Mapping[str, Any], path: Path) -> None:

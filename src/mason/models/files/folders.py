@@ -10,6 +10,9 @@ ROUNDED = "model.int8.safetensors"
 """Weights in 8 bits, which Mason alone reads; see ``rounded.py``."""
 QUARTERS = "model.int4.safetensors"
 """Weights in 4 bits, which Mason alone reads; see ``mason.models.quarters``."""
+BYTES = "model.int8-weights.safetensors"
+"""The same in 8 bits, of a model whose rows are not rounded."""
+HELD = (QUARTERS, BYTES)
 # Formats that run code when loaded, or that Mason has no reader for.
 FOREIGN = (
     ".bin .pt .pth .pkl .pickle .ckpt .joblib .dill .h5 .hdf5 .keras .pb .msgpack .npz .npy"
@@ -43,14 +46,14 @@ def inside(folder: Path, name: str, listed_in: object = None) -> Path:
 
 
 def find_weights(folder: Path) -> Path:
-    """The file in ``folder`` to read weights from: one safetensors, an index, or one GGUF.
+    """The file in ``folder`` to read weights from: safetensors, GGUF, or the index of several.
 
     Raises:
         CheckpointError: there is none, or more than one to choose from.
     """
     names = sorted(p.name for p in folder.iterdir())
-    found = [n for n in (SINGLE, INDEX, ROUNDED, QUARTERS) if n in names] or [
-        n for n in names if n.endswith(".gguf")
+    found = [n for n in (SINGLE, INDEX, ROUNDED, *HELD) if n in names] or [
+        n for n in names if n.endswith((".gguf", ".index"))
     ]
     if len(found) == 1:
         return inside(folder, found[0])

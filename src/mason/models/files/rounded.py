@@ -3,6 +3,9 @@
 A matrix whose rows are whole numbers from -127 to 127 times a scale is stored as those numbers
 under its name, and the scales under its name and ``.scales``; any other tensor as it is. Numbers
 from -7 to 7 are stored plus 8, two a byte, the first in its lower half.
+
+Of a matrix in which two of every four numbers are zero the others are stored, and where they stand
+under its name and ``.places``: two bits a number, the first in the lowest, two groups a byte.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,7 +21,7 @@ from mason.models.files.folders import ROUNDED
 from mason.models.files.lazy import LazyTensor
 from mason.models.files.shards import write_file
 
-_SCALES = ".scales"
+_SCALES, _PLACES = ".scales", ".places"
 
 
 def write_rounded(folder: Path, tensors: Mapping[str, Tensor]) -> None:
@@ -34,6 +37,9 @@ def write_rounded(folder: Path, tensors: Mapping[str, Tensor]) -> None:
         if wide.dim() == 2:
             whole, scales = rounded_to_int8(wide)
             if torch.equal(whole.float() * scales[:, None], wide):
+                halves = _halved(whole)
+                if halves is not None:
+                    whole, stored[name + _PLACES] = halves
                 stored |= {name: _packed(whole), name + _SCALES: scales}
                 continue
         stored[name] = wide
@@ -48,8 +54,9 @@ def widened(tensors: Mapping[str, LazyTensor], file: Path) -> dict[str, LazyTens
     """
     found: dict[str, LazyTensor] = {}
     for name, tensor in tensors.items():
-        if name.endswith(_SCALES) and name.removesuffix(_SCALES) in tensors:
+        if any(name.endswith(s) and name.removesuffix(s) in tensors for s in (_SCALES, _PLACES)):
             continue
+        places = tensors.get(name + _PLACES)
         scales = tensors.get(name + _SCALES)
         if tensor.dtype not in (torch.int8, torch.uint8) and scales is None:
             found[name] = tensor
@@ -61,9 +68,22 @@ def widened(tensors: Mapping[str, LazyTensor], file: Path) -> dict[str, LazyTens
                 file=file,
                 name=name,
             )
-        read = partial(_multiplied, tensor.read, scales.read)
         rows, columns = tensor.shape
-        shape = (rows, columns * (2 if tensor.dtype is torch.uint8 else 1))
+        columns *= 2 if tensor.dtype is torch.uint8 else 1
+        if places is not None:
+            if (
+                places.dtype is not torch.uint8
+                or places.shape != (rows, columns // 4)
+                or columns % 4
+            ):
+                raise CheckpointError(
+                    "{file}: {name} has no places that fit it; fetch the model again.",
+                    file=file,
+                    name=name,
+                )
+            columns *= 2
+        shape, at = (rows, columns), places.read if places is not None else None
+        read = partial(_multiplied, tensor.read, scales.read, at)
         found[name] = LazyTensor(shape, torch.float32, tensor.source, read)
     return found
 
@@ -81,5 +101,34 @@ def _unpacked(whole: Tensor) -> Tensor:
     return torch.stack([whole & 15, whole >> 4], dim=2).flatten(1).to(torch.int8) - 8
 
 
-def _multiplied(whole: Callable[[], Tensor], scales: Callable[[], Tensor]) -> Tensor:
-    return _unpacked(whole()).float() * scales().float()[:, None]
+def _halved(whole: Tensor) -> tuple[Tensor, Tensor] | None:
+    """What two of every four numbers are, and their places; None where more are not zero."""
+    if whole.shape[1] % 8:
+        return None
+    groups = whole.unflatten(1, (-1, 4))
+    held = groups != 0
+    if int(held.sum(2).max()) > 2:
+        return None
+    # Those that are not zero come first; both in order.
+    places = held.to(torch.uint8).topk(2, dim=2).indices.sort(2).values
+    values = groups.gather(2, places).flatten(1)
+    fours = (places[..., 0] | places[..., 1] << 2).to(torch.uint8)
+    return values, fours[:, 0::2] | fours[:, 1::2] << 4
+
+
+def _spread(values: Tensor, places: Tensor) -> Tensor:
+    fours = torch.stack([places & 15, places >> 4], dim=2).flatten(1)
+    at = torch.stack([fours & 3, fours >> 2], dim=2).long()
+    room = values.new_zeros(*at.shape[:2], 4)
+    return room.scatter_(2, at, values.view(at.shape)).flatten(1)
+
+
+def _multiplied(
+    whole: Callable[[], Tensor],
+    scales: Callable[[], Tensor],
+    places: Callable[[], Tensor] | None,
+) -> Tensor:
+    values = _unpacked(whole())
+    if places is not None:
+        values = _spread(values, places())
+    return values.float() * scales().float()[:, None]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,11 @@ from mason.models.files.lazy import LazyTensor
 from mason.models.files.rounded import widened
 from mason.models.files.safetensors_header import read_header
 from mason.models.files.strict_json import read_json
+from mason.models.files.tensor_bundle import SUFFIX, read_bundle
 
 _MAX_INDEX_BYTES = 64 * 2**20
+_MAPPED_BYTES = 64 * 2**20
+"""Of a file, after which it is mapped anew."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,8 @@ class Weights(Mapping[str, LazyTensor]):
     metadata: Mapping[str, Any] = field(default_factory=dict)
     rounded: bool = False
     """Whether the files hold 8 bits a number, so that the model shall too."""
+    tensorflow: bool = False
+    """Whether names are TensorFlow's."""
 
     def __getitem__(self, name: str) -> LazyTensor:
         return self.tensors[name]
@@ -86,10 +91,12 @@ def open_weights(path: Path) -> Weights:
         raise CheckpointError("{path} is neither a folder nor a file; check the name.", path=path)
     if file.name.endswith(".safetensors.index.json"):
         return Weights(_open_shards(file))
+    if file.name.endswith(SUFFIX):
+        return Weights(read_bundle(file), tensorflow=True)
     if file.name == ROUNDED:
-        return Weights(widened(_open_safetensors(file), file), rounded=True)
+        return Weights(widened(_open_safetensors(file, _Mapped()), file), rounded=True)
     if file.suffix == ".safetensors":
-        return Weights(_open_safetensors(file))
+        return Weights(_open_safetensors(file, _Mapped()))
     if file.suffix == ".gguf":
         return _open_gguf(file)
     if file.suffix.lower() in FOREIGN:
@@ -100,17 +107,31 @@ def open_weights(path: Path) -> Weights:
     )
 
 
-def _open_safetensors(path: Path) -> dict[str, LazyTensor]:
-    @cache
-    def handle() -> Any:
-        return safe_open(path, framework="pt", device="cpu")
+class _Mapped:
+    """Files that are mapped one at a time, when a tensor is asked for, and anew after some bytes.
 
-    def read(name: str) -> torch.Tensor:
-        tensor: torch.Tensor = handle().get_tensor(name)
+    Pages that were read count as the process's memory as long as they are mapped: a tensor that
+    is gone shall not keep those of a whole shard.
+    """
+
+    def __init__(self) -> None:
+        self._path: Path | None = None
+        self._handle: Any = None
+        self._read = 0
+
+    def tensor(self, path: Path, name: str) -> torch.Tensor:
+        """A tensor of a file."""
+        if path != self._path or self._read > _MAPPED_BYTES:
+            self._handle = safe_open(path, framework="pt", device="cpu")
+            self._path, self._read = path, 0
+        tensor: torch.Tensor = self._handle.get_tensor(name)
+        self._read += tensor.nbytes
         return tensor
 
+
+def _open_safetensors(path: Path, files: _Mapped) -> dict[str, LazyTensor]:
     return {
-        name: LazyTensor(entry.shape, entry.dtype, path.name, partial(read, name))
+        name: LazyTensor(entry.shape, entry.dtype, path.name, partial(files.tensor, path, name))
         for name, entry in read_header(path).items()
     }
 
@@ -124,9 +145,10 @@ def _open_shards(index: Path) -> dict[str, LazyTensor]:
             "{file} has no weight_map from tensors to files; fetch the file again.", file=index
         )
     tensors: dict[str, LazyTensor] = {}
+    files = _Mapped()
     for shard in dict.fromkeys(weight_map.values()):
         path = inside(index.parent, shard, listed_in=index)
-        for name, tensor in _open_safetensors(path).items():
+        for name, tensor in _open_safetensors(path, files).items():
             if weight_map.get(name) != shard:
                 raise CheckpointError(
                     "{file} holds the tensor {name}, which {index} does not list there; fetch "

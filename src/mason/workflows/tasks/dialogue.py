@@ -66,7 +66,8 @@ class DialogueTask(TalkTask[Talker, Conversations]):
 
     def heed(self, model: Talker, settings: Settings) -> None:
         """Which turns are learned, and a template for a model that has none."""
-        settle_template(model, settings.model.chat_template)
+        adapts = settings.adapter.kind is not None
+        settle_template(model, settings.model.chat_template, adapts=adapts)
         model.loss_on = settings.training.loss_on or model.loss_on
 
     def examples(self, model: Talker, table: Table, columns: Columns) -> Conversations:

@@ -67,7 +67,8 @@ class PreferenceTask(TalkTask[Advised, Advice]):
 
     def heed(self, model: Advised, settings: Settings) -> None:
         """The loss and its numbers, and a template for a model that has none."""
-        settle_template(model, settings.model.chat_template)
+        adapts = settings.adapter.kind is not None
+        settle_template(model, settings.model.chat_template, adapts=adapts)
         given = settings.training
         model.loss_on = "last"
         model.kind = given.preference_loss or model.kind
