@@ -11,8 +11,6 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from scipy.stats import binomtest
-
 from mason.security.poisoning import Probabilities, Suspect, turned_by
 from mason.security.words import Words
 
@@ -63,6 +61,8 @@ def find_outliers(
     Returns:
         Those in most rows first.
     """
+    from scipy.stats import binomtest
+
     draw = random.Random(seed)
     chosen = draw.sample(range(len(texts)), min(rows, len(texts)))
     listened = [words for words in (Words.of(texts[i]) for i in chosen) if len(words) >= _TOP]

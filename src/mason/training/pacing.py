@@ -25,6 +25,11 @@ class Pacing:
         self._marks: list[tuple[int, float]] = []
         self._start, self._every = 0.0, 1
 
+    @classmethod
+    def within(cls, seconds: float | None, spent: float) -> "Pacing | None":
+        """What keeps training, with what came before it, within a budget; None: there is none."""
+        return None if seconds is None else cls(max(1.0, seconds - spent))
+
     def begin(self, history: History, world: World = ALONE) -> None:
         """Start the clock; a run that goes on has spent the time of its steps."""
         spent = sum(step.seconds for step in history.steps)

@@ -176,7 +176,7 @@ class Session:
             )
         if self.settings.data.train is None:
             raise SettingsError("No data are named; give a file with --data, such as reviews.csv.")
-        self._pacing()  # a budget that is no time is refused before anything is read
+        seconds_of(self.settings.training.budget)  # no time is refused before anything is read
 
     def _train(self, place: RunFolder | None) -> Run:
         prepared = self._prepare()
@@ -319,14 +319,11 @@ class Session:
                 evaluate=evaluate if held is not None else None,
                 fresh=model.fresh,
                 watch=watch,
-                pacing=self._pacing(),
+                pacing=Pacing.within(
+                    seconds_of(self.settings.training.budget), sum(self.seconds.values())
+                ),
                 keeper=kept.keeper if kept else None,
             )
-
-    def _pacing(self) -> Pacing | None:
-        """What keeps training, with what came before it, within a budget of time."""
-        seconds = seconds_of(self.settings.training.budget)
-        return None if seconds is None else Pacing(max(1.0, seconds - sum(self.seconds.values())))
 
     def _measure(
         self,
