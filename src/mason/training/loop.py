@@ -128,10 +128,7 @@ def fit(
     with Interruption() as interruption, closing(kept), compiling:
         _look(state, evaluate, kept, watch)
         while not history.ended:
-            if recipe.privacy is None:
-                history.steps.append(take_step(state, objective, explain))
-            else:
-                history.steps.append(take_private_step(state, objective, recipe.privacy))
+            history.steps.append(_taken(state, objective, explain))
             if pacing is not None:
                 pacing.after_step(history, world)
             watch(history)
@@ -151,6 +148,13 @@ def fit(
         state.settle()
         kept.restore_best(state)
     return history
+
+
+def _taken(state: State, objective: Objective, explain: Explainer) -> Step:
+    privacy = state.recipe.privacy
+    if privacy is None:
+        return take_step(state, objective, explain)
+    return take_private_step(state, objective, privacy)
 
 
 def _look(state: State, evaluate: Evaluate | None, keeper: Keeper, watch: Watch) -> None:

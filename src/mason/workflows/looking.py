@@ -69,14 +69,7 @@ def view_attention(
     silent = isinstance(ready, Embedder) or (isinstance(ready, Guesser) and ready.mask not in text)
     subject = None if silent else subject_of(ready, given, why)
     found = _looks(ready, given, subject)
-    size = max(len(one.keys) for one in found)
-    if size > MOST_TOKENS:
-        raise DataError(
-            "The text has {tokens} tokens, and attention is drawn for at most {limit}; give a "
-            "shorter one.",
-            tokens=size,
-            limit=MOST_TOKENS,
-        )
+    _refuse_long(max(len(one.keys) for one in found))
     kinds = [_kind(ready.tokenizer, one, layer, head) for one in found]
     if not any(kind["layers"] for kind in kinds):
         raise SettingsError(
@@ -91,6 +84,16 @@ def view_attention(
         results["extras"]["explanations"] = as_block(pictures)
     write_page(results, output)
     return results
+
+
+def _refuse_long(size: int) -> None:
+    if size > MOST_TOKENS:
+        raise DataError(
+            "The text has {tokens} tokens, and attention is drawn for at most {limit}; give a "
+            "shorter one.",
+            tokens=size,
+            limit=MOST_TOKENS,
+        )
 
 
 def _looks(model: Model, given: Sequence[str], subject: Subject | None) -> list[Looks]:

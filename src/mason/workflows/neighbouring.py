@@ -1,6 +1,7 @@
 """The training rows that a model takes to be most like a text."""
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from mason.data.columns import Columns
 from mason.data.tables import Table
 from mason.errors import DataError, SettingsError
-from mason.explanation.neighbours import nearest
+from mason.explanation.neighbours import Neighbour, nearest
 from mason.tasks.classification import PASS, Examples, output_features
 from mason.workflows import results as blocks
 from mason.workflows.embedder import Embedder
@@ -67,16 +68,7 @@ def view_neighbours(
     found = nearest(np.stack(others), own, MOST)
     labels = table.texts(columns.label) if columns.label else None
     answer = None if isinstance(ready, Embedder) else _in_words(ready.predict(text, pair))
-    texts = texts_of(table, columns.text)
-    shown = [
-        {
-            "row": int(table.rows[one.row]),
-            "text": texts[one.row],
-            "label": None if labels is None else labels[one.row],
-            "similarity": one.similarity,
-        }
-        for one in found
-    ]
+    shown = _shown(found, table, texts_of(table, columns.text), labels)
     results = blocks.header(
         "explain", {"text": columns.text, "label": columns.label}, ready, command
     )
@@ -92,6 +84,20 @@ def view_neighbours(
     }
     write_page(results, output)
     return results
+
+
+def _shown(
+    found: Sequence[Neighbour], table: Table, texts: Sequence[str], labels: Sequence[str] | None
+) -> list[dict[str, Any]]:
+    return [
+        {
+            "row": int(table.rows[one.row]),
+            "text": texts[one.row],
+            "label": None if labels is None else labels[one.row],
+            "similarity": one.similarity,
+        }
+        for one in found
+    ]
 
 
 def _in_words(answer: Any) -> str:

@@ -41,8 +41,7 @@ def attend(
     found = library()
     assert found is not None, "asked before"
     out = query.new_empty(query.shape)
-    key, value = new or (None, None)
-    keys, values = stored
+    (key, value), (keys, values) = new or (None, None), stored
     job = Pointers(
         query.data_ptr(),
         None if key is None else key.data_ptr(),
