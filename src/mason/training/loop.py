@@ -126,10 +126,7 @@ def fit(
     with Interruption() as interruption, closing(kept):
         _look(state, evaluate, kept, watch)
         while not history.ended:
-            if recipe.privacy is None:
-                history.steps.append(take_step(state, objective, explain))
-            else:
-                history.steps.append(take_private_step(state, objective, recipe.privacy))
+            history.steps.append(_step(state, objective, explain))
             if pacing is not None:
                 pacing.after_step(history, world)
             watch(history)
@@ -149,6 +146,13 @@ def fit(
         state.settle()
         kept.restore_best(state)
     return history
+
+
+def _step(state: State, objective: Objective, explain: Explainer) -> Step:
+    privacy = state.recipe.privacy
+    if privacy is not None:
+        return take_private_step(state, objective, privacy)
+    return take_step(state, objective, explain)
 
 
 def _look(state: State, evaluate: Evaluate | None, keeper: Keeper, watch: Watch) -> None:
