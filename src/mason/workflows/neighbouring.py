@@ -87,7 +87,10 @@ def view_neighbours(
 
 
 def _shown(
-    found: Sequence[Neighbour], table: Table, texts: Sequence[str], labels: Sequence[str | None] | None
+    found: Sequence[Neighbour],
+    table: Table,
+    texts: Sequence[str],
+    labels: Sequence[str | None] | None,
 ) -> list[dict[str, Any]]:
     return [
         {
