@@ -173,6 +173,7 @@ def measured(part: str, *given: Any) -> dict[str, float]:
 
 
 def _part(name: str, *given: str) -> None:
+    import mason.workflows  # noqa: F401 - what every command holds is not the model's
     from mason.runtime import peak_memory_bytes, resident_bytes
 
     before = resident_bytes()
