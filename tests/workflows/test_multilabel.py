@@ -68,7 +68,7 @@ def test_it_comes_back_and_transformers_opens_it(trained: Run, tmp_path: Path) -
     assert trained.folder is not None and isinstance(trained.model, Labeller)
     again = mason.load(trained.folder)
     assert isinstance(again, Labeller) and again.threshold == trained.model.threshold
-    found = again.predict(f"the {THINGS[0]} the {THINGS[2]}")
+    found = again.predict(f"the {THINGS[0]} the {THINGS[4]} the {THINGS[2]} the {THINGS[5]} (7)")
     assert isinstance(found, Labelled) and set(found.labels) == {THINGS[0], THINGS[2]}
     assert len(found.probabilities) == 3
     theirs = transformers.AutoModelForSequenceClassification.from_pretrained(trained.folder)

@@ -6,8 +6,8 @@ leave.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Coroutine
+from contextlib import aclosing, suppress
 from typing import Any
 
 import h11
@@ -166,9 +166,12 @@ class Connection:
         if whole is not None:
             headers.append(("Content-Length", str(len(whole))))
         await self._send(h11.Response(status_code=reply.status, headers=headers))
-        if isinstance(reply.body, AsyncIterator):
-            async for piece in reply.body:
-                await self._send(h11.Data(data=piece))
+        if isinstance(reply.body, AsyncGenerator):
+            # Closed here, not when it is collected: a write to who has left raises, and what
+            # is being written for him ends with it.
+            async with aclosing(reply.body) as pieces:
+                async for piece in pieces:
+                    await self._send(h11.Data(data=piece))
         elif self._http.their_state is not h11.ERROR and whole:
             await self._send(h11.Data(data=whole))
         await self._send(h11.EndOfMessage())

@@ -1,7 +1,7 @@
 """A request and its reply, as the parts of the server hand them on."""
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,7 +36,7 @@ class Reply:
     """
 
     status: int
-    body: bytes | AsyncIterator[bytes]
+    body: bytes | AsyncGenerator[bytes]
     kind: str = "application/json"
     headers: tuple[tuple[str, str], ...] = ()
     usage: dict[str, int] = field(default_factory=dict)

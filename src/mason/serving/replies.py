@@ -4,7 +4,7 @@ import json
 import secrets
 import time
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
@@ -76,7 +76,7 @@ class Form(ABC):
             "total_tokens": read + written,
         }
 
-    async def reply(self, pieces: AsyncIterator[Progress], count: int) -> Reply:
+    async def reply(self, pieces: AsyncGenerator[Progress], count: int) -> Reply:
         """All answers, once they are done.
 
         Raises:
@@ -100,7 +100,7 @@ class Form(ABC):
 
     async def _events(
         self, pieces: AsyncGenerator[Progress], reply: Reply, with_usage: bool
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes]:
         begun, written = set[int](), 0
         open_usage = {"usage": None} if with_usage else {}
         async with aclosing(pieces):
