@@ -135,15 +135,14 @@ def test_a_budget_of_time_goes_on_as_it_was_laid_out(corpus: Path, tmp_path: Pat
         if history.step == 2 and history.stopped == "finished":
             os.kill(os.getpid(), signal.SIGTERM)
 
-    options = {"training.max_steps": None, "training.budget": "3s", "model.shape": None}
+    options = {"training.max_steps": None, "training.budget": "6s", "model.shape": None}
     with pytest.raises(RunStopped):
         _pretrain(corpus, tmp_path / "cut", "masked", watch=watch, **options)
     facts = json.loads((tmp_path / "cut" / "run" / "run.json").read_text(encoding="utf-8"))
     said: list[str] = []
     resumed = mason.resume(tmp_path / "cut", notice=said.append)
     assert resumed.results["training"]["last_step"] > 2  # as many as the time allows
-    # Without a budget it would be 10^9 epochs; a busy machine may be late by some seconds.
-    assert resumed.results["cost"]["seconds"]["train"] < 10 * facts["chosen"]["seconds"]
+    assert resumed.results["cost"]["seconds"]["train"] < 2 * facts["chosen"]["seconds"]
     assert resumed.results["pretraining"]["shape"] == facts["chosen"]["shape"]  # type: ignore[index]
     assert not any("steps in the" in sentence or "suits about" in sentence for sentence in said)
 
