@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from mason.models.transformer import Transformer
 from mason.sources import find_model
 from mason.text.loading import load_tokenizer
 from tests.generation.oracle import tokens_of
-from tests.models.small import build, sequences
+from tests.models.small import SPECS, build, sequences
 
 BUILT = native.library()
 VARIANTS = BUILT.variants if BUILT else []
@@ -39,6 +40,17 @@ FAMILIES = (
 def variant(request: pytest.FixtureRequest) -> Iterator[None]:
     with native.using(request.param):
         yield
+
+
+def whole(kind: str) -> Transformer:
+    """A model whose products fill tiles."""
+    small = SPECS["decoder"]
+    assert small.decoder is not None
+    attention = replace(small.decoder.attention, num_heads=8, num_kv_heads=2, head_width=16)
+    inner = replace(small.decoder.feed_forward, width=64)
+    decoder = replace(small.decoder, attention=attention, feed_forward=inner)
+    torch.manual_seed(17)
+    return held(kind, Transformer(replace(small, width=64, decoder=decoder)).eval())
 
 
 def held(kind: str, model: Transformer | None = None) -> Transformer:
@@ -97,15 +109,42 @@ def test_families_are_served(pair_of: Callable[[str], Pair], name: str, kind: st
         assert apart(ours, read(model, texts)) <= 2 * KINDS[kind]
 
 
+@pytest.mark.parametrize("made", (held, whole))
 @pytest.mark.parametrize("kind", ("fp32", "int8", "int4"))
 @torch.inference_mode()
-def test_a_row_gives_the_same_beside_others(kind: str) -> None:
-    model, (first, second) = held(kind), sequences([17, 17], seed=5)
+def test_a_row_gives_the_same_beside_others(
+    kind: str, made: Callable[[str], Transformer]
+) -> None:
+    model, (first, second) = made(kind), sequences([17, 17], seed=5)
     alone, both = Decoding(model, 1, 29), Decoding(model, 2, 29)
     for start, end in ((0, 5), (5, 6), (6, 9)):
         piece = first[start:end]
         beside = both.read(Packed.of([piece, second[: start + 2]]))
         assert torch.equal(beside[: len(piece)], alone.read(Packed.of([piece])))
+
+
+@pytest.mark.usefixtures("variant")
+@pytest.mark.parametrize("kind", KINDS)
+def test_whole_tiles_give_what_modules_do(kind: str) -> None:
+    model, texts = whole(kind), sequences([17, 17], seed=3)
+    assert is_served(model)
+    ours = read(model, texts)
+    with native.using(None):
+        assert apart(ours, read(model, texts)) <= KINDS[kind]
+
+
+@pytest.mark.skipif(not (BUILT and BUILT.tiles), reason="this processor has no tiles")
+@pytest.mark.parametrize("kind", ("bf16", "int8"))
+@torch.inference_mode()
+def test_long_prompts_go_piece_by_piece_and_give_the_same_alone(kind: str) -> None:
+    model, lengths = whole(kind), [131, 7, 152, 41]
+    texts = sequences(lengths, seed=5)
+    rows = Decoding(model, len(texts), 160).read(Packed.of(texts)).split(lengths)
+    for text, together in zip(texts, rows, strict=True):
+        assert torch.equal(Decoding(model, 1, 160).read(Packed.of([text])), together)
+    with native.using(None):
+        plain = Decoding(model, len(texts), 160).read(Packed.of(texts))
+    assert apart(torch.cat(rows), plain) <= KINDS[kind]
 
 
 def test_threads_change_nothing() -> None:

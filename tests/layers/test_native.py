@@ -86,6 +86,25 @@ def test_int8_products_are_those_of_widened_weights(rows: int) -> None:
     assert [part.shape[1] for part in held.split(held(x))] == [23, 11]
 
 
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.int8])
+def test_many_rows_go_through_whole_tiles(kind: torch.dtype) -> None:
+    """Inputs in whole tiles, outputs not; what a row gives does not hang on those beside it."""
+    linear = Linear(128, 53)
+    x = torch.randn(37, 128).to(torch.bfloat16 if kind is torch.bfloat16 else torch.float32)
+    x[3], x[5] = 0, 1e-30 * x[5]
+    held: torch.nn.Module = linear.to(x.dtype)
+    wide = linear.weight.double()
+    if kind is torch.int8:
+        held = Int8Linear(*rounded_to_int8(linear.weight), linear.bias)
+        wide = held.weight.double() * held.scales[:, None]
+    for rows in (1, 2, 16, 17, 37):
+        exact = F.linear(x[:rows].double(), wide, linear.bias.double())
+        _close(held(x[:rows]), exact.to(x.dtype))
+    assert torch.equal(held(x), torch.cat([held(row[None]) for row in x]))
+    x[7, 9] = torch.nan
+    assert held(x)[7].isnan().all() and not held(x)[8].isnan().any()
+
+
 def test_what_is_tied_stays_tied_in_int8() -> None:
     model = torch.nn.Module()
     model.tokens, model.output = torch.nn.Embedding(31, 17), Linear(17, 31, bias=False)
@@ -121,7 +140,7 @@ def test_gates_are_the_plain_ones(dtype: torch.dtype) -> None:
 
 @pytest.mark.parametrize("dtype", NEAR)
 @pytest.mark.parametrize(("window", "softcap"), [(None, None), (7, None), (None, 5.0)])
-@pytest.mark.parametrize("width", [10, 34])
+@pytest.mark.parametrize("width", [10, 34, 32])
 def test_attention_over_a_cache_is_the_plain_one(
     dtype: torch.dtype, window: int | None, softcap: float | None, width: int
 ) -> None:
@@ -145,6 +164,16 @@ def test_attention_over_a_cache_is_the_plain_one(
         return torch.cat(found)
 
     _close(decode(), _plain(decode), 2e-2 if dtype is torch.bfloat16 else None)
+
+
+def test_the_likeliest_is_the_first_of_the_largest() -> None:
+    logits = torch.randn(3, 4099)
+    logits[1, [7, 4097]] = 9.0
+    logits[2] *= 100
+    tokens, likely = native.likeliest(logits)
+    assert torch.equal(tokens, logits.argmax(-1)) and int(tokens[1]) == 7
+    wanted = logits.log_softmax(-1).gather(1, tokens[:, None])[:, 0]
+    assert float((likely - wanted).abs().max()) < 1e-5
 
 
 def test_training_never_meets_them() -> None:

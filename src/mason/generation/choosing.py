@@ -10,6 +10,7 @@ from torch.nn.functional import cross_entropy
 
 from mason.generation.constraints import permitted
 from mason.generation.sampling import Sampling
+from mason.layers import native
 
 _COLDEST = 1e-30
 """A temperature at which the likeliest is all there is; colder ones are none in fp32."""
@@ -102,6 +103,17 @@ def choose(
     # Below the whole, whatever the rounding: else a token of no weight would be taken.
     points = torch.minimum(points, torch.nextafter(total, torch.zeros_like(total)))
     return torch.searchsorted(upto, points, right=True).squeeze(1)
+
+
+def choose_likeliest(
+    logits: Float[Tensor, "R V"],
+) -> tuple[Int[Tensor, "R"], Float[Tensor, "R"]]:
+    """The likeliest token of each row, and its log-probability, where no setting changes it."""
+    with native.decoding():
+        if native.serves(logits):
+            return native.likeliest(logits)
+    tokens = logits.argmax(-1)
+    return tokens, log_probabilities(logits, tokens)
 
 
 def log_probabilities(logits: Float[Tensor, "R V"], tokens: Int[Tensor, "R"]) -> Float[Tensor, "R"]:

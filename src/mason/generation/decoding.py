@@ -77,9 +77,8 @@ class Decoding:
         """
         self.cache.active = sequences
         with native.decoding():
-            if len(new.tokens) <= native.MOST and self._call is not None:
-                if self._call.serves(new, self.cache):
-                    return self._call(new, self.cache, at)
+            if self._call is not None and self._call.serves(new, self.cache):
+                return self._call(new, self.cache, at)
             if self.source is None:
                 hidden: Tensor = self.model(new, cache=self.cache, at=at)
                 return hidden

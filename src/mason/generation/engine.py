@@ -8,7 +8,7 @@ from torch import Tensor
 
 from mason.errors import SettingsError
 from mason.generation.beams import search
-from mason.generation.choosing import choose, log_probabilities
+from mason.generation.choosing import choose, choose_likeliest, log_probabilities
 from mason.generation.constraints import Guide, start_guide
 from mason.generation.decoding import Decoding, check_prompts, prefill, start_decoding
 from mason.generation.drafts import Drafter, DraftModel, PromptLookup
@@ -148,16 +148,25 @@ def _decode(
 
 
 def _accept(lines: Sequence[Line], logits: Tensor, sampling: Sampling) -> None:
+    tokens, likely = _chosen(lines, logits, sampling)
+    chosen, likelies, start = tokens.tolist(), likely.tolist(), 0
+    for line in lines:
+        end = start + 1 + len(line.draft)
+        line.accept(chosen[start:end], likelies[start:end])
+        start = end
+
+
+def _chosen(
+    lines: Sequence[Line], logits: Tensor, sampling: Sampling
+) -> tuple[Tensor, Tensor]:
+    """The token of each row, and its log-probability."""
+    if sampling.is_plain:
+        return choose_likeliest(logits)
     contexts = [c for line in lines for c in line.contexts()] if sampling.penalises else None
     numbers = [n for line in lines for n in line.numbers()] if sampling.temperature else None
     allowed = torch.cat([line.allowed() for line in lines]) if sampling.constraint else None
     tokens = choose(logits, contexts, numbers, sampling, allowed)
-    likely = log_probabilities(logits, tokens).tolist()
-    chosen, start = tokens.tolist(), 0
-    for line in lines:
-        end = start + 1 + len(line.draft)
-        line.accept(chosen[start:end], likely[start:end])
-        start = end
+    return tokens, log_probabilities(logits, tokens)
 
 
 def _go_on(lines: list[Line], decoding: Decoding, drafter: Drafter | None) -> list[Line]:

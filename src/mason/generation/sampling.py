@@ -92,6 +92,11 @@ class Sampling:
         penalties = self.repetition_penalty, self.frequency_penalty, self.presence_penalty
         return penalties != (1.0, 0.0, 0.0)
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether the likeliest token is taken every time, as the model has it."""
+        return not (self.temperature or self.penalises or self.logit_bias or self.constraint)
+
 
 _MANY = 10**9
 _RANGES: tuple[tuple[str, float, float], ...] = (

@@ -109,11 +109,17 @@ class PagedLayer(LayerCache):
     ) -> tuple[Float[Tensor, "N C g d"], Float[Tensor, "N C g d"]]:
         """Store new rows (None: nothing new) and return those of the active sequences."""
         new = None if key is None or value is None else (key, value)
-        stores = self._paged.pages.store(self._layer, new)
+        stores = self.places(new)
         for store, rows in zip(stores, new or (), strict=False):
             store.flatten(0, 1).index_copy_(0, self._paged.new_rows, rows)
         keys, values = map(self._gathered, stores)
         return keys, values
+
+    def places(
+        self, like: tuple[Tensor, Tensor] | None
+    ) -> tuple[Float[Tensor, "P R g d"], Float[Tensor, "P R g d"]]:
+        """All blocks; ``PagedCache.table`` says whose they are."""
+        return self._paged.pages.store(self._layer, like)
 
     def _gathered(self, store: Tensor) -> Tensor:
         table = self._paged.table

@@ -120,7 +120,7 @@ class QuarterLinear(Parts, nn.Module):
 
     def forward(self, x: Float[Tensor, "*b I"]) -> Float[Tensor, "*b O"]:
         """Rows [..., I] to rows [..., O]; many rows multiply widened weights."""
-        if native.multiplies_quarters(x):
+        if native.multiplies_quarters(x, self.packed):
             return native.multiply_quarters(x, self.packed, self.grid, self.bias, self.out_features)
         return frozen_product(x, self)
 

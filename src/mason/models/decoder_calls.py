@@ -1,10 +1,11 @@
-"""A decoding step of a lone decoder as one call of a kernel, where the kernel knows its layers.
+"""A lone decoder's prompts and steps as one call of a kernel, where the kernel knows its layers.
 
 Module by module a step of one row is some 600 calls, which take as long as reading the weights of
 a small model. From layer to layer the call computes in fp32, whatever the weights and the caches
 are held in, so that in bf16 it rounds less than the modules, which are what it is tested against.
 """
 
+from operator import add
 from typing import Any
 
 import torch
@@ -19,6 +20,7 @@ from mason.layers import (
     Int8Linear,
     LayerNorm,
     Linear,
+    PagedCache,
     QuarterLinear,
     Residual,
     RMSNorm,
@@ -31,6 +33,8 @@ from mason.models.stack import Layer, Stack
 
 _MORE = 64
 """Positions, at least, whose angles are computed before they are needed."""
+_LONG = 512
+"""Tokens of a text up to which attention keeps up where many are read at once, but not by tiles."""
 _ROWS = (torch.float32, torch.bfloat16)
 
 
@@ -50,7 +54,7 @@ class DecoderCall:
         self._known, self._tables = 0, list[Angles]()
 
     def serves(self, new: Packed, cache: Cache) -> bool:
-        """Whether these tokens are for the kernel: a few, whose caches it may write to.
+        """Whether these tokens are for the kernel: not too many, whose caches it may write to.
 
         Where virtual tokens come before a text, it takes what follows them.
         """
@@ -60,7 +64,11 @@ class DecoderCall:
             native.ready()
             and not begins
             and len(new.tokens) <= self._program.most_rows
-            and cache.layers[0].in_place
+            and (
+                len(new.tokens) <= native.MOST
+                or native.attends_by_tiles(self._shape[1])
+                or max(map(add, cache.past, new.lengths)) <= _LONG
+            )
             and not self._stack.training
         )
 
@@ -81,6 +89,7 @@ class DecoderCall:
             [place for place, _, length in pairs for _ in range(length)],
             [past + k + 1 for _, past, length in pairs for k in range(length)],
             self._angles(max(keys.lengths), x.device),
+            cache.table if isinstance(cache, PagedCache) else None,
         )
         return rows if at is None else rows.index_select(0, at)
 

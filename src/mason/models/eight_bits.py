@@ -6,19 +6,9 @@ import torch
 from torch import nn
 
 from mason.errors import CheckpointError
-from mason.layers import (
-    Attention,
-    ByteLinear,
-    FeedForward,
-    Int8Embedding,
-    Int8Linear,
-    LayerNorm,
-    QuarterLinear,
-    hold_in_int8,
-    native,
-)
+from mason.layers import ByteLinear, Int8Embedding, Int8Linear, QuarterLinear, hold_in_int8
 from mason.layers.int8 import FEW_STEPS
-from mason.models.stack import Stack
+from mason.models.encoder_calls import program_of
 from mason.models.transformer import Transformer
 
 
@@ -83,53 +73,3 @@ def widened(model: Transformer) -> Transformer:
             whole = part == "weight" and isinstance(held, Int8Linear | Int8Embedding)
             parameter.copy_(held.weight.float() * held.scales[:, None] if whole else held.bias)
     return made.eval()
-
-
-def program_of(stack: Stack) -> native.EncoderProgram | None:
-    """The stack as one call; None where the kernels do not know what it does."""
-    spec, attention, inner = stack.spec, stack.spec.attention, stack.spec.feed_forward
-    known = (
-        spec.placement == "post"
-        and not (spec.causal or spec.cross or spec.final_norm or spec.alibi or spec.pattern)
-        and spec.relative is None
-        and attention.rotary is None
-        and attention.softcap is None
-        and attention.query_key_norm is None
-        and attention.num_kv_heads in (None, attention.num_heads)
-        and not inner.gated
-        and inner.activation in native.ACTIVATIONS
-    )
-    if not known:
-        return None
-    blocks = [block for block in map(_block, stack.layers) if block is not None]
-    if len(blocks) < len(stack.layers):
-        return None
-    layers: list[Any] = list(stack.layers)
-    first = layers[0].attention.block
-    return native.EncoderProgram(
-        [blocks[0 if spec.shared else i] for i in range(spec.depth)],
-        heads=first.num_heads,
-        head_width=first.head_width,
-        activation=inner.activation,
-        epsilon=spec.norm.epsilon,
-        scale=first.scale,
-    )
-
-
-def _block(layer: Any) -> native.Block8 | None:
-    """A layer's weights; None where a part of it is a user's own."""
-    attention, inner = layer.attention, layer.feed_forward
-    known = type(attention.block) is Attention and type(inner.block) is FeedForward
-    norms = [attention.outside, inner.outside]
-    if not known or not all(type(norm) is LayerNorm for norm in norms):
-        return None
-    maps = [attention.block.query_key_value, attention.block.output]
-    maps += [inner.block.input, inner.block.output]
-    if not all(type(one) is ByteLinear for one in maps):
-        return None
-    rows = []
-    for norm in norms:
-        bias = torch.zeros_like(norm.weight) if norm.bias is None else norm.bias
-        rows += [norm.weight.detach(), bias.detach()]
-    fused, output, up, down = (one.packed for one in maps)
-    return native.Block8(fused, output, up, down, torch.stack(rows).float())

@@ -27,6 +27,7 @@ from mason.layers import (
     native,
 )
 from mason.layers.adapters import Before, Fronts, KeysValues, order_of
+from mason.models.encoder_calls import EncoderCall
 from mason.models.packed import Packed
 
 Look = Callable[[int, Tensor], None]
@@ -101,6 +102,7 @@ class Stack(nn.Module):
         (Chen et al. 2016): a third more work, and one layer's activations at a time."""
         self.program: native.EncoderProgram | None = None
         """All layers as one call of a kernel, where they are held in 8 bits."""
+        self._call = EncoderCall()
         self.embedding = embeddings.build(spec.embedding.kind, spec.embedding, width)
         self.kinds = spec.pattern or ("full",) * spec.depth
         distinct = 1 if spec.shared else spec.depth
@@ -144,8 +146,9 @@ class Stack(nn.Module):
         x = self.embedding(packed.tokens, layout, packed.token_types)
         if look:
             look(0, x)
-        if self.program is not None and look is None and native.reads_bytes(x):
-            return self._at_once(self.program, x, layout, at)
+        program = None if look is not None or cache is not None else self._program(x)
+        if program is not None:
+            return self._at_once(program, x, layout, at)
         plan = AttentionPlan(layout, keys)
         x = self._layers(x, plan, before, source, source_layout, cache, cross_cache, look, at)
         out: Tensor = self.dropout(self.norm(x))
@@ -223,6 +226,12 @@ class Stack(nn.Module):
                 look(i + 1, x)
         return x
 
+    def _program(self, x: Tensor) -> native.EncoderProgram | None:
+        """All layers as one call, for rows such as these."""
+        if self.program is not None:
+            return self.program if native.reads_bytes(x) else None
+        return self._call.program(self, x)
+
     def _at_once(
         self,
         program: native.EncoderProgram,
@@ -231,12 +240,13 @@ class Stack(nn.Module):
         at: Int[Tensor, "R"] | None,
     ) -> Float[Tensor, "R D"]:
         """All layers; the last is spared the rows that are not asked for, where that is easy."""
+        wanted = None
         if at is layout.first:
-            return program.run(x, layout.lengths, [0] * len(layout))
-        if at is layout.last:
-            return program.run(x, layout.lengths, [n - 1 for n in layout.lengths])
-        rows = program.run(x, layout.lengths, None)
-        return rows if at is None else rows.index_select(0, at)
+            wanted = [0] * len(layout)
+        elif at is layout.last:
+            wanted = [n - 1 for n in layout.lengths]
+        rows = program.run(x.float(), layout.lengths, wanted).to(x.dtype)
+        return rows if at is None or wanted is not None else rows.index_select(0, at)
 
     def _through(self, layer: nn.Module, *given: Any) -> Tensor:
         """One layer on; its activations are kept, or computed again when they are needed."""

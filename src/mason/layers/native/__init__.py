@@ -1,6 +1,7 @@
 """Compiled kernels for decoding, for encoders in 8 bits and for dropout; each has a plain path."""
 
 from mason.layers.native.attention import attend as attend
+from mason.layers.native.attention import attends_by_tiles as attends_by_tiles
 from mason.layers.native.decoder import INNER as INNER
 from mason.layers.native.decoder import DecoderBlock as DecoderBlock
 from mason.layers.native.decoder import DecoderProgram as DecoderProgram
@@ -12,8 +13,10 @@ from mason.layers.native.encoder import ACTIVATIONS as ACTIVATIONS
 from mason.layers.native.encoder import Block8 as Block8
 from mason.layers.native.encoder import EncoderProgram as EncoderProgram
 from mason.layers.native.encoder import Packed8 as Packed8
+from mason.layers.native.encoder import Packed16 as Packed16
 from mason.layers.native.encoder import multiply_bytes as multiply_bytes
 from mason.layers.native.encoder import reads_bytes as reads_bytes
+from mason.layers.native.encoder import reads_halves as reads_halves
 from mason.layers.native.library import decoding as decoding
 from mason.layers.native.library import library as library
 from mason.layers.native.library import ready as ready
@@ -26,6 +29,7 @@ from mason.layers.native.rows import FEW as FEW
 from mason.layers.native.rows import MOST as MOST
 from mason.layers.native.rows import few as few
 from mason.layers.native.rows import gate as gate
+from mason.layers.native.rows import likeliest as likeliest
 from mason.layers.native.rows import multiplies as multiplies
 from mason.layers.native.rows import multiply as multiply
 from mason.layers.native.rows import norm as norm

@@ -1,5 +1,34 @@
 /* Attention of the query heads of one row that share a key head, for one instruction set. */
 
+/* A head's features, each turned with the one half a head on (rotate-half), times `scale`. */
+FN void NAME(turn)(const Attention *job, const void *x, int64_t start, int64_t row, float scale,
+                   float *to) {
+    int64_t width = job->width, half = width / 2;
+    for (int64_t i = 0; i < width; i++) to[i] = get(x, job->half, start + i) * scale;
+    if (job->cosine == NULL) return;
+    const float *cosine = job->cosine + row * width, *sine = job->sine + row * width;
+    for (int64_t i = 0; i < half; i++) {
+        float first = to[i], second = to[i + half];
+        to[i] = first * cosine[i] - second * sine[i];
+        to[i + half] = second * cosine[i + half] + first * sine[i + half];
+    }
+}
+
+/* A row's keys and values into the cache. */
+static TARGET void NAME(store)(const Attention *job, int64_t row) {
+    int64_t width = job->width, size = job->kv_heads * width;
+    int64_t to = place_of(job, row, job->ends[row] - 1) * size;
+    for (int64_t head = 0; head < size; head += width) {
+        float key[width];
+        NAME(turn)(job, job->key, row * job->key_stride + head, row, 1, key);
+        for (int64_t i = 0; i < width; i++) {
+            float value = get(job->value, job->half, row * job->value_stride + head + i);
+            put(job->keys, job->held, to + head + i, key[i]);
+            put(job->values, job->held, to + head + i, value);
+        }
+    }
+}
+
 /* scores[h * room + k]: `heads` queries, a constant where it is used, times every key. */
 FN void NAME(score)(const Attention *job, const float *query, int64_t first, int64_t count,
                     int heads, float *scores, int64_t room) {
@@ -90,26 +119,42 @@ FN void NAME(look_back)(const Attention *job, const float *query, int64_t first,
     NAME(mix)(job, scores, room, first, count, heads, out);
 }
 
+/* Keys or values of one head, from wherever the blocks of a sequence are, one after the other. */
+FN void NAME(collect)(const Attention *job, const void *cache, int64_t row, int64_t kv_head,
+                      int64_t start, int64_t count, char *to) {
+    int64_t bytes = job->width * (job->held ? 2 : 4);
+    for (int64_t k = 0; k < count; k++) {
+        int64_t at = (place_of(job, row, start + k) * job->kv_heads + kv_head) * job->width;
+        memcpy(to + k * bytes, place(job, cache, at), bytes);
+    }
+}
+
 static TARGET int NAME(attend)(const Attention *job, int64_t row, int64_t kv_head) {
     int64_t shared = job->heads / job->kv_heads, width = job->width, end = job->ends[row];
     int64_t start = job->window && end > job->window ? end - job->window : 0, count = end - start;
-    int64_t room = count + LANES, step = job->kv_heads * width;
-    int64_t first = (job->places[row] * job->capacity + start) * step + kv_head * width;
-    float *query = calloc(2 * shared * width + 4 * room, sizeof(float));
+    int64_t room = count + LANES, collected = job->blocks == NULL ? 0 : count * width;
+    int64_t first = (place_of(job, row, start) * job->kv_heads + kv_head) * width;
+    float *query = calloc(2 * shared * width + 4 * room + 2 * collected, sizeof(float));
     if (query == NULL) return 1;
     float *mixed = query + shared * width, *scores = mixed + shared * width;
-    for (int64_t h = 0; h < shared; h++)
-        for (int64_t i = 0; i < width; i++) {
-            int64_t from = row * job->query_stride + (kv_head * shared + h) * width;
-            query[h * width + i] = job->scale * turned(job, job->query, from, row, i);
-        }
+    Attention own = *job;
+    if (job->blocks != NULL) {
+        char *keys = (char *)(scores + 4 * room), *values = keys + 4 * collected;
+        NAME(collect)(job, job->keys, row, kv_head, start, count, keys);
+        NAME(collect)(job, job->values, row, kv_head, start, count, values);
+        own.keys = keys, own.values = values, own.kv_heads = 1, first = 0;
+    }
+    for (int64_t h = 0; h < shared; h++) {
+        int64_t from = row * job->query_stride + (kv_head * shared + h) * width;
+        NAME(turn)(job, job->query, from, row, job->scale, query + h * width);
+    }
     for (int64_t h = 0; h < shared; h += 4) {
-        float *own = query + h * width, *out = mixed + h * width;
+        float *of = query + h * width, *out = mixed + h * width;
         switch (shared - h) {
-        case 1: NAME(look_back)(job, own, first, count, 1, scores, room, out); break;
-        case 2: NAME(look_back)(job, own, first, count, 2, scores, room, out); break;
-        case 3: NAME(look_back)(job, own, first, count, 3, scores, room, out); break;
-        default: NAME(look_back)(job, own, first, count, 4, scores, room, out);
+        case 1: NAME(look_back)(&own, of, first, count, 1, scores, room, out); break;
+        case 2: NAME(look_back)(&own, of, first, count, 2, scores, room, out); break;
+        case 3: NAME(look_back)(&own, of, first, count, 3, scores, room, out); break;
+        default: NAME(look_back)(&own, of, first, count, 4, scores, room, out);
         }
     }
     int64_t to = (row * job->heads + kv_head * shared) * width;

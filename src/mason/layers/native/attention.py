@@ -8,6 +8,9 @@ from torch import Tensor
 from mason.errors import RunError
 from mason.layers.native.library import Pointers, half, library
 
+_TILE = 32
+"""Features in bf16 that tiles take at once."""
+
 
 def attend(
     query: Float[Tensor, "T h d"],
@@ -65,7 +68,15 @@ def attend(
         half(keys),
         scale,
         softcap or 0.0,
+        None,
+        0,
     )
     if found.calls.mason_attend(ctypes.byref(job)):
         raise RunError("There is no memory left for attention; close other programs.")
     return out
+
+
+def attends_by_tiles(head_width: int) -> bool:
+    """Whether many new rows of a sequence are as cheap as few, for heads so wide."""
+    found = library()
+    return found is not None and found.tiles and head_width % _TILE == 0

@@ -16,13 +16,13 @@ FN void NAME(settle)(const Bytes *job, int64_t row, int64_t block, const int32_t
 }
 
 #if defined(USE_TILES)
+/* Eight tiles of 16 lines of 64 bytes. */
 FN void NAME(configure)(void) {
-    struct {
+    static const struct {
         uint8_t palette, start, rest[14];
         uint16_t columns[16];
         uint8_t rows[16];
-    } shape = {.palette = 1};
-    for (int tile = 0; tile < 8; tile++) shape.columns[tile] = 64, shape.rows[tile] = 16;
+    } shape = {1, 0, {0}, {64, 64, 64, 64, 64, 64, 64, 64}, {16, 16, 16, 16, 16, 16, 16, 16}};
     _tile_loadconfig(&shape);
 }
 

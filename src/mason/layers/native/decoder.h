@@ -1,4 +1,4 @@
-/* The layers of a lone decoder in one call: the few rows of a decoding step, over its caches.
+/* The layers of a lone decoder in one call: the rows of a decoding step, over its caches.
  *
  * Rows are fp32 from the first layer to the last norm, whatever the weights and the caches are.
  */
@@ -35,17 +35,17 @@ typedef struct {
 typedef struct {
     const void *x; /* [rows, width], as is what comes out */
     void *out;
-    void *const *keys; /* of each layer [places, capacity, kv_heads, head_width] */
+    void *const *keys; /* of each layer [places or blocks, capacity, kv_heads, head_width] */
     void *const *values;
     const float *const *cosines; /* of each way to turn [positions, head_width]; NULL: none */
     const float *const *sines;
-    const int64_t *places, *ends; /* see Attention */
-    int64_t rows, capacity, ways, half, held; /* `held`: whether the caches are bf16 */
+    const int64_t *places, *ends, *blocks; /* see Attention */
+    int64_t longest, rows, capacity, ways, half, held; /* `held`: whether the caches are bf16 */
 } Step;
 
 /* Room for the rows from block to block. */
 typedef struct {
-    float *hidden, *normed, *wide, *mixed, *added, *padded, *zeros;
+    float *hidden, *normed, *wide, *mixed, *added, *laid, *zeros;
     float *cosines, *sines; /* of each way to turn [rows, head_width] */
 } Room;
 
@@ -54,10 +54,11 @@ static void pass_map(const Map *map, const float *x, float *y, int64_t rows, con
         int64_t depth = (map->inputs + GROUP - 1) / GROUP * GROUP;
         Quarters job = {.packed = map->weight, .grid = map->worth, .bias = map->bias, .y = y,
                         .rows = rows, .depth = depth, .outputs = map->outputs};
-        multiply_quarters(&job, x, 0, map->inputs, room->padded);
+        multiply_quarters(&job, x, 0, map->inputs, room->laid);
     } else {
-        Product job = {map->weight, map->worth, map->bias, x, y, 0, rows, map->inputs, map->outputs};
-        multiply(map->kind, &job);
+        Product job = {.weight = map->weight, .scales = map->worth, .bias = map->bias, .x = x, .y = y,
+                       .rows = rows, .inputs = map->inputs, .outputs = map->outputs, .pieces = 2};
+        multiply(map->kind, &job, room->laid);
     }
 }
 
@@ -93,6 +94,7 @@ static int attend(const Decoder *model, const Step *step, int64_t number, const 
         .rows = step->rows, .heads = model->heads, .kv_heads = model->kv_heads, .width = width,
         .window = layer->window, .half = 0, .held = step->held,
         .scale = model->scale, .softcap = model->softcap,
+        .blocks = step->blocks, .longest = step->longest,
     };
     return mason_attend(&job);
 }
@@ -155,19 +157,25 @@ static int64_t widest_row(const Decoder *model) {
     return widest;
 }
 
-/* out = the rows behind the last norm; their keys and values are in the caches then. */
-int mason_decode(const Decoder *model, const Step *step) {
+/* Numbers that laying out rows for any map of the model takes. */
+static int64_t room_to_lay(int64_t rows, int64_t widest) {
+    int64_t quarters = room_of_quarters(rows, (widest + GROUP - 1) / GROUP * GROUP);
+    int64_t product = room_of_product(rows, widest);
+    return quarters > product ? quarters : product;
+}
+
+/* Some rows through all layers. */
+static int decode(const Decoder *model, const Step *step) {
     int64_t rows = step->rows, width = model->width, widest = widest_row(model);
-    int64_t inner = model->heads * model->head_width;
-    int64_t padded = room_of_quarters(1, (widest + GROUP - 1) / GROUP * GROUP);
+    int64_t inner = model->heads * model->head_width, laid = room_to_lay(rows, widest);
     int64_t angles = step->ways * rows * model->head_width;
     float *all = malloc(sizeof(float) *
-                        (rows * (3 * width + widest + inner + padded) + widest + 2 * angles));
+                        (rows * (3 * width + widest + inner) + laid + widest + 2 * angles));
     if (all == NULL) return 1;
     Room room = {.hidden = all, .normed = all + rows * width};
     room.added = room.normed + rows * width, room.wide = room.added + rows * width;
-    room.mixed = room.wide + rows * widest, room.padded = room.mixed + rows * inner;
-    room.zeros = room.padded + rows * padded, room.cosines = room.zeros + widest;
+    room.mixed = room.wide + rows * widest, room.laid = room.mixed + rows * inner;
+    room.zeros = room.laid + laid, room.cosines = room.zeros + widest;
     room.sines = room.cosines + angles;
     lay_angles(model, step, &room);
     memset(room.zeros, 0, sizeof(float) * widest);
@@ -178,5 +186,34 @@ int mason_decode(const Decoder *model, const Step *step) {
     pass_norm(&model->last, room.hidden, room.normed, rows, width, width, &room);
     for (int64_t i = 0; i < rows * width; i++) put(step->out, step->half, i, room.normed[i]);
     free(all);
+    return failed;
+}
+
+/* How many rows from the first on go through together, so that they stay near: whole sequences, or
+ * some of a long one, as many whatever is beside it. */
+static int64_t rows_together(const int64_t *places, const int64_t *ends, int64_t rows) {
+    int64_t count = 0;
+    while (count < rows) {
+        int64_t run = run_of(places, ends, count, rows);
+        if (count > 0 && count + run > TOGETHER) break;
+        count += run < TOGETHER ? run : TOGETHER;
+        if (run > TOGETHER) break;
+    }
+    return count;
+}
+
+/* out = the rows behind the last norm; their keys and values are in the caches then. A row sees none
+ * that comes after it, so that some go through all layers before the others. */
+int mason_decode(const Decoder *model, const Step *step) {
+    int64_t size = model->width * (step->half ? 2 : 4), row = 0;
+    int failed = 0;
+    while (row < step->rows && !failed) {
+        Step part = *step;
+        part.x = (const char *)step->x + row * size, part.out = (char *)step->out + row * size;
+        part.places = step->places + row, part.ends = step->ends + row;
+        part.rows = rows_together(part.places, part.ends, step->rows - row);
+        failed = decode(model, &part);
+        row += part.rows;
+    }
     return failed;
 }

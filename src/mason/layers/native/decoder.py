@@ -4,7 +4,7 @@ import ctypes
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from mason.errors import RunError
@@ -63,8 +63,9 @@ class Step(ctypes.Structure):
 
     _fields_ = (
         *((name, ctypes.c_void_p) for name in ("x", "out", "keys", "values", "cosines", "sines")),
-        *((name, ctypes.c_void_p) for name in ("places", "ends")),
-        *((name, ctypes.c_int64) for name in ("rows", "capacity", "ways", "half", "held")),
+        *((name, ctypes.c_void_p) for name in ("places", "ends", "blocks")),
+        *((name, ctypes.c_int64) for name in ("longest", "rows", "capacity", "ways")),
+        *((name, ctypes.c_int64) for name in ("half", "held")),
     )
 
 
@@ -188,6 +189,7 @@ class DecoderProgram:
         places: Sequence[int],
         ends: Sequence[int],
         angles: Sequence[tuple[Float[Tensor, "P d"], Float[Tensor, "P d"]]],
+        blocks: Int[Tensor, "S B"] | None = None,
     ) -> Float[Tensor, "T D"]:
         """Rows behind the last norm; between the layers they are fp32.
 
@@ -199,6 +201,8 @@ class DecoderProgram:
                 as the last.
             angles: Cosines and sines of all positions, for each way that layers turn; none:
                 nothing is turned.
+            blocks: Which rows of the cache hold each sequence's keys, C a row; None: it has the
+                row of its place.
 
         Raises:
             RunError: There is no memory left.
@@ -215,6 +219,7 @@ class DecoderProgram:
             out.data_ptr(),
             *(ctypes.addressof(each) if each else None for each in (keys, values, cosines, sines)),
             *map(ctypes.addressof, of_rows),
+            *((None, 0) if blocks is None else (blocks.data_ptr(), blocks.shape[1])),
             *(len(x), first.shape[1], len(angles), half(x), half(first)),
         )
         if found.calls.mason_decode(ctypes.byref(self._decoder), ctypes.byref(step)):

@@ -24,6 +24,34 @@ static int product_of_bytes(const Weights8 *weights, const float *x, float *y, i
     return 0;
 }
 
+/* The same with rows rounded to bf16, and what an activation makes of it. */
+static int product_of_halves(const Weights8 *weights, const float *x, float *y, int64_t rows,
+                             int64_t activation) {
+    int64_t depth = weights->depth, room = (rows + 31) / 32 * 32;
+    uint16_t *halves = malloc(sizeof(uint16_t) * room * depth + LINE);
+    if (halves == NULL) return 1;
+    uint16_t *start = (uint16_t *)(((uintptr_t)halves + LINE - 1) / LINE * LINE);
+    for (int64_t row = 0; row < rows; row++)
+        chosen->to_halves(x + row * weights->inputs, weights->inputs, depth, start + row * depth);
+    memset(start + rows * depth, 0, sizeof(uint16_t) * (room - rows) * depth);
+    Halves job = {weights->packed, weights->biases, start, y, rows, depth, weights->outputs, activation};
+    int64_t blocks = (weights->outputs + BLOCK - 1) / BLOCK, parts = (blocks + 7) / 8;
+#pragma omp parallel for schedule(static) if (rows * depth * weights->outputs > 1 << 22)
+    for (int64_t part = 0; part < parts; part++)
+        chosen->half_product(&job, part * 8, part * 8 + 8 < blocks ? part * 8 + 8 : blocks);
+    free(halves);
+    return 0;
+}
+
+/* The same for weights of either kind. */
+static int product_of_weights(const Weights8 *weights, const float *x, float *y, int64_t rows,
+                              int64_t activation) {
+    if (weights->kind == BF16) return product_of_halves(weights, x, y, rows, activation);
+    if (product_of_bytes(weights, x, y, rows)) return 1;
+    if (activation != PLAIN) chosen->activate(y, rows * weights->outputs, activation);
+    return 0;
+}
+
 /* Whose turn it is: sequences `first` to `last`, of which `kept` rows go on after attention. */
 typedef struct {
     const Encoder *model;
@@ -36,12 +64,14 @@ typedef struct {
 static int64_t mix(const Turn *turn, const int64_t *wanted) {
     const Encoder *model = turn->model;
     int64_t inner = model->heads * model->head_width, start = turn->offsets[turn->first], kept = 0;
+    int whole = chosen->glance != NULL && model->head_width % 32 == 0;
     for (int64_t s = turn->first; s < turn->last; s++) {
         int64_t from = turn->offsets[s] - start, count = turn->offsets[s + 1] - turn->offsets[s];
         int64_t first = wanted ? wanted[s] : 0, last = wanted ? first + 1 : count;
         for (int64_t head = 0; head < model->heads; head++)
-            chosen->look(model, turn->fused + 3 * inner * from, count, head, first, last,
-                         turn->mixed + kept * inner, turn->room);
+            (whole ? chosen->glance : chosen->look)(model, turn->fused + 3 * inner * from, count,
+                                                    head, first, last, turn->mixed + kept * inner,
+                                                    turn->room);
         if (wanted)
             memcpy(turn->hidden + kept * model->width, turn->hidden + (from + first) * model->width,
                    sizeof(float) * model->width);
@@ -54,15 +84,14 @@ static int pass_layer(Turn *turn, const Layer8 *layer, const int64_t *wanted) {
     const Encoder *model = turn->model;
     int64_t width = model->width;
     float *hidden = turn->hidden;
-    if (product_of_bytes(&layer->fused, hidden, turn->fused, turn->rows)) return 1;
+    if (product_of_weights(&layer->fused, hidden, turn->fused, turn->rows, PLAIN)) return 1;
     int64_t rows = turn->rows = mix(turn, wanted);
-    if (product_of_bytes(&layer->output, turn->mixed, turn->added, rows)) return 1;
+    if (product_of_weights(&layer->output, turn->mixed, turn->added, rows, PLAIN)) return 1;
     for (int64_t at = 0; at < rows * width; at += width)
         chosen->add_norm(hidden + at, turn->added + at, layer->norm, layer->norm + width,
                          model->epsilon, width, hidden + at);
-    if (product_of_bytes(&layer->up, hidden, turn->between, rows)) return 1;
-    chosen->activate(turn->between, rows * layer->up.outputs, model->activation);
-    if (product_of_bytes(&layer->down, turn->between, turn->added, rows)) return 1;
+    if (product_of_weights(&layer->up, hidden, turn->between, rows, model->activation)) return 1;
+    if (product_of_weights(&layer->down, turn->between, turn->added, rows, PLAIN)) return 1;
     for (int64_t at = 0; at < rows * width; at += width)
         chosen->add_norm(hidden + at, turn->added + at, layer->norm + 2 * width,
                          layer->norm + 3 * width, model->epsilon, width, hidden + at);
@@ -74,7 +103,8 @@ static int take_turn(Turn *turn, const float *x, float *out) {
     int64_t width = model->width, inner = model->heads * model->head_width, widest = 0;
     for (int64_t i = 0; i < model->depth; i++)
         if (model->layers[i].up.outputs > widest) widest = model->layers[i].up.outputs;
-    int64_t start = turn->offsets[turn->first], room = (turn->longest + 16) * (model->head_width + 4);
+    int64_t start = turn->offsets[turn->first];
+    int64_t room = room_of_tiles(turn->longest, model->head_width, 1);
     turn->rows = turn->offsets[turn->last] - start;
     float *all = malloc(sizeof(float) * (turn->rows * (2 * width + 4 * inner + widest) + room));
     if (all == NULL) return 1;

@@ -1,15 +1,16 @@
-"""Whole encoders, and single products, with rows and weights in 8 bits."""
+"""Whole encoders in 8 bits or in bf16, and single products with rows and weights in 8 bits."""
 
 import ctypes
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int8
+from jaxtyping import BFloat16, Float, Int8
 from torch import Tensor
 
 from mason.errors import RunError
 from mason.layers.native.library import library
+from mason.layers.native.rows import KINDS
 
 BLOCK, _TILE = 16, 64
 """Outputs and inputs that lie together in packed weights."""
@@ -22,7 +23,7 @@ class Weights8(ctypes.Structure):
 
     _fields_ = (
         *((name, ctypes.c_void_p) for name in ("packed", "scales", "totals", "biases")),
-        *((name, ctypes.c_int64) for name in ("inputs", "depth", "outputs")),
+        *((name, ctypes.c_int64) for name in ("inputs", "depth", "outputs", "kind")),
     )
 
 
@@ -63,25 +64,57 @@ class Packed8:
     ) -> "Packed8":
         """Weights in blocks of 16 outputs and 4 inputs, filled up with zeros."""
         outputs, inputs = weight.shape
-        blocks, depth = -(-outputs // BLOCK), -(-inputs // _TILE) * _TILE
-        room = weight.new_zeros(blocks * BLOCK, depth)
-        room[:outputs, :inputs] = weight
-        packed = room.view(blocks, BLOCK, depth // 4, 4).permute(0, 2, 1, 3).contiguous()
-
-        def filled(values: Tensor) -> Tensor:
-            wide = torch.zeros(blocks * BLOCK)
-            wide[:outputs] = values
-            return wide
-
-        totals = weight.sum(1, dtype=torch.int32).float()
-        biases = torch.zeros(outputs) if bias is None else bias.detach().float()
-        return cls(packed, filled(scales), filled(totals), filled(biases), inputs, outputs)
+        packed = _packed(weight, together=4, depth=_TILE)
+        totals = weight.sum(1, dtype=torch.int32)
+        three = (_filled(values, outputs) for values in (scales, totals, bias))
+        return cls(packed, *three, inputs, outputs)
 
     def pointers(self) -> Weights8:
         """Where the tensors lie."""
         four = (self.packed, self.scales, self.totals, self.biases)
-        depth = self.packed.shape[1] * 4
-        return Weights8(*(t.data_ptr() for t in four), self.inputs, depth, self.outputs)
+        shape = self.inputs, self.packed.shape[1] * 4, self.outputs
+        return Weights8(*(t.data_ptr() for t in four), *shape, KINDS[torch.int8])
+
+
+@dataclass(frozen=True)
+class Packed16:
+    """The same of a weight in bf16."""
+
+    packed: Tensor
+    biases: Tensor
+    inputs: int
+    outputs: int
+
+    @classmethod
+    def of(cls, weight: BFloat16[Tensor, "O I"], bias: Tensor | None) -> "Packed16":
+        """Weights in blocks of 16 outputs and 2 inputs, filled up with zeros."""
+        outputs, inputs = weight.shape
+        packed = _packed(weight.detach(), together=2, depth=_TILE // 2)
+        return cls(packed, _filled(bias, outputs), inputs, outputs)
+
+    def pointers(self) -> Weights8:
+        """Where the tensors lie."""
+        shape = self.inputs, self.packed.shape[1] * 2, self.outputs
+        where = self.packed.data_ptr(), None, None, self.biases.data_ptr()
+        return Weights8(*where, *shape, KINDS[torch.bfloat16])
+
+
+def _packed(weight: Tensor, *, together: int, depth: int) -> Tensor:
+    """Weights [O, I] in blocks of 16 outputs and some inputs, up to whole tiles of these."""
+    outputs, inputs = weight.shape
+    blocks, depth = -(-outputs // BLOCK), -(-inputs // depth) * depth
+    room = weight.new_zeros(blocks * BLOCK, depth)
+    room[:outputs, :inputs] = weight
+    shape = blocks, BLOCK, depth // together, together
+    return room.view(shape).permute(0, 2, 1, 3).contiguous()
+
+
+def _filled(values: Tensor | None, outputs: int) -> Float[Tensor, "B"]:
+    """One number an output in fp32, with zeros up to whole blocks; None: zeros alone."""
+    wide = torch.zeros(-(-outputs // BLOCK) * BLOCK)
+    if values is not None:
+        wide[:outputs] = values.detach()
+    return wide
 
 
 def multiply_bytes(x: Float[Tensor, "*b I"], weights: Packed8) -> Float[Tensor, "*b O"]:
@@ -104,10 +137,10 @@ def multiply_bytes(x: Float[Tensor, "*b I"], weights: Packed8) -> Float[Tensor, 
 class Block8:
     """One layer: four products and the norms behind attention and feed-forward."""
 
-    fused: Packed8
-    output: Packed8
-    up: Packed8
-    down: Packed8
+    fused: Packed8 | Packed16
+    output: Packed8 | Packed16
+    up: Packed8 | Packed16
+    down: Packed8 | Packed16
     norms: Float[Tensor, "4 D"]
 
 
@@ -193,12 +226,24 @@ def reads_bytes(x: Tensor) -> bool:
 
     Their sums are exact, so that what a text gives does not differ with the texts beside it.
     """
+    return library() is not None and _reads(x, torch.float32)
+
+
+def reads_halves(x: Tensor) -> bool:
+    """Whether a program in bf16 may read ``x``: plain bf16 where there are tiles, no gradient.
+
+    A row's products are added in one order, whatever rows are beside it.
+    """
+    found = library()
+    return found is not None and found.tiles and _reads(x, torch.bfloat16)
+
+
+def _reads(x: Tensor, dtype: torch.dtype) -> bool:
     return (
-        library() is not None
-        and not torch.is_grad_enabled()
+        not torch.is_grad_enabled()
         and type(x) is Tensor
         and x.is_cpu
-        and x.dtype is torch.float32
+        and x.dtype is dtype
         and x.is_contiguous()
         and not torch.compiler.is_compiling()
     )

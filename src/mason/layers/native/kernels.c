@@ -38,7 +38,9 @@ static int omp_get_max_threads(void) { return 1; }
 #define USE_TILES
 #define USE_DOTS
 #define TARGET \
-    __attribute__((target("avx512f,avx512vl,avx512bw,avx512dq,avx512vnni,fma,amx-tile,amx-int8")))
+    __attribute__((target(    \
+        "avx512f,avx512vl,avx512bw,avx512dq,avx512vnni,avx512bf16,fma,amx-tile,amx-int8,"    \
+        "amx-bf16")))
 #include "variant.h"
 #endif
 
@@ -76,8 +78,9 @@ static int has_vnni(void) { return has_avx512() && __builtin_cpu_supports("avx51
 /* Linux gives a process its tiles when it asks for them. */
 static int has_amx(void) {
     unsigned a, b, c, d;
-    if (!has_vnni() || !__get_cpuid_count(7, 0, &a, &b, &c, &d)) return 0;
-    if (!(d >> 24 & 1) || !(d >> 25 & 1)) return 0;
+    if (!has_vnni() || !__builtin_cpu_supports("avx512bf16")) return 0;
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return 0;
+    if (!(d >> 22 & 1) || !(d >> 24 & 1) || !(d >> 25 & 1)) return 0; /* bf16, tiles, int8 */
     return syscall(SYS_arch_prctl, 0x1023, 18) == 0; /* ARCH_REQ_XCOMP_PERM, of tile data */
 }
 #endif
@@ -89,13 +92,13 @@ static int has_avx2(void) {
 static const Variant variants[] = {
 #if defined(__x86_64__) && defined(__GNUC__)
 #ifdef HAS_TILES
-    VARIANT(amx, has_amx),
+    VARIANT(amx, has_amx, TILES(amx)),
 #endif
-    VARIANT(vnni, has_vnni),
-    VARIANT(avx512, has_avx512),
-    VARIANT(avx2, has_avx2),
+    VARIANT(vnni, has_vnni, NO_TILES),
+    VARIANT(avx512, has_avx512, NO_TILES),
+    VARIANT(avx2, has_avx2, NO_TILES),
 #endif
-    VARIANT(portable, always),
+    VARIANT(portable, always, NO_TILES),
 };
 static const Variant *chosen = NULL;
 
@@ -107,7 +110,8 @@ const char *mason_variant(int number) {
 
 void mason_choose(int number) { chosen = &variants[number]; }
 
-#include "encoder.h"
+/* Whether the variant in use multiplies many rows as well as few: see tiles.h. */
+int mason_tiles(void) { return chosen->tile_product != NULL; }
 
 /* How many blocks of outputs are taken at once. Rows that go through together read a weight once
  * and take all that a thread has; the weights of others should stay near for the next rows. */
@@ -116,8 +120,38 @@ static int64_t blocks_at_once(int64_t blocks, int together) {
     return together ? (blocks + threads - 1) / threads : 1;
 }
 
+/* Whether a product goes by tiles, which have to be whole; single precision never does. */
+static int goes_by_tiles(int kind, const Product *job) {
+    int whole = job->inputs % LINE == 0 && job->outputs >= BLOCK;
+    return kind != FP32 && whole && chosen->tile_product != NULL;
+}
+
+/* Numbers that `multiply` needs room for: rows as tiles read them, and their steps. */
+static int64_t room_of_product(int64_t rows, int64_t inputs) {
+    return (rows + 15) / 16 * 16 * (inputs + 1) + LINE;
+}
+
+static void multiply_by_tiles(int kind, Product *job, float *room) {
+    int64_t groups = (job->rows + 15) / 16, blocks = job->outputs / BLOCK;
+    int64_t part = blocks_at_once(blocks, 1), work = job->rows * job->inputs * job->outputs;
+    job->laid = (char *)(((uintptr_t)room + LINE - 1) / LINE * LINE);
+    job->steps = (float *)(job->laid + groups * size_of_group(kind, job->inputs, job->pieces));
+#pragma omp parallel for schedule(static) if (work > 1 << 22)
+    for (int64_t group = 0; group < groups; group++) chosen->lay(kind, job, group);
+#pragma omp parallel for schedule(static) if (work > 1 << 17)
+    for (int64_t first = 0; first < blocks; first += part) {
+        int64_t last = first + part;
+        chosen->tile_product(kind, job, first, last < blocks ? last : blocks);
+    }
+    if (blocks * BLOCK < job->outputs) chosen->product[kind](job, blocks * BLOCK, job->outputs);
+}
+
 /* Outputs are shared among threads; starting those takes longer than a small product. */
-static void multiply(int kind, const Product *job) {
+static void multiply(int kind, Product *job, float *room) {
+    if (goes_by_tiles(kind, job)) {
+        multiply_by_tiles(kind, job, room);
+        return;
+    }
     int64_t blocks = (job->outputs + BLOCK - 1) / BLOCK, rows = job->rows;
     int64_t part = BLOCK * blocks_at_once(blocks, rows == 1 || rows == 2 || rows == 4);
 #pragma omp parallel for schedule(static) if (rows * job->inputs * job->outputs > 1 << 17)
@@ -129,7 +163,8 @@ static void multiply(int kind, const Product *job) {
 
 /* Numbers that `multiply_quarters` needs room for: rows, totals, steps and digits. */
 static int64_t room_of_quarters(int64_t rows, int64_t depth) {
-    return rows * (depth + 2 * (depth / GROUP) + DIGITS * (depth / 4));
+    int64_t read = (rows + 15) / 16 * 16; /* tiles read 16 rows of digits, wherever they end */
+    return rows * (depth + 2 * (depth / GROUP)) + read * DIGITS * (depth / 4);
 }
 
 /* The same in 4 bits; x is `inputs` wide. */
@@ -150,7 +185,7 @@ static void multiply_quarters(Quarters *job, const void *x, int half, int64_t in
                         ((sums[2] + sums[6]) + (sums[3] + sums[7]));
     }
     job->x = room, job->totals = totals, job->steps = steps, job->digits = digits;
-    int64_t blocks = (job->outputs + BLOCK - 1) / BLOCK, part = blocks_at_once(blocks, rows == 1);
+    int64_t blocks = (job->outputs + BLOCK - 1) / BLOCK, part = blocks_at_once(blocks, rows == 1 || rows > 4);
 #pragma omp parallel for schedule(static) if (rows * depth * job->outputs > 1 << 17)
     for (int64_t first = 0; first < blocks; first += part)
         chosen->quarters(job, first, first + part < blocks ? first + part : blocks);
@@ -160,11 +195,13 @@ static void multiply_quarters(Quarters *job, const void *x, int half, int64_t in
 int mason_product(int kind, const void *weight, const float *scales, const void *bias,
                   const void *x, void *y, int half, int64_t rows, int64_t inputs,
                   int64_t outputs) {
-    float *wide = malloc(sizeof(float) * rows * inputs);
+    float *wide = malloc(sizeof(float) * (rows * inputs + room_of_product(rows, inputs)));
     if (wide == NULL) return 1;
     widen(wide, x, half, rows * inputs);
-    Product job = {weight, scales, bias, wide, y, half, rows, inputs, outputs};
-    multiply(kind, &job);
+    Product job = {.weight = weight, .scales = scales, .bias = bias, .x = wide, .y = y,
+                   .half = half, .rows = rows, .inputs = inputs, .outputs = outputs,
+                   .pieces = half ? 1 : 2};
+    multiply(kind, &job, wide + rows * inputs);
     free(wide);
     return 0;
 }
@@ -221,6 +258,14 @@ void mason_gate(const void *x, void *y, int half, int64_t rows, int64_t width) {
         chosen->gate(x, y, half, 2 * row * width, row * width, width);
 }
 
+/* Of each of `rows`, which token is the likeliest by its logits, and how likely. */
+void mason_likeliest(const float *logits, int64_t rows, int64_t width, int64_t *tokens,
+                     float *likely) {
+#pragma omp parallel for schedule(static) if (rows > 1 && rows * width > 1 << 17)
+    for (int64_t row = 0; row < rows; row++)
+        tokens[row] = chosen->likeliest(logits + row * width, width, likely + row);
+}
+
 /* y = x with a share of limit / 256 of its values 0 and the others scaled to the same mean. */
 void mason_drop(const void *x, void *y, int half, int64_t count, uint64_t seed, int limit) {
     Dropping job = {x, y, half, count, (uint32_t)seed, seed >> 32, limit, 256.0f / (256 - limit)};
@@ -230,16 +275,43 @@ void mason_drop(const void *x, void *y, int half, int64_t count, uint64_t seed, 
         chosen->drop(&job, blocks * part / PARTS, blocks * (part + 1) / PARTS);
 }
 
+/* How many rows from `row` on are one sequence's, each the next. */
+static int64_t run_of(const int64_t *places, const int64_t *ends, int64_t row, int64_t rows) {
+    int64_t next = row + 1;
+    while (next < rows && places[next] == places[row] && ends[next] == ends[next - 1] + 1) next++;
+    return next - row;
+}
+
+/* Some rows of a run from `row` on, or that row alone. */
+static int attend_to(const Attention *job, int64_t row, int64_t run, int64_t kv_head) {
+    if (run > 1) return chosen->attend_run(job, row, row + run, kv_head);
+    return chosen->attend(job, row, kv_head);
+}
+
 /* Store the rows' keys and values, then let each row look at what its sequence has. */
 int mason_attend(const Attention *job) {
-    for (int64_t row = 0; row < job->rows; row++) store(job, row);
+    int64_t *runs = malloc(sizeof(int64_t) * job->rows), work = 0;
+    if (runs == NULL) return 1;
+    int tiles = chosen->attend_run != NULL && job->width % 32 == 0;
+    for (int64_t row = 0; row < job->rows; row++) {
+        if (job->key != NULL) chosen->store(job, row);
+        work += job->ends[row] * job->heads * job->width;
+    }
+    for (int64_t row = 0; row < job->rows;) {
+        int64_t run = run_of(job->places, job->ends, row, job->rows), long_one = tiles && run >= RUN;
+        for (int64_t i = 0; i < run; i++) runs[row + i] = !long_one ? 1 : i == 0 ? run : 0;
+        row += run;
+    }
     int failed = 0;
-    int64_t parts = job->rows * job->kv_heads, work = 0;
-    for (int64_t row = 0; row < job->rows; row++) work += job->ends[row] * job->heads * job->width;
-#pragma omp parallel for schedule(static) reduction(| : failed) if (parts > 1 && work > 1 << 16)
-    for (int64_t part = 0; part < parts; part++)
-        failed |= chosen->attend(job, part / job->kv_heads, part % job->kv_heads);
+    int64_t parts = job->rows * job->kv_heads;
+#pragma omp parallel for schedule(dynamic) reduction(| : failed) if (parts > 1 && work > 1 << 16)
+    for (int64_t part = 0; part < parts; part++) {
+        int64_t row = part / job->kv_heads;
+        if (runs[row]) failed |= attend_to(job, row, runs[row], part % job->kv_heads);
+    }
+    free(runs);
     return failed;
 }
 
+#include "encoder.h"
 #include "decoder.h"

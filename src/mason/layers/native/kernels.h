@@ -12,6 +12,8 @@ enum { BLOCK = 16 }; /* outputs that a thread takes at once */
 enum { GROUP = 32 }; /* inputs of weights in 4 bits that share a step */
 enum { DIGITS = 3 }; /* of 8 bits, of a number that is multiplied in whole numbers */
 enum { WIDE_ROWS = 8 }; /* rows whose sums of bytes stay in registers of 512 bits */
+enum { LINE = 64, TILE = 16 * LINE }; /* bytes that tiles hold (tiles.h) */
+enum { RUN = 8 }; /* new rows of a sequence that attend by tiles */
 enum { SOON = 12 }; /* keys that are fetched before they are looked at */
 enum { AHEAD = 2048 }; /* bytes that are fetched before they are used */
 enum { WORDS = 16, BYTES = 4 * WORDS }; /* of dropout's numbers that are made together */
@@ -25,6 +27,9 @@ typedef struct {
     void *y;             /* [rows, outputs] */
     int half;            /* of bias and y */
     int64_t rows, inputs, outputs;
+    char *laid;   /* x as tiles read it, see tiles.h */
+    float *steps; /* what the lowest digit of each row is worth there */
+    int pieces;   /* of bf16 that a number of x has there: 1 or 2 */
 } Product;
 
 /* Weights in 4 bits; BLOCK outputs lie together, what is beyond the last is 0. */
@@ -57,15 +62,20 @@ typedef struct {
     int64_t window; /* keys that a row sees at most; 0: all */
     int64_t half, held; /* `held`: whether the cache is bf16, as `half` says of the rest */
     double scale, softcap; /* softcap 0: none */
+    const int64_t *blocks; /* NULL: a row of the cache is a sequence's; else [sequences, longest] of
+                            * its rows, each `capacity` keys of one */
+    int64_t longest;
 } Attention;
 
-/* Weights in 8 bits; BLOCK outputs lie together (see bytes.h), what is beyond the last is 0. */
+/* Weights in 8 bits or bf16; BLOCK outputs lie together (see bytes.h and halves.h), what is beyond
+ * the last is 0. Those in bf16 have biases alone beside them. */
 typedef struct {
-    const int8_t *packed; /* [blocks, depth / 4, BLOCK, 4] */
+    const void *packed;   /* [blocks, depth / 4, BLOCK, 4], or by twos */
     const float *scales;  /* of each output, as are those below */
     const float *totals;  /* sums of its weights */
     const float *biases;
     int64_t inputs, depth, outputs; /* depth: inputs, filled up to whole tiles */
+    int64_t kind;                   /* INT8 or BF16 */
 } Weights8;
 
 typedef struct {
@@ -82,7 +92,16 @@ typedef struct {
     const float *norm; /* weight and bias after attention, weight and bias after feed-forward */
 } Layer8;
 
-enum { GELU, RELU, GELU_TANH, SILU };
+/* Rows and weights in bf16. */
+typedef struct {
+    const uint16_t *packed;
+    const float *biases; /* of whole blocks */
+    const uint16_t *x;   /* [rows up to whole tiles, depth] */
+    float *y;            /* [rows, outputs] */
+    int64_t rows, depth, outputs, activation;
+} Halves;
+
+enum { GELU, RELU, GELU_TANH, SILU, PLAIN };
 
 /* An encoder that is normed after every sum (Vaswani et al. 2017). */
 typedef struct {
@@ -123,12 +142,37 @@ typedef struct {
     void (*look)(const Encoder *, const float *fused, int64_t count, int64_t head, int64_t first,
                  int64_t last, float *out, float *room);
     void (*drop)(const Dropping *, int64_t first, int64_t last);
+    void (*store)(const Attention *, int64_t row);
+    int64_t (*likeliest)(const float *x, int64_t width, float *likely);
+    void (*lay)(int kind, const Product *, int64_t group); /* NULL: there are no tiles */
+    void (*tile_product)(int kind, const Product *, int64_t first, int64_t last);
+    void (*glance)(const Encoder *, const float *fused, int64_t count, int64_t head, int64_t first,
+                   int64_t last, float *out, float *room);
+    int (*attend_run)(const Attention *, int64_t first, int64_t last, int64_t kv_head);
+    void (*half_product)(const Halves *, int64_t first, int64_t last);
+    void (*to_halves)(const float *x, int64_t width, int64_t depth, uint16_t *to);
 } Variant;
 
-#define VARIANT(set, runs)                                                          \
-    {#set, runs, {product_fp32_##set, product_bf16_##set, product_int8_##set},      \
-     quarters_##set, to_digits_##set, gate_##set, norm_##set, widen_##set, attend_##set,            \
-     bytes_##set, to_bytes_##set, add_norm_##set, activate_##set, look_##set, drop_##set}
+/* What only tiles make worth while. */
+#define TILES(set) \
+    lay_##set, tile_product_##set, glance_##set, attend_run_##set, half_product_##set, to_halves_##set
+#define NO_TILES NULL, NULL, NULL, NULL, NULL, NULL
+#define VARIANT(set, runs, ...)                                                                    \
+    {#set, runs, {product_fp32_##set, product_bf16_##set, product_int8_##set},                     \
+     quarters_##set, to_digits_##set, gate_##set, norm_##set, widen_##set, attend_##set,           \
+     bytes_##set, to_bytes_##set, add_norm_##set, activate_##set, look_##set, drop_##set,          \
+     store_##set, likeliest_##set, __VA_ARGS__}
+
+/* Numbers that attention by tiles needs room for, for a head of so many keys. */
+static inline int64_t room_of_tiles(int64_t count, int64_t width, int pieces) {
+    int64_t stride = (count + 31) / 32 * 32;
+    return pieces * (stride * width + 8 * (width + stride)) + 16 * (stride + width + 16) + LINE;
+}
+
+/* Bytes that 16 rows take as tiles read them. */
+static inline int64_t size_of_group(int kind, int64_t inputs, int pieces) {
+    return 16 * inputs * (kind == INT8 ? DIGITS : 2 * pieces);
+}
 
 static inline float of_bf16(uint16_t bits) {
     uint32_t wide = (uint32_t)bits << 16;
@@ -192,34 +236,16 @@ static inline void finish(const Product *job, int64_t output, int64_t apart, int
         }
 }
 
+/* The place of a sequence's key among all places of the cache. */
+static inline int64_t place_of(const Attention *job, int64_t row, int64_t key) {
+    int64_t place = job->places[row], size = job->capacity;
+    if (job->blocks == NULL) return place * size + key;
+    return job->blocks[place * job->longest + key / size] * size + key % size;
+}
+
 /* Where number `at` of a cache lies. */
 static inline const char *place(const Attention *job, const void *cache, int64_t at) {
     return (const char *)cache + at * (job->held ? 2 : 4);
-}
-
-/* Feature i of a head turned with feature i + width / 2 (rotate-half). */
-static inline float turned(const Attention *job, const void *x, int64_t start, int64_t row,
-                           int64_t i) {
-    float own = get(x, job->half, start + i);
-    if (job->cosine == NULL) return own;
-    int64_t half = job->width / 2, at = row * job->width + i;
-    float other = i < half ? -get(x, job->half, start + i + half)
-                           : get(x, job->half, start + i - half);
-    return own * job->cosine[at] + other * job->sine[at];
-}
-
-static inline void store(const Attention *job, int64_t row) {
-    if (job->key == NULL) return;
-    int64_t size = job->kv_heads * job->width;
-    int64_t at = (job->places[row] * job->capacity + job->ends[row] - 1) * size;
-    for (int64_t head = 0; head < job->kv_heads; head++)
-        for (int64_t i = 0; i < job->width; i++) {
-            int64_t in = head * job->width, to = at + in + i;
-            float key = turned(job, job->key, row * job->key_stride + in, row, i);
-            put(job->keys, job->held, to, key);
-            put(job->values, job->held, to,
-                get(job->value, job->half, row * job->value_stride + in + i));
-        }
 }
 
 #endif

@@ -32,6 +32,8 @@ class Pointers(ctypes.Structure):
         *((name, ctypes.c_int64) for name in ("rows", "heads", "kv_heads", "width", "capacity")),
         *((name, ctypes.c_int64) for name in ("window", "half", "held")),
         *((name, ctypes.c_double) for name in ("scale", "softcap")),
+        ("blocks", ctypes.c_void_p),
+        ("longest", ctypes.c_int64),
     )
 
 
@@ -39,12 +41,14 @@ _P, _N, _I, _D = ctypes.c_void_p, ctypes.c_int64, ctypes.c_int, ctypes.c_double
 _FUNCTIONS = {
     "mason_variant": ([_I], ctypes.c_char_p),
     "mason_choose": ([_I], None),
+    "mason_tiles": ([], _I),
     "mason_product": ([_I, _P, _P, _P, _P, _P, _I, _N, _N, _N], _I),
     "mason_dequantise": ([_P, _P, _P, _I, _N, _N], None),
     "mason_product_of_quarters": ([_P, _P, _P, _P, _P, _I, _N, _N, _N], _I),
     "mason_widen_quarters": ([_P, _P, _P, _I, _N, _N], None),
     "mason_norm": ([_P, _P, _P, _I, _N, _N, _D, _D], None),
     "mason_gate": ([_P, _P, _I, _N, _N], None),
+    "mason_likeliest": ([_P, _N, _N, _P, _P], None),
     "mason_drop": ([_P, _P, _I, _N, ctypes.c_uint64, _I], None),
     "mason_attend": ([ctypes.POINTER(Pointers)], _I),
     "mason_product_of_bytes": ([_P, _P, _P, _N], _I),
@@ -74,6 +78,8 @@ class Library:
         """Compute with this instruction set from now on."""
         self.calls.mason_choose(self._names.index(variant))
         self.variant = variant
+        self.tiles = bool(self.calls.mason_tiles())
+        """Whether it multiplies many rows with bf16 and int8 as well as few."""
 
 
 def load() -> Library | None:

@@ -117,6 +117,18 @@ FN void NAME(group)(const Quarters *job, int64_t at, int64_t lane, int64_t row, 
 }
 #endif
 
+/* Sums of LANES outputs of a row, and their biases, into y. */
+FN void NAME(keep)(const Quarters *job, int64_t output, int64_t row, VEC sums) {
+    int64_t left = job->outputs - output, to = row * job->outputs + output;
+    if (left >= LANES) {
+        VEC bias = job->bias ? NAME(load)(job->bias, job->half, output) : (VEC){0};
+        NAME(save)(job->y, job->half, to, sums + bias);
+    }
+    for (int64_t i = 0; left < LANES && i < left; i++)
+        put(job->y, job->half, to + i,
+            sums[i] + (job->bias ? get(job->bias, job->half, output + i) : 0));
+}
+
 /* LANES outputs from `lane` of some blocks on, `apart` from each other, for `rows` rows. */
 FN void NAME(lanes)(const Quarters *job, int64_t block, int64_t apart, int64_t lane, int64_t row,
                     int blocks, int rows) {
@@ -140,22 +152,89 @@ FN void NAME(lanes)(const Quarters *job, int64_t block, int64_t apart, int64_t l
                     step * products[r] + low * job->totals[(row + r) * groups + g];
         }
     for (int b = 0; b < blocks; b++)
-        for (int r = 0; r < rows; r++) {
-            int64_t output = (block + b * apart) * BLOCK + lane, left = job->outputs - output;
-            int64_t to = (row + r) * job->outputs + output;
-            if (left >= LANES) {
-                VEC bias = job->bias ? NAME(load)(job->bias, job->half, output) : (VEC){0};
-                NAME(save)(job->y, job->half, to, sum[b * rows + r] + bias);
-            }
-            for (int64_t i = 0; left < LANES && i < left; i++)
-                put(job->y, job->half, to + i,
-                    sum[b * rows + r][i] +
-                        (job->bias ? get(job->bias, job->half, output + i) : 0));
-        }
+        for (int r = 0; r < rows; r++)
+            NAME(keep)(job, (block + b * apart) * BLOCK + lane, row + r, sum[b * rows + r]);
 }
 
-/* Blocks `first` to `last` of all rows; of a single row, from several runs of them at once. */
+#ifdef USE_TILES
+/* Three tiles of sums, one of 16 rows by 32 digits, one of the codes they meet. */
+FN void NAME(configure_quarters)(void) {
+    static const struct {
+        uint8_t palette, start, rest[14];
+        uint16_t columns[16];
+        uint8_t rows[16];
+    } shape = {1, 0, {0}, {64, 64, 64, 32, 64}, {16, 16, 16, 16, GROUP / 4}};
+    _tile_loadconfig(&shape);
+}
+
+/* Group `at` of the weights times 16 rows of digits, which are read as if there were as many. */
+FN void NAME(group_by_tiles)(const Quarters *job, int64_t at, const int8_t *digits,
+                             int32_t sums[DIGITS][16 * BLOCK]) {
+    const __m512i lowest = _mm512_set1_epi8(15);
+    char codes[GROUP / 4 * LINE] __attribute__((aligned(64)));
+    for (int j = 0; j < GROUP / 8; j++) {
+        __m512i eight = _mm512_loadu_si512(job->packed + (at * GROUP / 8 + j) * BLOCK);
+        _mm512_store_si512(codes + 2 * j * LINE, _mm512_and_si512(eight, lowest));
+        _mm512_store_si512(codes + (2 * j + 1) * LINE,
+                           _mm512_and_si512(_mm512_srli_epi32(eight, 4), lowest));
+    }
+    __asm__ volatile("" : : "r"(codes) : "memory"); /* a tile is loaded from what was stored */
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+    _tile_loadd(4, codes, LINE);
+    _tile_loadd(3, digits, DIGITS * job->depth);
+    _tile_dpbssd(0, 3, 4);
+    _tile_loadd(3, digits + job->depth, DIGITS * job->depth);
+    _tile_dpbssd(1, 3, 4);
+    _tile_loadd(3, digits + 2 * job->depth, DIGITS * job->depth);
+    _tile_dpbssd(2, 3, 4);
+    _tile_stored(0, sums[0], LINE);
+    _tile_stored(1, sums[1], LINE);
+    _tile_stored(2, sums[2], LINE);
+}
+
+/* A block of outputs and 16 rows, added in the order of `lanes`. */
+FN void NAME(rows_by_tiles)(const Quarters *job, int64_t block, int64_t row) {
+    int64_t groups = job->depth / GROUP, rows = job->rows - row < 16 ? job->rows - row : 16;
+    VEC sum[16] = {0};
+    for (int64_t g = 0; g < groups; g++) {
+        int64_t at = block * groups + g;
+        const uint16_t *grid = job->grid + at * 2 * BLOCK;
+        int32_t sums[DIGITS][16 * BLOCK] __attribute__((aligned(64)));
+        for (int line = 0; line < GROUP / 8 && row == 0; line++)
+            __builtin_prefetch((const char *)(job->packed + (at * GROUP / 8 + line) * BLOCK) + AHEAD,
+                               0, 2);
+        __builtin_prefetch((const char *)grid + AHEAD / 4, 0, 2);
+        NAME(group_by_tiles)(job, at, job->digits + row * DIGITS * job->depth + g * GROUP, sums);
+        VEC step = NAME(load_fp16)(grid), low = NAME(load_fp16)(grid + BLOCK);
+#pragma GCC unroll 16
+        for (int r = 0; r < 16; r++) {
+            if (r >= rows) break;
+            VEC least = (VEC)_mm512_cvtepi32_ps(_mm512_load_si512(sums[0] + r * BLOCK));
+            VEC mid = (VEC)_mm512_cvtepi32_ps(_mm512_load_si512(sums[1] + r * BLOCK));
+            VEC high = (VEC)_mm512_cvtepi32_ps(_mm512_load_si512(sums[2] + r * BLOCK));
+            VEC product =
+                (high * 0x1p16f + mid * 0x1p8f + least) * job->steps[(row + r) * groups + g];
+            sum[r] += step * product + low * job->totals[(row + r) * groups + g];
+        }
+    }
+    for (int r = 0; r < rows; r++) NAME(keep)(job, block * BLOCK, row + r, sum[r]);
+}
+#endif
+
+/* Blocks `first` to `last` of all rows; of a single row, from several runs of them at once. More
+ * rows than `lanes` takes at once go by tiles, with the same sums. */
 static TARGET void NAME(quarters)(const Quarters *job, int64_t first, int64_t last) {
+#ifdef USE_TILES
+    if (job->rows > SOME) {
+        NAME(configure_quarters)();
+        for (int64_t block = first; block < last; block++)
+            for (int64_t row = 0; row < job->rows; row += 16) NAME(rows_by_tiles)(job, block, row);
+        _tile_release();
+        return;
+    }
+#endif
     int64_t run = job->rows == 1 ? (last - first) / SOME : 0;
     for (int64_t block = first; block < first + run; block++)
         for (int64_t lane = 0; lane < BLOCK; lane += LANES)

@@ -6,15 +6,17 @@ from torch import Tensor
 
 from mason.errors import RunError
 from mason.layers.native.library import half, library, serves
-from mason.layers.native.rows import MOST
+from mason.layers.native.rows import most_rows
 
 BLOCK, GROUP = 16, 32
 """Outputs that lie together, and inputs that share a step."""
 
 
-def multiplies_quarters(x: Tensor) -> bool:
+def multiplies_quarters(x: Tensor, packed: Tensor) -> bool:
     """Whether ``multiply_quarters`` is the fastest way for ``x`` [..., I]."""
-    return serves(x) and 0 < x.numel() <= MOST * x.shape[-1]  # in this order: tracers guard sizes
+    if not serves(x):  # in this order: tracers guard sizes
+        return False
+    return 0 < x.numel() <= most_rows(packed) * x.shape[-1]
 
 
 def multiply_quarters(

@@ -1,8 +1,10 @@
 """Kernels that work on each row alone: products, norms, gates."""
 
 import ctypes
+import sys
 
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from mason.errors import RunError
@@ -15,6 +17,8 @@ MOST = 64
 """The same for 8 and 4 bits, which PyTorch's products want widened first."""
 _FEW_FAST = 4
 """The same for bf16 where the processor multiplies it itself."""
+_TILE = 64
+"""Inputs that tiles take at once."""
 KINDS = {torch.float32: 0, torch.bfloat16: 1, torch.int8: 2}
 """What the kernels call the dtypes of weights."""
 
@@ -37,9 +41,21 @@ def multiplies(x: Tensor, weight: Tensor) -> bool:
 
 def most_rows(weight: Tensor) -> int:
     """Rows up to which the kernels are the fastest way through a weight."""
+    if by_tiles(weight):
+        return sys.maxsize
     if weight.dtype in (torch.int8, torch.int32):
         return MOST
     return _FEW_FAST if weight.dtype is torch.bfloat16 and cpu_has_bf16() else FEW
+
+
+def by_tiles(weight: Tensor) -> bool:
+    """Whether the kernels multiply a weight by tiles, many rows as well as few."""
+    found = library()
+    if found is None or not found.tiles:
+        return False
+    if weight.dtype is torch.int32:  # codes of 4 bits, in whole groups
+        return True
+    return weight.dtype in (torch.bfloat16, torch.int8) and weight.shape[1] % _TILE == 0
 
 
 def multiply(
@@ -109,6 +125,19 @@ def gate(x: Tensor) -> Tensor:
     rows = x.numel() // (2 * width)
     _calls().mason_gate(x.data_ptr(), y.data_ptr(), half(x), rows, width)
     return y
+
+
+def likeliest(logits: Float[Tensor, "R V"]) -> tuple[Int[Tensor, "R"], Float[Tensor, "R"]]:
+    """The first of the likeliest tokens of each row, and its log-probability.
+
+    Args:
+        logits: In fp32; ``serves`` holds for them.
+    """
+    rows, width = logits.shape
+    tokens, likely = logits.new_empty(rows, dtype=torch.long), logits.new_empty(rows)
+    where = tokens.data_ptr(), likely.data_ptr()
+    _calls().mason_likeliest(logits.data_ptr(), rows, width, *where)
+    return tokens, likely
 
 
 def _calls() -> ctypes.CDLL:

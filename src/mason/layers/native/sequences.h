@@ -32,7 +32,7 @@ static TARGET void NAME(add_norm)(const float *x, const float *added, const floa
 FN VEC NAME(gelu)(VEC x) {
     VEC zero = {0}, one = zero + 1.0f, side = x * 0.70710678f;
     VEC size = -NAME(least)(side, -side);
-    VEC t = one / (one + size * 0.3275911f);
+    VEC t = NAME(inverse)(one + size * 0.3275911f);
     VEC sum = t * 1.061405429f - 1.453152027f;
     sum = sum * t + 1.421413741f;
     sum = sum * t - 0.284496736f;
@@ -48,7 +48,7 @@ FN VEC NAME(activated)(VEC x, int kind) {
     if (kind == RELU) return -NAME(least)(-x, (VEC){0});
     VEC inner = x;
     if (kind == GELU_TANH) inner = 1.595769122f * (x + 0.044715f * x * x * x);
-    return x / (1.0f + NAME(exponential)(-inner)); /* tanh is a logistic curve of twice as much */
+    return x * NAME(inverse)(1.0f + NAME(exponential)(-inner)); /* tanh is a logistic curve of twice as much */
 }
 
 static TARGET void NAME(activate)(float *x, int64_t count, int kind) {

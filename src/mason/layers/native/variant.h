@@ -62,6 +62,16 @@ FN VEC NAME(least)(VEC x, VEC limit) {
     return (VEC)((over & (NAME(ints))limit) | (~over & (NAME(ints))x));
 }
 
+/* 1 / x to the last place or two. */
+FN VEC NAME(inverse)(VEC x) {
+#if LANES == 16
+    VEC near = (VEC)_mm512_rcp14_ps((__m512)x);
+    return near * (2.0f - x * near);
+#else
+    return 1.0f / x;
+#endif
+}
+
 /* e^x to a few units of the last place (Cephes); held to what a normal number can be. */
 FN VEC NAME(exponential)(VEC x) {
     VEC limit = (VEC){0} + 87.3f;
@@ -93,7 +103,10 @@ FN VEC NAME(exponential)(VEC x) {
 #include "quarters.h"
 #include "attention.h"
 #include "bytes.h"
+#include "tiles.h"
 #include "sequences.h"
+#include "glances.h"
+#include "halves.h"
 #include "dropout.h"
 
 #undef VEC

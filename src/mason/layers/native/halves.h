@@ -1,0 +1,67 @@
+/* Products of many rows in bf16 with packed weights in bf16, for one instruction set; sums are fp32.
+ * Weights lie as [blocks of 16 outputs, inputs / 2, 16, 2]. */
+#if defined(USE_TILES)
+/* y = sums + bias of a row and 16 outputs, and what an activation makes of it. */
+FN void NAME(settle_half)(const Halves *job, int64_t row, int64_t block, const float *sums) {
+    int64_t first = block * BLOCK, left = job->outputs - first;
+    VEC out = NAME(load_fp32)(sums) + NAME(load_fp32)(job->biases + first);
+    if (job->activation != PLAIN) out = NAME(activated)(out, job->activation);
+    float *to = job->y + row * job->outputs + first;
+    if (left >= BLOCK)
+        *(VEC *)to = out;
+    else
+        for (int64_t i = 0; i < left; i++) to[i] = out[i];
+}
+
+/* 32 rows and 32 outputs at once; what is beyond the last is computed and not kept. */
+FN void NAME(half_tiles)(const Halves *job, int64_t row, int64_t block, int64_t second) {
+    int64_t depth = job->depth;
+    const uint16_t *x = job->x + row * depth;
+    const uint16_t *upper = job->packed + block * BLOCK * depth;
+    const uint16_t *lower = job->packed + second * BLOCK * depth;
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+    _tile_zero(3);
+    for (int64_t k = 0; k < depth; k += 32) {
+        if (row == 0) {
+            NAME(fetch)((const char *)(upper + (2 * depth + k) * BLOCK));
+            NAME(fetch)((const char *)(lower + (2 * depth + k) * BLOCK));
+        }
+        _tile_loadd(4, x + k, 2 * depth);
+        _tile_loadd(6, upper + k * BLOCK, LINE);
+        _tile_dpbf16ps(0, 4, 6);
+        _tile_loadd(7, lower + k * BLOCK, LINE);
+        _tile_dpbf16ps(1, 4, 7);
+        _tile_loadd(5, x + 16 * depth + k, 2 * depth);
+        _tile_dpbf16ps(2, 5, 6);
+        _tile_dpbf16ps(3, 5, 7);
+    }
+    float sums[4][16 * BLOCK] __attribute__((aligned(64)));
+    _tile_stored(0, sums[0], LINE);
+    _tile_stored(1, sums[1], LINE);
+    _tile_stored(2, sums[2], LINE);
+    _tile_stored(3, sums[3], LINE);
+    for (int64_t r = 0; r < 32 && row + r < job->rows; r++) {
+        NAME(settle_half)(job, row + r, block, sums[r / 16 * 2] + r % 16 * BLOCK);
+        NAME(settle_half)(job, row + r, second, sums[r / 16 * 2 + 1] + r % 16 * BLOCK);
+    }
+}
+
+/* Blocks `first` to `last` of all rows, two at once; the last of an odd number is its own other. */
+static TARGET void NAME(half_product)(const Halves *job, int64_t first, int64_t last) {
+    NAME(configure)();
+    for (int64_t block = first; block < last; block += 2)
+        for (int64_t row = 0; row < job->rows; row += 32)
+            NAME(half_tiles)(job, row, block, block + 1 < last ? block + 1 : block);
+    _tile_release();
+}
+
+/* A row in bf16, with zeros up to `depth`. */
+static TARGET void NAME(to_halves)(const float *x, int64_t width, int64_t depth, uint16_t *to) {
+    int64_t i = 0;
+    for (; i + 32 <= width; i += 32)
+        _mm512_storeu_si512(to + i, NAME(halved)(_mm512_loadu_ps(x + i), _mm512_loadu_ps(x + i + 16)));
+    for (; i < depth; i++) to[i] = i < width ? to_bf16(x[i]) : 0;
+}
+#endif

@@ -1,0 +1,239 @@
+/* Products of rows with weights in bf16 or 8 bits by tiles of 16 lines of 64 bytes.
+ *
+ * A tile of weights is 16 outputs as they lie. Rows lie across, 16 beside each other, in pieces that
+ * tiles multiply exactly: one in bf16 or two, then of 16 bits together; or three digits of 8 bits,
+ * 2^22 for the largest number of the row. Whatever rows are beside it, a row's products are added
+ * in one order.
+ */
+#if defined(USE_TILES)
+/* A tile's columns become its lines. */
+FN void NAME(turn_tile)(void *tile) {
+    const __m512i lane = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+    __m512i lines[16];
+#pragma GCC unroll 16
+    for (int i = 0; i < 16; i++) lines[i] = _mm512_load_si512((char *)tile + i * LINE);
+#pragma GCC unroll 4
+    for (int bit = 0; bit < 4; bit++) { /* exchange squares of 1, 2, 4 and 8 numbers */
+        const int s = 1 << bit;
+        const __mmask16 right = _mm512_test_epi32_mask(lane, _mm512_set1_epi32(s));
+        const __m512i left_of = _mm512_mask_add_epi32(lane, right, lane, _mm512_set1_epi32(16 - s));
+        const __m512i right_of = _mm512_mask_add_epi32(_mm512_add_epi32(lane, _mm512_set1_epi32(s)),
+                                                       right, lane, _mm512_set1_epi32(16));
+#pragma GCC unroll 16
+        for (int i = 0; i < 16; i++) {
+            if (i & s) continue;
+            __m512i upper = lines[i], lower = lines[i + s];
+            lines[i] = _mm512_permutex2var_epi32(upper, left_of, lower);
+            lines[i + s] = _mm512_permutex2var_epi32(upper, right_of, lower);
+        }
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < 16; i++) _mm512_store_si512((char *)tile + i * LINE, lines[i]);
+}
+
+/* 32 numbers in bf16, to the nearest, as they stand. */
+FN __m512i NAME(halved)(__m512 first, __m512 second) {
+    return (__m512i)_mm512_cvtne2ps_pbh(second, first);
+}
+
+/* What is left of numbers behind their halves. */
+FN __m512 NAME(left_over)(__m512 numbers, __m256i halves) {
+    __m512i wide = _mm512_slli_epi32(_mm512_cvtepu16_epi32(halves), 16);
+    return _mm512_sub_ps(numbers, _mm512_castsi512_ps(wide));
+}
+
+/* `count` of 16 rows, which lie `apart`, as lines of bf16: [inputs / 32, pieces, tile]. A piece is
+ * what those before it leave of a number, to the nearest. */
+FN void NAME(halve)(const float *x, int64_t apart, int64_t inputs, int64_t count, int pieces,
+                    char *to) {
+    for (int64_t k = 0; k < inputs; k += 32, to += pieces * TILE) {
+        for (int p = 0; p < pieces; p++)
+            memset(to + p * TILE + count * LINE, 0, TILE - count * LINE);
+        for (int64_t r = 0; r < count; r++) {
+            const float *from = x + r * apart + k;
+            __m512 first = _mm512_loadu_ps(from), second = _mm512_loadu_ps(from + 16);
+            for (int p = 0; p < pieces; p++) {
+                __m512i line = NAME(halved)(first, second);
+                _mm512_store_si512(to + p * TILE + r * LINE, line);
+                first = NAME(left_over)(first, _mm512_castsi512_si256(line));
+                second = NAME(left_over)(second, _mm512_extracti64x4_epi64(line, 1));
+            }
+        }
+    }
+}
+
+/* What divides a row into 2^22 steps either way. */
+FN float NAME(step_of)(const float *x, int64_t inputs) {
+    __m512 most = _mm512_setzero_ps();
+    int none = 0; /* no number stays none */
+    for (int64_t i = 0; i < inputs; i += LANES) {
+        __m512 part = _mm512_loadu_ps(x + i);
+        none |= _mm512_cmp_ps_mask(part, part, _CMP_UNORD_Q);
+        most = _mm512_max_ps(most, _mm512_abs_ps(part));
+    }
+    float all = _mm512_reduce_max_ps(most);
+    return none ? NAN : all > 0x1p-96f ? all * 0x1p-22f : 0;
+}
+
+/* `count` of 16 rows as lines of the digits of whole numbers: [inputs / 64, DIGITS, tile]. */
+FN void NAME(to_digit_lines)(const float *x, int64_t inputs, int64_t count, char *to,
+                             float *steps) {
+    const __m512i middle = _mm512_set1_epi32(0x808080); /* digits from -128 on, not from 0 */
+    for (int r = 0; r < 16; r++) steps[r] = r < count ? NAME(step_of)(x + r * inputs, inputs) : 0;
+    for (int64_t k = 0; k < inputs; k += LINE, to += DIGITS * TILE) {
+        for (int d = 0; d < DIGITS; d++)
+            memset(to + d * TILE + count * LINE, 0, TILE - count * LINE);
+        for (int64_t r = 0; r < count; r++) {
+            __m512 by = _mm512_set1_ps(steps[r] > 0 ? 1 / steps[r] : 0);
+#pragma GCC unroll 4
+            for (int part = 0; part < 4; part++) {
+                __m512 scaled = _mm512_mul_ps(_mm512_loadu_ps(x + r * inputs + k + 16 * part), by);
+                __m512i whole = _mm512_add_epi32(_mm512_cvtps_epi32(scaled), middle);
+                whole = _mm512_xor_si512(whole, middle);
+                char *own = to + r * LINE + 16 * part;
+                for (int d = 0; d < DIGITS; d++, whole = _mm512_srli_epi32(whole, 8))
+                    _mm_store_si128((void *)(own + d * TILE), _mm512_cvtepi32_epi8(whole));
+            }
+        }
+    }
+}
+
+/* Lay 16 rows across. */
+static TARGET void NAME(lay)(int kind, const Product *job, int64_t group) {
+    int64_t left = job->rows - 16 * group, inputs = job->inputs, count = left < 16 ? left : 16;
+    int64_t size = size_of_group(kind, inputs, job->pieces);
+    const float *x = job->x + 16 * group * inputs;
+    char *to = job->laid + group * size;
+    if (kind == BF16)
+        NAME(halve)(x, inputs, inputs, count, job->pieces, to);
+    else
+        NAME(to_digit_lines)(x, inputs, count, to, job->steps + 16 * group);
+    for (int64_t at = 0; at < size; at += TILE) NAME(turn_tile)(to + at);
+}
+
+/* The sums [16 outputs, 16 rows] of a block and a group of rows into y. */
+FN void NAME(unlay)(const Product *job, int64_t block, int64_t group, float *sums) {
+    for (int o = 0; o < BLOCK; o++) {
+        int64_t output = block * BLOCK + o;
+        float bias = job->bias == NULL ? 0 : get(job->bias, job->half, output);
+        float scale = job->scales == NULL ? 1 : job->scales[output];
+        __m512 sum = _mm512_load_ps(sums + 16 * o);
+        _mm512_store_ps(sums + 16 * o,
+                        _mm512_fmadd_ps(sum, _mm512_set1_ps(scale), _mm512_set1_ps(bias)));
+    }
+    NAME(turn_tile)(sums);
+    for (int64_t r = 0; r < 16 && 16 * group + r < job->rows; r++)
+        NAME(save)(job->y, job->half, (16 * group + r) * job->outputs + block * BLOCK,
+                   NAME(load_fp32)(sums + 16 * r));
+}
+
+/* A tile's worth of weights into the second cache, ahead of their use. */
+FN void NAME(fetch)(const char *from) {
+#pragma GCC unroll 16
+    for (int line = 0; line < 16; line++) __builtin_prefetch(from + line * LINE, 0, 2);
+}
+
+/* Two blocks of outputs and a group of 16 rows, or two: `more`. */
+FN void NAME(multiply_halves)(const Product *job, const int64_t *blocks, int64_t group, int more) {
+    int64_t apart = job->inputs * 2, size = size_of_group(BF16, job->inputs, job->pieces);
+    const char *upper = (const char *)job->weight + blocks[0] * BLOCK * apart;
+    const char *lower = (const char *)job->weight + blocks[1] * BLOCK * apart;
+    const char *x = job->laid + group * size;
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+    _tile_zero(3);
+    for (int64_t k = 0; k < apart; k += LINE, x += job->pieces * TILE) {
+        if (group == 0) {
+            NAME(fetch)(upper + (k + apart) * 16);
+            NAME(fetch)(lower + (k + apart) * 16);
+        }
+        _tile_loadd(4, upper + k, apart);
+        _tile_loadd(5, lower + k, apart);
+        for (int piece = 0; piece < job->pieces; piece++) {
+            _tile_loadd(6, x + piece * TILE, LINE);
+            _tile_dpbf16ps(0, 4, 6);
+            _tile_dpbf16ps(1, 5, 6);
+            if (more) {
+                _tile_loadd(7, x + size + piece * TILE, LINE);
+                _tile_dpbf16ps(2, 4, 7);
+                _tile_dpbf16ps(3, 5, 7);
+            }
+        }
+    }
+    float sums[4][16 * BLOCK] __attribute__((aligned(64)));
+    _tile_stored(0, sums[0], LINE);
+    _tile_stored(1, sums[1], LINE);
+    _tile_stored(2, sums[2], LINE);
+    _tile_stored(3, sums[3], LINE);
+    for (int i = 0; i < (more ? 4 : 2); i++) NAME(unlay)(job, blocks[i % 2], group + i / 2, sums[i]);
+}
+
+/* Two blocks of outputs and a group of 16 rows. */
+FN void NAME(multiply_digits)(const Product *job, const int64_t *blocks, int64_t group) {
+    int64_t apart = job->inputs;
+    const char *upper = (const char *)job->weight + blocks[0] * BLOCK * apart;
+    const char *lower = (const char *)job->weight + blocks[1] * BLOCK * apart;
+    const char *x = job->laid + group * size_of_group(INT8, job->inputs, DIGITS);
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+    _tile_zero(3);
+    _tile_zero(4);
+    _tile_zero(5);
+    for (int64_t k = 0; k < apart; k += LINE, x += DIGITS * TILE) {
+        if (group == 0) {
+            NAME(fetch)(upper + (k + apart) * 16);
+            NAME(fetch)(lower + (k + apart) * 16);
+        }
+        _tile_loadd(6, upper + k, apart);
+        _tile_loadd(7, x, LINE);
+        _tile_dpbssd(0, 6, 7);
+        _tile_loadd(7, x + TILE, LINE);
+        _tile_dpbssd(1, 6, 7);
+        _tile_loadd(7, x + 2 * TILE, LINE);
+        _tile_dpbssd(2, 6, 7);
+        _tile_loadd(6, lower + k, apart);
+        _tile_dpbssd(5, 6, 7);
+        _tile_loadd(7, x + TILE, LINE);
+        _tile_dpbssd(4, 6, 7);
+        _tile_loadd(7, x, LINE);
+        _tile_dpbssd(3, 6, 7);
+    }
+    int32_t parts[2 * DIGITS][16 * BLOCK] __attribute__((aligned(64)));
+    _tile_stored(0, parts[0], LINE);
+    _tile_stored(1, parts[1], LINE);
+    _tile_stored(2, parts[2], LINE);
+    _tile_stored(3, parts[3], LINE);
+    _tile_stored(4, parts[4], LINE);
+    _tile_stored(5, parts[5], LINE);
+    __m512 steps = _mm512_loadu_ps(job->steps + 16 * group);
+    for (int b = 0; b < 2; b++) {
+        float sums[16 * BLOCK] __attribute__((aligned(64)));
+        for (int i = 0; i < 16 * BLOCK; i += LANES) {
+            __m512 low = _mm512_cvtepi32_ps(_mm512_load_si512(parts[DIGITS * b] + i));
+            __m512 mid = _mm512_cvtepi32_ps(_mm512_load_si512(parts[DIGITS * b + 1] + i));
+            __m512 high = _mm512_cvtepi32_ps(_mm512_load_si512(parts[DIGITS * b + 2] + i));
+            __m512 sum = _mm512_fmadd_ps(mid, _mm512_set1_ps(0x1p8f), low);
+            sum = _mm512_fmadd_ps(high, _mm512_set1_ps(0x1p16f), sum);
+            _mm512_store_ps(sums + i, _mm512_mul_ps(sum, steps));
+        }
+        NAME(unlay)(job, blocks[b], group, sums);
+    }
+}
+
+/* Blocks `first` to `last` of all rows, two far from each other at once: memory gives several long
+ * runs faster than one. The last of an odd number is its own other. */
+static TARGET void NAME(tile_product)(int kind, const Product *job, int64_t first, int64_t last) {
+    int64_t run = (last - first + 1) / 2, groups = (job->rows + 15) / 16;
+    NAME(configure)();
+    for (int64_t block = first; block < first + run; block++) {
+        int64_t blocks[2] = {block, block + run < last ? block + run : block}, group = 0;
+        if (kind == INT8)
+            for (; group < groups; group++) NAME(multiply_digits)(job, blocks, group);
+        for (; group + 2 <= groups; group += 2) NAME(multiply_halves)(job, blocks, group, 1);
+        if (group < groups) NAME(multiply_halves)(job, blocks, group, 0);
+    }
+    _tile_release();
+}
+#endif
