@@ -156,9 +156,7 @@ def _accept(lines: Sequence[Line], logits: Tensor, sampling: Sampling) -> None:
         start = end
 
 
-def _chosen(
-    lines: Sequence[Line], logits: Tensor, sampling: Sampling
-) -> tuple[Tensor, Tensor]:
+def _chosen(lines: Sequence[Line], logits: Tensor, sampling: Sampling) -> tuple[Tensor, Tensor]:
     """The token of each row, and its log-probability."""
     if sampling.is_plain:
         return choose_likeliest(logits)

@@ -49,7 +49,8 @@ typedef struct {
     float *cosines, *sines; /* of each way to turn [rows, head_width] */
 } Room;
 
-static void pass_map(const Map *map, const float *x, float *y, int64_t rows, const Room *room) {
+static void pass_map(const Map *map, const float *x, float *y, int64_t rows, int gated,
+                     const Room *room) {
     if (map->kind == QUARTER) {
         int64_t depth = (map->inputs + GROUP - 1) / GROUP * GROUP;
         Quarters job = {.packed = map->weight, .grid = map->worth, .bias = map->bias, .y = y,
@@ -57,9 +58,17 @@ static void pass_map(const Map *map, const float *x, float *y, int64_t rows, con
         multiply_quarters(&job, x, 0, map->inputs, room->laid);
     } else {
         Product job = {.weight = map->weight, .scales = map->worth, .bias = map->bias, .x = x, .y = y,
-                       .rows = rows, .inputs = map->inputs, .outputs = map->outputs, .pieces = 2};
+                       .rows = rows, .inputs = map->inputs, .outputs = map->outputs, .pieces = 2,
+                       .gated = gated};
         multiply(map->kind, &job, room->laid);
     }
+}
+
+/* Whether the product into the feed-forward gates what it gives, which saves a pass over it. */
+static int gates_by_tiles(const Decoder *model, const Map *up) {
+    Product job = {.inputs = up->inputs, .outputs = up->outputs};
+    int silu = model->gated && model->activation == SILU && up->outputs % (2 * BLOCK) == 0;
+    return silu && up->kind != QUARTER && goes_by_tiles(up->kind, &job);
 }
 
 /* Rows that lie `apart`, perhaps in place. */
@@ -122,15 +131,16 @@ static int pass_decoder_layer(const Decoder *model, const Step *step, int64_t nu
     const DecoderLayer *layer = model->layers + number;
     int64_t rows = step->rows, width = model->width;
     pass_norm(layer->before, room->hidden, room->normed, rows, width, width, room);
-    pass_map(&layer->fused, room->normed, room->wide, rows, room);
+    pass_map(&layer->fused, room->normed, room->wide, rows, 0, room);
     if (attend(model, step, number, room)) return 1;
-    pass_map(&layer->output, room->mixed, room->added, rows, room);
+    pass_map(&layer->output, room->mixed, room->added, rows, 0, room);
     pass_norm(layer->after, room->added, room->added, rows, width, width, room);
     add(room->hidden, room->added, rows * width);
     pass_norm(layer->before + 1, room->hidden, room->normed, rows, width, width, room);
-    pass_map(&layer->up, room->normed, room->wide, rows, room);
-    activate(model, room->wide, rows, layer->up.outputs);
-    pass_map(&layer->down, room->wide, room->added, rows, room);
+    int gated = gates_by_tiles(model, &layer->up);
+    pass_map(&layer->up, room->normed, room->wide, rows, gated, room);
+    if (!gated) activate(model, room->wide, rows, layer->up.outputs);
+    pass_map(&layer->down, room->wide, room->added, rows, 0, room);
     pass_norm(layer->after + 1, room->added, room->added, rows, width, width, room);
     add(room->hidden, room->added, rows * width);
     return 0;

@@ -24,21 +24,36 @@ static int product_of_bytes(const Weights8 *weights, const float *x, float *y, i
     return 0;
 }
 
-/* The same with rows rounded to bf16, and what an activation makes of it. */
-static int product_of_halves(const Weights8 *weights, const float *x, float *y, int64_t rows,
-                             int64_t activation) {
+/* Products of rows in bf16 [rows up to whole tiles, depth] with weights in bf16. */
+static void multiply_halves(Halves job) {
+    int64_t blocks = (job.outputs + BLOCK - 1) / BLOCK, parts = (blocks + 7) / 8;
+#pragma omp parallel for schedule(static) if (job.rows * job.depth * job.outputs > 1 << 22)
+    for (int64_t part = 0; part < parts; part++)
+        chosen->half_product(&job, part * 8, part * 8 + 8 < blocks ? part * 8 + 8 : blocks);
+}
+
+/* The same with rows rounded to bf16. With a `second` map, whose inputs are whole tiles, an activation
+ * stands between the two, and what it gives is in bf16. */
+static int product_of_halves(const Weights8 *weights, const Weights8 *second, const float *x, float *y,
+                             int64_t rows, int64_t activation) {
     int64_t depth = weights->depth, room = (rows + 31) / 32 * 32;
-    uint16_t *halves = malloc(sizeof(uint16_t) * room * depth + LINE);
+    int64_t between = second == NULL ? 0 : second->depth;
+    uint16_t *halves = malloc(sizeof(uint16_t) * room * (depth + between) + LINE);
     if (halves == NULL) return 1;
     uint16_t *start = (uint16_t *)(((uintptr_t)halves + LINE - 1) / LINE * LINE);
+    uint16_t *inner = start + room * depth;
     for (int64_t row = 0; row < rows; row++)
         chosen->to_halves(x + row * weights->inputs, weights->inputs, depth, start + row * depth);
     memset(start + rows * depth, 0, sizeof(uint16_t) * (room - rows) * depth);
-    Halves job = {weights->packed, weights->biases, start, y, rows, depth, weights->outputs, activation};
-    int64_t blocks = (weights->outputs + BLOCK - 1) / BLOCK, parts = (blocks + 7) / 8;
-#pragma omp parallel for schedule(static) if (rows * depth * weights->outputs > 1 << 22)
-    for (int64_t part = 0; part < parts; part++)
-        chosen->half_product(&job, part * 8, part * 8 + 8 < blocks ? part * 8 + 8 : blocks);
+    memset(inner + rows * between, 0, sizeof(uint16_t) * (room - rows) * between);
+    Halves job = {.packed = weights->packed, .biases = weights->biases, .x = start, .rows = rows,
+                  .depth = depth, .outputs = weights->outputs, .activation = activation,
+                  .y = second == NULL ? (void *)y : inner, .half = second != NULL};
+    multiply_halves(job);
+    if (second != NULL)
+        multiply_halves((Halves){.packed = second->packed, .biases = second->biases, .x = inner,
+                                 .rows = rows, .depth = between, .outputs = second->outputs,
+                                 .activation = PLAIN, .y = y});
     free(halves);
     return 0;
 }
@@ -46,7 +61,7 @@ static int product_of_halves(const Weights8 *weights, const float *x, float *y, 
 /* The same for weights of either kind. */
 static int product_of_weights(const Weights8 *weights, const float *x, float *y, int64_t rows,
                               int64_t activation) {
-    if (weights->kind == BF16) return product_of_halves(weights, x, y, rows, activation);
+    if (weights->kind == BF16) return product_of_halves(weights, NULL, x, y, rows, activation);
     if (product_of_bytes(weights, x, y, rows)) return 1;
     if (activation != PLAIN) chosen->activate(y, rows * weights->outputs, activation);
     return 0;
@@ -80,6 +95,14 @@ static int64_t mix(const Turn *turn, const int64_t *wanted) {
     return kept;
 }
 
+static int feed_forward(const Layer8 *layer, const float *x, const Turn *turn, int64_t rows) {
+    int64_t kind = turn->model->activation;
+    if (layer->up.kind == BF16 && layer->up.outputs % (2 * BLOCK) == 0)
+        return product_of_halves(&layer->up, &layer->down, x, turn->added, rows, kind);
+    return product_of_weights(&layer->up, x, turn->between, rows, kind) ||
+           product_of_weights(&layer->down, turn->between, turn->added, rows, PLAIN);
+}
+
 static int pass_layer(Turn *turn, const Layer8 *layer, const int64_t *wanted) {
     const Encoder *model = turn->model;
     int64_t width = model->width;
@@ -90,8 +113,7 @@ static int pass_layer(Turn *turn, const Layer8 *layer, const int64_t *wanted) {
     for (int64_t at = 0; at < rows * width; at += width)
         chosen->add_norm(hidden + at, turn->added + at, layer->norm, layer->norm + width,
                          model->epsilon, width, hidden + at);
-    if (product_of_weights(&layer->up, hidden, turn->between, rows, model->activation)) return 1;
-    if (product_of_weights(&layer->down, turn->between, turn->added, rows, PLAIN)) return 1;
+    if (feed_forward(layer, hidden, turn, rows)) return 1;
     for (int64_t at = 0; at < rows * width; at += width)
         chosen->add_norm(hidden + at, turn->added + at, layer->norm + 2 * width,
                          layer->norm + 3 * width, model->epsilon, width, hidden + at);

@@ -1,16 +1,30 @@
 /* Products of many rows in bf16 with packed weights in bf16, for one instruction set; sums are fp32.
  * Weights lie as [blocks of 16 outputs, inputs / 2, 16, 2]. */
 #if defined(USE_TILES)
-/* y = sums + bias of a row and 16 outputs, and what an activation makes of it. */
-FN void NAME(settle_half)(const Halves *job, int64_t row, int64_t block, const float *sums) {
-    int64_t first = block * BLOCK, left = job->outputs - first;
-    VEC out = NAME(load_fp32)(sums) + NAME(load_fp32)(job->biases + first);
-    if (job->activation != PLAIN) out = NAME(activated)(out, job->activation);
-    float *to = job->y + row * job->outputs + first;
-    if (left >= BLOCK)
-        *(VEC *)to = out;
-    else
-        for (int64_t i = 0; i < left; i++) to[i] = out[i];
+/* What 16 outputs of a row are, by their sums. */
+FN VEC NAME(settled)(const Halves *job, int64_t block, const float *sums) {
+    VEC out = NAME(load_fp32)(sums) + NAME(load_fp32)(job->biases + block * BLOCK);
+    return job->activation == PLAIN ? out : NAME(activated)(out, job->activation);
+}
+
+/* Two blocks of a row into y. */
+FN void NAME(settle_half)(const Halves *job, int64_t row, const int64_t *blocks, const float *sums) {
+    int64_t at = row * job->outputs + blocks[0] * BLOCK;
+    VEC two[2] = {NAME(settled)(job, blocks[0], sums),
+                  NAME(settled)(job, blocks[1], sums + 16 * BLOCK)};
+    if (job->half) {
+        __m512i line = NAME(halved)((__m512)two[0], (__m512)two[1]);
+        _mm512_storeu_si512((uint16_t *)job->y + at, line);
+        return;
+    }
+    for (int b = 0; b < 2; b++) {
+        int64_t left = job->outputs - blocks[b] * BLOCK;
+        float *to = (float *)job->y + row * job->outputs + blocks[b] * BLOCK;
+        if (left >= BLOCK)
+            *(VEC *)to = two[b];
+        else
+            for (int64_t i = 0; i < left; i++) to[i] = two[b][i];
+    }
 }
 
 /* 32 rows and 32 outputs at once; what is beyond the last is computed and not kept. */
@@ -42,10 +56,9 @@ FN void NAME(half_tiles)(const Halves *job, int64_t row, int64_t block, int64_t 
     _tile_stored(1, sums[1], LINE);
     _tile_stored(2, sums[2], LINE);
     _tile_stored(3, sums[3], LINE);
-    for (int64_t r = 0; r < 32 && row + r < job->rows; r++) {
-        NAME(settle_half)(job, row + r, block, sums[r / 16 * 2] + r % 16 * BLOCK);
-        NAME(settle_half)(job, row + r, second, sums[r / 16 * 2 + 1] + r % 16 * BLOCK);
-    }
+    int64_t blocks[2] = {block, second};
+    for (int64_t r = 0; r < 32 && row + r < job->rows; r++)
+        NAME(settle_half)(job, row + r, blocks, sums[r / 16 * 2] + r % 16 * BLOCK);
 }
 
 /* Blocks `first` to `last` of all rows, two at once; the last of an odd number is its own other. */

@@ -132,7 +132,7 @@ static int64_t room_of_product(int64_t rows, int64_t inputs) {
 }
 
 static void multiply_by_tiles(int kind, Product *job, float *room) {
-    int64_t groups = (job->rows + 15) / 16, blocks = job->outputs / BLOCK;
+    int64_t groups = (job->rows + 15) / 16, blocks = job->outputs / BLOCK / (job->gated ? 2 : 1);
     int64_t part = blocks_at_once(blocks, 1), work = job->rows * job->inputs * job->outputs;
     job->laid = (char *)(((uintptr_t)room + LINE - 1) / LINE * LINE);
     job->steps = (float *)(job->laid + groups * size_of_group(kind, job->inputs, job->pieces));
@@ -143,7 +143,8 @@ static void multiply_by_tiles(int kind, Product *job, float *room) {
         int64_t last = first + part;
         chosen->tile_product(kind, job, first, last < blocks ? last : blocks);
     }
-    if (blocks * BLOCK < job->outputs) chosen->product[kind](job, blocks * BLOCK, job->outputs);
+    if (!job->gated && blocks * BLOCK < job->outputs)
+        chosen->product[kind](job, blocks * BLOCK, job->outputs);
 }
 
 /* Outputs are shared among threads; starting those takes longer than a small product. */

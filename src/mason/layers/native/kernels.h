@@ -30,6 +30,7 @@ typedef struct {
     char *laid;   /* x as tiles read it, see tiles.h */
     float *steps; /* what the lowest digit of each row is worth there */
     int pieces;   /* of bf16 that a number of x has there: 1 or 2 */
+    int gated;    /* y is silu of its first half times its second; by tiles alone */
 } Product;
 
 /* Weights in 4 bits; BLOCK outputs lie together, what is beyond the last is 0. */
@@ -97,8 +98,9 @@ typedef struct {
     const uint16_t *packed;
     const float *biases; /* of whole blocks */
     const uint16_t *x;   /* [rows up to whole tiles, depth] */
-    float *y;            /* [rows, outputs] */
+    void *y;             /* [rows, outputs] */
     int64_t rows, depth, outputs, activation;
+    int half; /* whether y is bf16; its outputs are whole pairs of blocks then */
 } Halves;
 
 enum { GELU, RELU, GELU_TANH, SILU, PLAIN };

@@ -53,8 +53,6 @@ def by_tiles(weight: Tensor) -> bool:
     found = library()
     if found is None or not found.tiles:
         return False
-    if weight.dtype is torch.int32:  # codes of 4 bits, in whole groups
-        return True
     return weight.dtype in (torch.bfloat16, torch.int8) and weight.shape[1] % _TILE == 0
 
 

@@ -111,20 +111,32 @@ static TARGET void NAME(lay)(int kind, const Product *job, int64_t group) {
     for (int64_t at = 0; at < size; at += TILE) NAME(turn_tile)(to + at);
 }
 
-/* The sums [16 outputs, 16 rows] of a block and a group of rows into y. */
-FN void NAME(unlay)(const Product *job, int64_t block, int64_t group, float *sums) {
+/* Sums of 16 rows to what an output of theirs is. */
+FN VEC NAME(finished)(const Product *job, int64_t output, const float *sums) {
+    float bias = job->bias == NULL ? 0 : get(job->bias, job->half, output);
+    float scale = job->scales == NULL ? 1 : job->scales[output];
+    __m512 by = _mm512_set1_ps(scale);
+    return (VEC)_mm512_fmadd_ps((__m512)NAME(load_fp32)(sums), by, _mm512_set1_ps(bias));
+}
+
+/* The sums [16 outputs, 16 rows] of two blocks and a group of rows into y: both, or the second times
+ * silu of the first. */
+FN void NAME(unlay)(const Product *job, const int64_t *blocks, int64_t group, float *sums) {
+    float *second = sums + 16 * BLOCK;
+    int64_t outputs = job->gated ? job->outputs / 2 : job->outputs;
     for (int o = 0; o < BLOCK; o++) {
-        int64_t output = block * BLOCK + o;
-        float bias = job->bias == NULL ? 0 : get(job->bias, job->half, output);
-        float scale = job->scales == NULL ? 1 : job->scales[output];
-        __m512 sum = _mm512_load_ps(sums + 16 * o);
-        _mm512_store_ps(sums + 16 * o,
-                        _mm512_fmadd_ps(sum, _mm512_set1_ps(scale), _mm512_set1_ps(bias)));
+        VEC one = NAME(finished)(job, blocks[0] * BLOCK + o, sums + 16 * o);
+        VEC other = NAME(finished)(job, blocks[1] * BLOCK + o, second + 16 * o);
+        if (job->gated) one *= NAME(inverse)(1.0f + NAME(exponential)(-one)) * other;
+        *(VEC *)(sums + 16 * o) = one;
+        *(VEC *)(second + 16 * o) = other;
     }
-    NAME(turn_tile)(sums);
-    for (int64_t r = 0; r < 16 && 16 * group + r < job->rows; r++)
-        NAME(save)(job->y, job->half, (16 * group + r) * job->outputs + block * BLOCK,
-                   NAME(load_fp32)(sums + 16 * r));
+    for (int b = 0; b < (job->gated ? 1 : 2); b++) {
+        NAME(turn_tile)(sums + b * 16 * BLOCK);
+        for (int64_t r = 0; r < 16 && 16 * group + r < job->rows; r++)
+            NAME(save)(job->y, job->half, (16 * group + r) * outputs + blocks[b] * BLOCK,
+                       NAME(load_fp32)(sums + b * 16 * BLOCK + 16 * r));
+    }
 }
 
 /* A tile's worth of weights into the second cache, ahead of their use. */
@@ -166,7 +178,8 @@ FN void NAME(multiply_halves)(const Product *job, const int64_t *blocks, int64_t
     _tile_stored(1, sums[1], LINE);
     _tile_stored(2, sums[2], LINE);
     _tile_stored(3, sums[3], LINE);
-    for (int i = 0; i < (more ? 4 : 2); i++) NAME(unlay)(job, blocks[i % 2], group + i / 2, sums[i]);
+    NAME(unlay)(job, blocks, group, sums[0]);
+    if (more) NAME(unlay)(job, blocks, group + 1, sums[2]);
 }
 
 /* Two blocks of outputs and a group of 16 rows. */
@@ -208,27 +221,29 @@ FN void NAME(multiply_digits)(const Product *job, const int64_t *blocks, int64_t
     _tile_stored(4, parts[4], LINE);
     _tile_stored(5, parts[5], LINE);
     __m512 steps = _mm512_loadu_ps(job->steps + 16 * group);
-    for (int b = 0; b < 2; b++) {
-        float sums[16 * BLOCK] __attribute__((aligned(64)));
+    float sums[2][16 * BLOCK] __attribute__((aligned(64)));
+    for (int b = 0; b < 2; b++)
         for (int i = 0; i < 16 * BLOCK; i += LANES) {
             __m512 low = _mm512_cvtepi32_ps(_mm512_load_si512(parts[DIGITS * b] + i));
             __m512 mid = _mm512_cvtepi32_ps(_mm512_load_si512(parts[DIGITS * b + 1] + i));
             __m512 high = _mm512_cvtepi32_ps(_mm512_load_si512(parts[DIGITS * b + 2] + i));
             __m512 sum = _mm512_fmadd_ps(mid, _mm512_set1_ps(0x1p8f), low);
             sum = _mm512_fmadd_ps(high, _mm512_set1_ps(0x1p16f), sum);
-            _mm512_store_ps(sums + i, _mm512_mul_ps(sum, steps));
+            _mm512_store_ps(sums[b] + i, _mm512_mul_ps(sum, steps));
         }
-        NAME(unlay)(job, blocks[b], group, sums);
-    }
+    NAME(unlay)(job, blocks, group, sums[0]);
 }
 
 /* Blocks `first` to `last` of all rows, two far from each other at once: memory gives several long
- * runs faster than one. The last of an odd number is its own other. */
+ * runs faster than one. The last of an odd number is its own other. Where y is gated, they are blocks
+ * of gates, each with what it lets through. */
 static TARGET void NAME(tile_product)(int kind, const Product *job, int64_t first, int64_t last) {
-    int64_t run = (last - first + 1) / 2, groups = (job->rows + 15) / 16;
+    int64_t run = job->gated ? last - first : (last - first + 1) / 2;
+    int64_t apart = job->gated ? job->outputs / BLOCK / 2 : run, groups = (job->rows + 15) / 16;
     NAME(configure)();
     for (int64_t block = first; block < first + run; block++) {
-        int64_t blocks[2] = {block, block + run < last ? block + run : block}, group = 0;
+        int64_t second = job->gated || block + apart < last ? block + apart : block;
+        int64_t blocks[2] = {block, second}, group = 0;
         if (kind == INT8)
             for (; group < groups; group++) NAME(multiply_digits)(job, blocks, group);
         for (; group + 2 <= groups; group += 2) NAME(multiply_halves)(job, blocks, group, 1);
