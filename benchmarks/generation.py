@@ -10,7 +10,8 @@ and int4 stand beside the peer's bf16 (the file holds 4 bits already, so that in
 loses nothing of the layers here); what rounding costs is the held-out perplexity on Brown's prose.
 Last, 512 mixed texts through a classifier of BERT-base's shape (random weights, in bf16, and in
 int8 with rows in 8 bits) beside the pipeline of transformers in bf16, whose labels must be the
-same in fp32. `mason selfcheck` says which compiled kernels are in use. Translation stands beside CTranslate2 in `translation_speed`.
+same in fp32. `mason selfcheck` says which compiled kernels are in use. Translation stands
+beside CTranslate2 in `translation_speed`.
 """
 
 import argparse
