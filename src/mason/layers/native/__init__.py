@@ -1,4 +1,4 @@
-"""Compiled kernels for decoding, for encoders in 8 bits and for dropout; each has a plain path."""
+"""Compiled kernels for decoding, encoders in 8 bits, attention and dropout; each has a plain path."""
 
 from mason.layers.native.attention import attend as attend
 from mason.layers.native.decoder import INNER as INNER
@@ -30,3 +30,7 @@ from mason.layers.native.rows import multiplies as multiplies
 from mason.layers.native.rows import multiply as multiply
 from mason.layers.native.rows import norm as norm
 from mason.layers.native.rows import widen as widen
+from mason.layers.native.whole import Related as Related
+from mason.layers.native.whole import relate as relate
+from mason.layers.native.whole import relate_back as relate_back
+from mason.layers.native.whole import relates as relates

@@ -37,8 +37,9 @@ static int omp_get_max_threads(void) { return 1; }
 #define LANES 16
 #define USE_TILES
 #define USE_DOTS
-#define TARGET \
-    __attribute__((target("avx512f,avx512vl,avx512bw,avx512dq,avx512vnni,fma,amx-tile,amx-int8")))
+#define TARGET                                                                                  \
+    __attribute__((target("avx512f,avx512vl,avx512bw,avx512dq,avx512vnni,avx512bf16,fma,amx-tile," \
+                          "amx-int8,amx-bf16")))
 #include "variant.h"
 #endif
 
@@ -77,7 +78,8 @@ static int has_vnni(void) { return has_avx512() && __builtin_cpu_supports("avx51
 static int has_amx(void) {
     unsigned a, b, c, d;
     if (!has_vnni() || !__get_cpuid_count(7, 0, &a, &b, &c, &d)) return 0;
-    if (!(d >> 24 & 1) || !(d >> 25 & 1)) return 0;
+    if (!(d >> 22 & 1) || !(d >> 24 & 1) || !(d >> 25 & 1)) return 0; /* bf16, tiles, int8 */
+    if (!__builtin_cpu_supports("avx512bf16")) return 0;
     return syscall(SYS_arch_prctl, 0x1023, 18) == 0; /* ARCH_REQ_XCOMP_PERM, of tile data */
 }
 #endif
@@ -89,13 +91,13 @@ static int has_avx2(void) {
 static const Variant variants[] = {
 #if defined(__x86_64__) && defined(__GNUC__)
 #ifdef HAS_TILES
-    VARIANT(amx, has_amx),
+    VARIANT(amx, has_amx, relate_amx, relate_back_amx),
 #endif
-    VARIANT(vnni, has_vnni),
-    VARIANT(avx512, has_avx512),
-    VARIANT(avx2, has_avx2),
+    VARIANT(vnni, has_vnni, NULL, NULL),
+    VARIANT(avx512, has_avx512, NULL, NULL),
+    VARIANT(avx2, has_avx2, NULL, NULL),
 #endif
-    VARIANT(portable, always),
+    VARIANT(portable, always, NULL, NULL),
 };
 static const Variant *chosen = NULL;
 
@@ -228,6 +230,27 @@ void mason_drop(const void *x, void *y, int half, int64_t count, uint64_t seed, 
 #pragma omp parallel for schedule(static) if (count > 1 << 17)
     for (int64_t part = 0; part < PARTS; part++)
         chosen->drop(&job, blocks * part / PARTS, blocks * (part + 1) / PARTS);
+}
+
+/* Whether whole sequences have a kernel here. */
+int mason_relates(void) { return chosen->relate != NULL; }
+
+/* Each query's mean of the values it sees, and the logarithms of its sums. */
+int mason_relate(const Whole *job) {
+    int failed = 0;
+#pragma omp parallel for schedule(dynamic) reduction(| : failed)
+    for (int64_t part = 0; part < job->sequences * job->heads; part++)
+        failed |= chosen->relate(job, part / job->heads, part % job->heads);
+    return failed;
+}
+
+/* The slopes of queries, keys and values. */
+int mason_relate_back(const Whole *job) {
+    int failed = 0;
+#pragma omp parallel for schedule(dynamic) reduction(| : failed)
+    for (int64_t part = 0; part < job->sequences * job->kv_heads; part++)
+        failed |= chosen->relate_back(job, part / job->kv_heads, part % job->kv_heads);
+    return failed;
 }
 
 /* Store the rows' keys and values, then let each row look at what its sequence has. */

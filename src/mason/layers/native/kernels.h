@@ -15,6 +15,7 @@ enum { WIDE_ROWS = 8 }; /* rows whose sums of bytes stay in registers of 512 bit
 enum { SOON = 12 }; /* keys that are fetched before they are looked at */
 enum { AHEAD = 2048 }; /* bytes that are fetched before they are used */
 enum { WORDS = 16, BYTES = 4 * WORDS }; /* of dropout's numbers that are made together */
+enum { WIDEST = 256 }; /* features of a head of whole sequences */
 enum { PARTS = 64 }; /* what threads share a pass over values in */
 
 typedef struct {
@@ -102,6 +103,22 @@ typedef struct {
     float scale;        /* of the others */
 } Dropping;
 
+/* Attention of whole sequences in bf16: see whole.h. `slope` and what follows are for the way back. */
+typedef struct {
+    const uint16_t *query, *key, *value; /* [rows, heads or kv_heads, width] */
+    uint16_t *out;                       /* [rows, heads, width], in one piece like all below */
+    float *sums;                         /* [heads, rows]: logarithms of each query's sum */
+    const float *cosine, *sine;          /* [rows, width], or NULL: nothing is turned */
+    const int64_t *starts, *key_starts;  /* [sequences + 1]: where each begins, and the end */
+    const uint16_t *slope;               /* of out */
+    uint16_t *query_slope, *key_slope, *value_slope;
+    int64_t query_stride, key_stride, value_stride; /* numbers from row to row */
+    int64_t sequences, heads, kv_heads, width;
+    int64_t causal, window; /* window 0: none */
+    float scale;
+    Dropping drop; /* of weights; limit 0: none */
+} Whole;
+
 typedef struct {
     const char *name;
     int (*runs)(void);
@@ -123,12 +140,15 @@ typedef struct {
     void (*look)(const Encoder *, const float *fused, int64_t count, int64_t head, int64_t first,
                  int64_t last, float *out, float *room);
     void (*drop)(const Dropping *, int64_t first, int64_t last);
+    int (*relate)(const Whole *, int64_t sequence, int64_t head); /* NULL: has no tiles */
+    int (*relate_back)(const Whole *, int64_t sequence, int64_t kv_head);
 } Variant;
 
-#define VARIANT(set, runs)                                                          \
+#define VARIANT(set, runs, ...)                                                          \
     {#set, runs, {product_fp32_##set, product_bf16_##set, product_int8_##set},      \
      quarters_##set, to_digits_##set, gate_##set, norm_##set, widen_##set, attend_##set,            \
-     bytes_##set, to_bytes_##set, add_norm_##set, activate_##set, look_##set, drop_##set}
+     bytes_##set, to_bytes_##set, add_norm_##set, activate_##set, look_##set, drop_##set, \
+     __VA_ARGS__}
 
 static inline float of_bf16(uint16_t bits) {
     uint32_t wide = (uint32_t)bits << 16;

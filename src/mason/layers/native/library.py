@@ -50,6 +50,9 @@ _FUNCTIONS = {
     "mason_product_of_bytes": ([_P, _P, _P, _N], _I),
     "mason_encode": ([_P, _P, _N, _P, _P, _P], _I),
     "mason_decode": ([_P, _P], _I),
+    "mason_relates": ([], _I),
+    "mason_relate": ([_P], _I),
+    "mason_relate_back": ([_P], _I),
 }
 
 

@@ -95,6 +95,7 @@ FN VEC NAME(exponential)(VEC x) {
 #include "bytes.h"
 #include "sequences.h"
 #include "dropout.h"
+#include "whole.h"
 
 #undef VEC
 #undef FN
