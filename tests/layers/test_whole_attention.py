@@ -41,7 +41,11 @@ def _plainly(
         if sight.window is not None:
             mask &= behind.abs() < sight.window
         if kept is None:
-            mixed.append(reference_attention(q * scale * q.shape[-1] ** 0.5, k, v, mask.expand(len(q), -1, -1)))
+            mixed.append(
+                reference_attention(
+                    q * scale * q.shape[-1] ** 0.5, k, v, mask.expand(len(q), -1, -1)
+                )
+            )
         else:
             scores = (q @ k.mT * scale).masked_fill(~mask, -torch.inf)
             mixed.append(scores.softmax(-1) * kept[:, at : at + queries, :keys] @ v)
@@ -66,7 +70,10 @@ def _check(
     slope = torch.randn_like(wanted).bfloat16()
     out.backward(slope)
     wanted.backward(slope.float())
-    for found, true in [(out, wanted), *((h.grad, e.grad) for h, e in zip(half, exact, strict=True))]:
+    for found, true in [
+        (out, wanted),
+        *((h.grad, e.grad) for h, e in zip(half, exact, strict=True)),
+    ]:
         apart = (found.float() - true).norm() / true.norm()
         assert apart < 0.008, "a few roundings to bf16"
         assert (found.float() - true).abs().max() < 0.05 * true.abs().max()
@@ -117,7 +124,9 @@ def _kept(seed: int, limit: int, heads: int, layout: Layout) -> Tensor:
             x = (x ^ (x >> np.uint32(15))) * np.uint32(0x846CA68B)
             x ^= x >> np.uint32(16)
             drawn = x.view(np.uint8)[:, :length] >= limit
-            kept[head, row : row + length, :length] = torch.from_numpy(drawn) * (256 / (256 - limit))
+            kept[head, row : row + length, :length] = torch.from_numpy(drawn) * (
+                256 / (256 - limit)
+            )
         row += length
     return kept
 

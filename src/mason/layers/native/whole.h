@@ -128,6 +128,7 @@ FN int64_t NAME(end)(const Whole *job, int64_t row, int64_t keys) {
 
 /* The lanes of 16 from `at` on that lie in [first, last). */
 FN __mmask16 NAME(inside)(int64_t at, int64_t first, int64_t last) {
+    if (at >= first && at + 16 <= last) return 0xffff;
     int64_t low = first - at, high = last - at;
     low = low < 0 ? 0 : low > 16 ? 16 : low, high = high < 0 ? 0 : high > 16 ? 16 : high;
     return high > low ? (1u << high) - (1u << low) : 0;

@@ -142,8 +142,14 @@ def _in_rows(x: Tensor) -> Tensor:
 
 
 def _call(
-    name: str, query: Tensor, key: Tensor, value: Tensor, out: Tensor, sums: Tensor,
-    told: Related, *back: Tensor,
+    name: str,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    out: Tensor,
+    sums: Tensor,
+    told: Related,
+    *back: Tensor,
 ) -> None:
     if type(query) is not Tensor:  # a forecast's have a shape and no values
         return

@@ -23,57 +23,51 @@ typedef struct {
     int64_t queries, keys, pairs, apart;                   /* `pairs`: words of the first query's */
 } NAME(Back);
 
-/* Weights and the slopes of scores of two keys and 16 queries. */
-FN void NAME(slope_of)(const Whole *job, const NAME(Back) *now, int64_t key, int64_t row,
-                       int64_t query, __m512i bytes, __m512 *weight, __m512 *slope) {
-    int64_t at = key % 32 * ACROSS + query - row;
-    __m512 scale = _mm512_set1_ps(job->scale), up = _mm512_set1_ps(job->drop.scale);
-    int64_t first = job->causal ? key : job->window ? key - job->window + 1 : 0;
-    int64_t last = job->window ? key + job->window : now->queries;
-    if (last > now->queries) last = now->queries;
-    if (key >= now->keys) last = first;
-    __mmask16 seen = NAME(inside)(query, first, last), kept = seen;
-    __m512 x = _mm512_fmsub_ps(_mm512_loadu_ps(now->weights + at), scale,
-                               _mm512_loadu_ps(now->sums + query));
-    __m512 share = _mm512_maskz_mov_ps(seen, NAME(power)(x));
-    __m512 given = _mm512_loadu_ps(now->slopes + at);
-    *weight = share;
-    if (job->drop.limit) {
-        __m512i byte = _mm512_and_si512(_mm512_srli_epi32(bytes, 8 * (key % 4)), _mm512_set1_epi32(255));
-        kept = _mm512_cmpge_epu32_mask(byte, _mm512_set1_epi32(job->drop.limit));
-        given = _mm512_maskz_mul_ps(kept, given, up);
-        *weight = _mm512_maskz_mul_ps(kept, share, up);
-    }
-    *slope = _mm512_maskz_mul_ps(seen, share, _mm512_sub_ps(given, _mm512_loadu_ps(now->along + query)));
-}
-
 /* The squares of 32 keys from `key` on and `across` queries from `row` on, as bf16 in tiles. */
 FN void NAME(weigh_back)(const Whole *job, const NAME(Back) *now, int64_t key, int64_t row,
                          int64_t across) {
-    for (int64_t j = 0; j < across; j += 32)
-        for (int64_t i = 0; i < 32; i += 2) {
-            __m512 weight[2][2], slope[2][2];
-            for (int half = 0; half < 2; half++) {
-                int64_t query = row + j + 16 * half;
-                __m512i bytes = _mm512_setzero_si512();
-                if (job->drop.limit)
-                    bytes = NAME(kept_queries)(job, now->pairs + query * now->apart, now->apart, key + i);
-                for (int k = 0; k < 2; k++)
-                    NAME(slope_of)(job, now, key + i + k, row, query, bytes, &weight[k][half],
-                                   &slope[k][half]);
-                __m512i low = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(slope[0][half]));
-                __m512i high = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(slope[1][half]));
-                uint16_t *to = now->slope_by_pair + (j / 16 + half) * SIZE + i / 2 * 32;
-                _mm512_storeu_si512(to, _mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
-            }
+    const __m512 scale = _mm512_set1_ps(job->scale), up = _mm512_set1_ps(job->drop.scale);
+    const __m512i limit = _mm512_set1_epi32(job->drop.limit), byte = _mm512_set1_epi32(255);
+    const int dropping = job->drop.limit != 0;
+    const float *sums = now->sums + row, *along = now->along + row;
+    for (int64_t i = 0; i < 32; i += 2) {
+        int64_t first = job->causal ? key + i : job->window ? key + i - job->window + 1 : 0;
+        int64_t last = job->window ? key + i + job->window : now->queries, apart = 0;
+        const float *weights = now->weights + i * ACROSS, *slopes = now->slopes + i * ACROSS;
+        uint16_t *pair = now->slope_by_pair + i / 2 * 32;
+        int64_t to = i / 16 * (across / 32) * SIZE + i % 16 * 32;
+        for (int64_t j = 0; j < across; j += 16, apart = j / 32 * SIZE + j % 32) {
+            __m512i bytes = _mm512_setzero_si512();
+            __m256i both[2];
+            if (dropping)
+                bytes = NAME(kept_queries)(job, now->pairs + (row + j) * now->apart, now->apart, key + i);
             for (int k = 0; k < 2; k++) {
-                int64_t to = ((i / 16) * (across / 32) + j / 32) * SIZE + (i % 16 + k) * 32;
-                _mm512_storeu_si512(now->by_key + to,
-                                    (__m512i)_mm512_cvtne2ps_pbh(weight[k][1], weight[k][0]));
-                _mm512_storeu_si512(now->slope_by_key + to,
-                                    (__m512i)_mm512_cvtne2ps_pbh(slope[k][1], slope[k][0]));
+                /* The next key sees and is seen by one further on, where there is a bound at all. */
+                int64_t low = first + (job->causal || job->window ? k : 0);
+                int64_t high = job->window ? last + k : last;
+                high = key + i + k < now->keys ? high < now->queries ? high : now->queries : low;
+                __mmask16 seen = NAME(inside)(row + j, low, high), kept = seen;
+                __m512 x = _mm512_loadu_ps(weights + k * ACROSS + j);
+                x = NAME(power)(_mm512_fmsub_ps(x, scale, _mm512_loadu_ps(sums + j)));
+                __m512 share = _mm512_maskz_mov_ps(seen, x), weight = share;
+                __m512 given = _mm512_loadu_ps(slopes + k * ACROSS + j);
+                if (dropping) {
+                    __m512i drawn = _mm512_srli_epi32(bytes, 8 * ((i + k) % 4));
+                    kept = _mm512_cmpge_epu32_mask(_mm512_and_si512(drawn, byte), limit);
+                    given = _mm512_maskz_mul_ps(kept, given, up);
+                    weight = _mm512_maskz_mul_ps(kept, share, up);
+                }
+                given = _mm512_sub_ps(given, _mm512_loadu_ps(along + j));
+                both[k] = (__m256i)_mm512_cvtneps_pbh(_mm512_maskz_mul_ps(seen, share, given));
+                __m256i half = (__m256i)_mm512_cvtneps_pbh(weight);
+                _mm256_storeu_si256((void *)(now->by_key + to + apart + 32 * k), half);
+                _mm256_storeu_si256((void *)(now->slope_by_key + to + apart + 32 * k), both[k]);
             }
+            __m512i low = _mm512_cvtepu16_epi32(both[0]), high = _mm512_cvtepu16_epi32(both[1]);
+            _mm512_storeu_si512(pair + j / 16 * SIZE,
+                                _mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
         }
+    }
 }
 
 /* What 32 keys and up to ACROSS queries add to the three sums. */
