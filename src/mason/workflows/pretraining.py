@@ -278,6 +278,7 @@ class PretrainingSession:
             pick_device(self.settings.training.device),
             recompute=self.settings.training.recompute,
             processes=self.world.size,
+            timed=self.dial.seconds,
         )
 
         def look() -> tuple[int, bool, float | None]:

@@ -1,4 +1,4 @@
-"""Compiled kernels for decoding, encoders in 8 bits, attention and dropout; each has a plain path."""
+"""Compiled kernels for decoding, encoders in 8 bits and training; each has a plain path."""
 
 from mason.layers.native.attention import attend as attend
 from mason.layers.native.decoder import INNER as INNER
@@ -14,6 +14,13 @@ from mason.layers.native.encoder import EncoderProgram as EncoderProgram
 from mason.layers.native.encoder import Packed8 as Packed8
 from mason.layers.native.encoder import multiply_bytes as multiply_bytes
 from mason.layers.native.encoder import reads_bytes as reads_bytes
+from mason.layers.native.learning import Norm as Norm
+from mason.layers.native.learning import fire as fire
+from mason.layers.native.learning import fire_back as fire_back
+from mason.layers.native.learning import fires as fires
+from mason.layers.native.learning import learns as learns
+from mason.layers.native.learning import level as level
+from mason.layers.native.learning import level_back as level_back
 from mason.layers.native.library import decoding as decoding
 from mason.layers.native.library import library as library
 from mason.layers.native.library import ready as ready

@@ -232,6 +232,42 @@ void mason_drop(const void *x, void *y, int half, int64_t count, uint64_t seed, 
         chosen->drop(&job, blocks * part / PARTS, blocks * (part + 1) / PARTS);
 }
 
+/* Rows of part `number` of PARTS begin here. */
+static int64_t part_of(int64_t rows, int64_t number) { return rows * number / PARTS; }
+
+void mason_level(const Level *job) {
+#pragma omp parallel for schedule(static) if (job->rows * job->width > 1 << 15)
+    for (int64_t part = 0; part < PARTS; part++)
+        chosen->level(job, part_of(job->rows, part), part_of(job->rows, part + 1));
+}
+
+/* Weights' slopes are summed part by part: the same whatever the threads are. */
+int mason_level_back(const Level *job) {
+    int64_t width = job->width;
+    float *sums = calloc(PARTS * 2 * width, sizeof(float));
+    if (sums == NULL) return 1;
+#pragma omp parallel for schedule(static) if (job->rows * width > 1 << 15)
+    for (int64_t part = 0; part < PARTS; part++)
+        chosen->level_back(job, part_of(job->rows, part), part_of(job->rows, part + 1),
+                           sums + 2 * part * width);
+    for (int64_t i = 0; i < 2 * width; i++) {
+        float sum = 0;
+        for (int64_t part = 0; part < PARTS; part++) sum += sums[2 * part * width + i];
+        if (i < width) job->weight_slope[i] = sum;
+        else if (job->bias_slope) job->bias_slope[i - width] = sum;
+    }
+    free(sums);
+    return 0;
+}
+
+/* There, or back where there is a slope. */
+void mason_fire(const Firing *job) {
+    void (*way)(const Firing *, int64_t, int64_t) = job->slope ? chosen->fire_back : chosen->fire;
+#pragma omp parallel for schedule(static) if (job->rows * job->width > 1 << 15)
+    for (int64_t part = 0; part < PARTS; part++)
+        way(job, part_of(job->rows, part), part_of(job->rows, part + 1));
+}
+
 /* Whether whole sequences have a kernel here. */
 int mason_relates(void) { return chosen->relate != NULL; }
 

@@ -103,6 +103,29 @@ typedef struct {
     float scale;        /* of the others */
 } Dropping;
 
+/* A norm of rows, there and back: see learning.h. */
+typedef struct {
+    const void *x;             /* [rows, width] */
+    const float *weight, *bias; /* [width]; no bias: NULL */
+    void *y;
+    float *means, *scales; /* of each row */
+    const void *slope;     /* of y, for the way back */
+    void *x_slope;
+    float *weight_slope, *bias_slope;
+    int64_t rows, width;
+    int half, to_half; /* of x, of y; slopes are like what they are of */
+    int centred;       /* a row's mean is taken off */
+    float epsilon, offset;
+} Level;
+
+/* An activation, gated or not: see learning.h. */
+typedef struct {
+    const void *x, *slope; /* [rows, width or two of them where gated]; slope: of y, or NULL */
+    void *y;               /* [rows, width]; on the way back like x */
+    int64_t rows, width;
+    int half, kind, gated;
+} Firing;
+
 /* Attention of whole sequences in bf16: see whole.h. `slope` and what follows are for the way back. */
 typedef struct {
     const uint16_t *query, *key, *value; /* [rows, heads or kv_heads, width] */
@@ -140,6 +163,10 @@ typedef struct {
     void (*look)(const Encoder *, const float *fused, int64_t count, int64_t head, int64_t first,
                  int64_t last, float *out, float *room);
     void (*drop)(const Dropping *, int64_t first, int64_t last);
+    void (*level)(const Level *, int64_t first, int64_t last);
+    void (*level_back)(const Level *, int64_t first, int64_t last, float *sums);
+    void (*fire)(const Firing *, int64_t first, int64_t last);
+    void (*fire_back)(const Firing *, int64_t first, int64_t last);
     int (*relate)(const Whole *, int64_t sequence, int64_t head); /* NULL: has no tiles */
     int (*relate_back)(const Whole *, int64_t sequence, int64_t kv_head);
 } Variant;
@@ -147,7 +174,8 @@ typedef struct {
 #define VARIANT(set, runs, ...)                                                          \
     {#set, runs, {product_fp32_##set, product_bf16_##set, product_int8_##set},      \
      quarters_##set, to_digits_##set, gate_##set, norm_##set, widen_##set, attend_##set,            \
-     bytes_##set, to_bytes_##set, add_norm_##set, activate_##set, look_##set, drop_##set, \
+     bytes_##set, to_bytes_##set, add_norm_##set, activate_##set, look_##set, drop_##set, level_##set,   \
+     level_back_##set, fire_##set, fire_back_##set, \
      __VA_ARGS__}
 
 static inline float of_bf16(uint16_t bits) {

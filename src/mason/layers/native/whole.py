@@ -9,7 +9,7 @@ from torch import Tensor
 
 from mason.errors import RunError
 from mason.layers.layout import Layout
-from mason.layers.native.library import library
+from mason.layers.native.library import has_values, library
 
 _WIDEST = 256
 
@@ -151,7 +151,7 @@ def _call(
     told: Related,
     *back: Tensor,
 ) -> None:
-    if type(query) is not Tensor:  # a forecast's have a shape and no values
+    if not has_values(query):
         return
     found = library()
     assert found is not None, "asked before"
