@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from mason.layers import native
@@ -89,3 +90,36 @@ def test_threads_do_not_change_sums() -> None:
         torch.set_num_threads(before)
     for other in found[1:]:
         assert all(torch.equal(a, b) for a, b in zip(found[0], other, strict=True))
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("biased", [False, True])
+def test_losses_and_their_slopes(variant: str, smoothing: float, biased: bool) -> None:
+    torch.manual_seed(0)
+    logits, targets = (torch.randn(67, 301) * 4).bfloat16(), torch.randint(0, 301, (67,))
+    bias = torch.randn(301) if biased else None
+    exact = (logits.float() + (bias if biased else 0)).requires_grad_()
+    wanted = F.cross_entropy(exact, targets, reduction="none", label_smoothing=smoothing)
+    wanted.sum().backward()
+    with native.using(variant):
+        kept = logits.clone()
+        alone = native.judge(kept, bias, targets, smoothing, slopes=False)
+        assert torch.equal(kept, logits)
+        losses = native.judge(kept, bias, targets, smoothing, slopes=True)
+    assert torch.equal(losses, alone)
+    torch.testing.assert_close(losses, wanted.detach(), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(kept.float(), exact.grad, rtol=5e-3, atol=1e-7)
+
+
+@pytest.mark.skipif("amx" not in VARIANTS, reason="no compiled kernels, or no tiles of bf16")
+@pytest.mark.parametrize("rows", [1, 64, 700, 1100])
+@pytest.mark.parametrize("outputs, inputs", [(96, 64), (50, 77)])
+def test_the_slope_of_a_weight(rows: int, outputs: int, inputs: int) -> None:
+    torch.manual_seed(0)
+    slope, x = torch.randn(rows, outputs).bfloat16(), torch.randn(rows, inputs).bfloat16()
+    wanted = slope.double().T @ x.double()
+    found = native.trace(slope, x)
+    torch.testing.assert_close(found.double(), wanted, rtol=1e-5, atol=1e-4)
+    assert native.trace(slope, x, found) is found
+    torch.testing.assert_close(found.double(), 2 * wanted, rtol=1e-5, atol=2e-4)

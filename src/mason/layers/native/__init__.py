@@ -18,6 +18,8 @@ from mason.layers.native.learning import Norm as Norm
 from mason.layers.native.learning import fire as fire
 from mason.layers.native.learning import fire_back as fire_back
 from mason.layers.native.learning import fires as fires
+from mason.layers.native.learning import judge as judge
+from mason.layers.native.learning import judges as judges
 from mason.layers.native.learning import learns as learns
 from mason.layers.native.learning import level as level
 from mason.layers.native.learning import level_back as level_back
@@ -37,6 +39,8 @@ from mason.layers.native.rows import multiplies as multiplies
 from mason.layers.native.rows import multiply as multiply
 from mason.layers.native.rows import norm as norm
 from mason.layers.native.rows import widen as widen
+from mason.layers.native.traces import trace as trace
+from mason.layers.native.traces import traces as traces
 from mason.layers.native.whole import Related as Related
 from mason.layers.native.whole import relate as relate
 from mason.layers.native.whole import relate_back as relate_back

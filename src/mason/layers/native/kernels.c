@@ -91,13 +91,13 @@ static int has_avx2(void) {
 static const Variant variants[] = {
 #if defined(__x86_64__) && defined(__GNUC__)
 #ifdef HAS_TILES
-    VARIANT(amx, has_amx, relate_amx, relate_back_amx),
+    VARIANT(amx, has_amx, relate_amx, relate_back_amx, lay_inputs_amx, trace_amx),
 #endif
-    VARIANT(vnni, has_vnni, NULL, NULL),
-    VARIANT(avx512, has_avx512, NULL, NULL),
-    VARIANT(avx2, has_avx2, NULL, NULL),
+    VARIANT(vnni, has_vnni, NULL, NULL, NULL, NULL),
+    VARIANT(avx512, has_avx512, NULL, NULL, NULL, NULL),
+    VARIANT(avx2, has_avx2, NULL, NULL, NULL, NULL),
 #endif
-    VARIANT(portable, always, NULL, NULL),
+    VARIANT(portable, always, NULL, NULL, NULL, NULL),
 };
 static const Variant *chosen = NULL;
 
@@ -268,8 +268,33 @@ void mason_fire(const Firing *job) {
         way(job, part_of(job->rows, part), part_of(job->rows, part + 1));
 }
 
-/* Whether whole sequences have a kernel here. */
-int mason_relates(void) { return chosen->relate != NULL; }
+void mason_judge(const Judging *job) {
+#pragma omp parallel for schedule(static) if (job->rows * job->count > 1 << 15)
+    for (int64_t part = 0; part < PARTS; part++)
+        chosen->judge(job, part_of(job->rows, part), part_of(job->rows, part + 1));
+}
+
+/* out = slope^T x, or more by it. */
+int mason_trace(const Trace *job) {
+    int64_t panels = (job->inputs + 31) / 32, blocks = (job->outputs + 31) / 32;
+    uint16_t *laid = malloc(sizeof(uint16_t) * panels * 32 * TRACED);
+    if (laid == NULL) return 1;
+    for (int64_t first = 0; first < job->rows; first += TRACED) {
+        int64_t count = job->rows - first < TRACED ? job->rows - first : TRACED;
+        int64_t apart = (count + 31) / 32 * 1024;
+#pragma omp parallel for schedule(static) if (count * job->inputs > 1 << 15)
+        for (int64_t panel = 0; panel < panels; panel++)
+            chosen->lay_inputs(job, first, count, panel, laid + panel * apart);
+#pragma omp parallel for schedule(static) if (count * job->inputs * job->outputs > 1 << 20)
+        for (int64_t block = 0; block < blocks; block++)
+            chosen->trace(job, first, count, 32 * block, laid, job->add || first);
+    }
+    free(laid);
+    return 0;
+}
+
+/* Whether whole sequences and slopes of weights have kernels here. */
+int mason_tiles(void) { return chosen->relate != NULL; }
 
 /* Each query's mean of the values it sees, and the logarithms of its sums. */
 int mason_relate(const Whole *job) {

@@ -16,6 +16,7 @@ enum { SOON = 12 }; /* keys that are fetched before they are looked at */
 enum { AHEAD = 2048 }; /* bytes that are fetched before they are used */
 enum { WORDS = 16, BYTES = 4 * WORDS }; /* of dropout's numbers that are made together */
 enum { WIDEST = 256 }; /* features of a head of whole sequences */
+enum { TRACED = 512 }; /* rows that a weight's slope is summed over in one go */
 enum { PARTS = 64 }; /* what threads share a pass over values in */
 
 typedef struct {
@@ -126,6 +127,25 @@ typedef struct {
     int half, kind, gated;
 } Firing;
 
+/* The slope of a weight: see traces.h. */
+typedef struct {
+    const uint16_t *slope, *x; /* [rows, outputs], [rows, inputs] */
+    float *out;                /* [outputs, inputs] */
+    int64_t rows, outputs, inputs;
+    int add; /* to what is there */
+} Trace;
+
+/* The cross-entropy of rows of logits in bf16: see learning.h. */
+typedef struct {
+    uint16_t *logits;       /* [rows, count] */
+    const float *bias;      /* [count] or NULL */
+    const int64_t *targets; /* [rows] */
+    float *losses;          /* [rows] */
+    int64_t rows, count;
+    float smoothing; /* spread over all outputs */
+    int slopes;      /* whether the slopes are to take the logits' place */
+} Judging;
+
 /* Attention of whole sequences in bf16: see whole.h. `slope` and what follows are for the way back. */
 typedef struct {
     const uint16_t *query, *key, *value; /* [rows, heads or kv_heads, width] */
@@ -167,15 +187,20 @@ typedef struct {
     void (*level_back)(const Level *, int64_t first, int64_t last, float *sums);
     void (*fire)(const Firing *, int64_t first, int64_t last);
     void (*fire_back)(const Firing *, int64_t first, int64_t last);
-    int (*relate)(const Whole *, int64_t sequence, int64_t head); /* NULL: has no tiles */
+    void (*judge)(const Judging *, int64_t first, int64_t last);
+    /* The four below are NULL where there are no tiles. */
+    int (*relate)(const Whole *, int64_t sequence, int64_t head);
     int (*relate_back)(const Whole *, int64_t sequence, int64_t kv_head);
+    void (*lay_inputs)(const Trace *, int64_t first, int64_t count, int64_t panel, uint16_t *to);
+    void (*trace)(const Trace *, int64_t first, int64_t count, int64_t output,
+                  const uint16_t *laid, int add);
 } Variant;
 
 #define VARIANT(set, runs, ...)                                                          \
     {#set, runs, {product_fp32_##set, product_bf16_##set, product_int8_##set},      \
      quarters_##set, to_digits_##set, gate_##set, norm_##set, widen_##set, attend_##set,            \
      bytes_##set, to_bytes_##set, add_norm_##set, activate_##set, look_##set, drop_##set, level_##set,   \
-     level_back_##set, fire_##set, fire_back_##set, \
+     level_back_##set, fire_##set, fire_back_##set, judge_##set, \
      __VA_ARGS__}
 
 static inline float of_bf16(uint16_t bits) {

@@ -1,4 +1,4 @@
-/* Norms and activations as a step of training asks for them, there and back, each in one pass. */
+/* Norms, activations and losses as a step of training asks for them, there and back. */
 
 FN void NAME(write)(void *to, int half, int64_t i, VEC values) {
     if (half)
@@ -141,4 +141,51 @@ static TARGET void NAME(fire_back)(const Firing *job, int64_t first, int64_t las
     else if (job->kind == RELU) NAME(fire_back_as)(job, first, last, RELU);
     else if (job->kind == SILU) NAME(fire_back_as)(job, first, last, SILU);
     else NAME(fire_back_as)(job, first, last, GELU_TANH);
+}
+
+/* The loss of rows `first` to `last` of logits, which their slopes take the place of if asked for.
+ * A row stays in a core's cache from its first reading to its last. */
+static TARGET void NAME(judge)(const Judging *job, int64_t first, int64_t last) {
+    int64_t count = job->count, vectors = count / LANES * LANES;
+    float even = job->smoothing / count;
+    for (int64_t row = first; row < last; row++) {
+        uint16_t *own = job->logits + row * count;
+        int64_t i = 0, right = job->targets[row];
+        VEC tops = (VEC){0} - INFINITY, all = {0}, sums = {0};
+        for (; i < vectors; i += LANES) {
+            VEC x = NAME(load_bf16)(own + i);
+            if (job->bias) x += NAME(load_fp32)(job->bias + i);
+            NAME(ints) above = x > tops;
+            tops = (VEC)((above & (NAME(ints))x) | (~above & (NAME(ints))tops));
+            all += x;
+        }
+        float top = -INFINITY, whole = NAME(total)(all);
+        for (int lane = 0; lane < LANES; lane++) top = tops[lane] > top ? tops[lane] : top;
+        for (; i < count; i++) {
+            float x = of_bf16(own[i]) + (job->bias ? job->bias[i] : 0);
+            top = x > top ? x : top, whole += x;
+        }
+        for (i = 0; i < vectors; i += LANES) {
+            VEC x = NAME(load_bf16)(own + i);
+            if (job->bias) x += NAME(load_fp32)(job->bias + i);
+            sums += NAME(exponential)(x - top);
+        }
+        float sum = NAME(total)(sums);
+        for (; i < count; i++)
+            sum += expf(of_bf16(own[i]) + (job->bias ? job->bias[i] : 0) - top);
+        float wanted = of_bf16(own[right]) + (job->bias ? job->bias[right] : 0);
+        job->losses[row] = top + logf(sum) - (1 - job->smoothing) * wanted - even * whole;
+        if (!job->slopes) continue;
+        float by = 1 / sum, exact = expf(wanted - top) * by - even - (1 - job->smoothing);
+        for (i = 0; i < vectors; i += LANES) {
+            VEC x = NAME(load_bf16)(own + i);
+            if (job->bias) x += NAME(load_fp32)(job->bias + i);
+            NAME(narrow)(own + i, (NAME(words))(NAME(exponential)(x - top) * by - even));
+        }
+        for (; i < count; i++) {
+            float x = of_bf16(own[i]) + (job->bias ? job->bias[i] : 0);
+            own[i] = to_bf16(expf(x - top) * by - even);
+        }
+        own[right] = to_bf16(exact);
+    }
 }

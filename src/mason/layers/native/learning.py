@@ -1,17 +1,18 @@
-"""Norms and activations as training asks for them: there and back, each in one pass."""
+"""Norms, activations and losses as training asks for them: there and back, each in one pass."""
 
 import ctypes
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from mason.errors import RunError
-from mason.layers.native.encoder import ACTIVATIONS
 from mason.layers.native.library import half, has_values, library
 
 _KINDS = (torch.float32, torch.bfloat16)
+_FIRED = {"gelu": 0, "relu": 1, "gelu_tanh": 2, "silu": 3}
+"""Activations by the numbers that the kernels have for them."""
 
 
 class _Level(ctypes.Structure):
@@ -33,6 +34,17 @@ class _Firing(ctypes.Structure):
         *((name, ctypes.c_void_p) for name in ("x", "slope", "y")),
         *((name, ctypes.c_int64) for name in ("rows", "width")),
         *((name, ctypes.c_int) for name in ("half", "kind", "gated")),
+    )
+
+
+class _Judging(ctypes.Structure):
+    """``Judging`` of kernels.h."""
+
+    _fields_ = (
+        *((name, ctypes.c_void_p) for name in ("logits", "bias", "targets", "losses")),
+        *((name, ctypes.c_int64) for name in ("rows", "count")),
+        ("smoothing", ctypes.c_float),
+        ("slopes", ctypes.c_int),
     )
 
 
@@ -67,7 +79,7 @@ def learns(x: Tensor, *others: Tensor | None) -> bool:
 
 def fires(x: Tensor, activation: str) -> bool:
     """Whether ``fire`` knows the activation and takes the rows."""
-    return activation in ACTIVATIONS and learns(x)
+    return activation in _FIRED and learns(x)
 
 
 def level(
@@ -123,6 +135,44 @@ def fire_back(slope: Tensor, x: Tensor, activation: str, gated: bool) -> Tensor:
     return of_x
 
 
+def judges(logits: Tensor, bias: Tensor | None) -> bool:
+    """Whether ``judge`` takes logits: bf16 on the CPU, a bias in fp32 if there is one."""
+    return (
+        library() is not None
+        and logits.is_cpu
+        and logits.dtype is torch.bfloat16
+        and (bias is None or bias.dtype is torch.float32)
+        and not torch.compiler.is_compiling()
+    )
+
+
+def judge(
+    logits: Float[Tensor, "R V"],
+    bias: Float[Tensor, "V"] | None,
+    targets: Int[Tensor, "R"],
+    smoothing: float,
+    *,
+    slopes: bool,
+) -> Float[Tensor, "R"]:
+    """Each row's cross-entropy in fp32; the logits' slopes take their place if asked for.
+
+    Args:
+        logits: In one piece.
+        bias: Added to each row first.
+        targets: The right outputs.
+        smoothing: Probability spread over all outputs.
+        slopes: Whether they are asked for; the bias' slope is their sum.
+    """
+    losses = logits.new_empty(len(logits), dtype=torch.float32)
+    if has_values(logits):
+        found, right = library(), targets.contiguous()
+        assert found is not None, "asked before"
+        where = logits.data_ptr(), None if bias is None else bias.data_ptr(), right.data_ptr()
+        job = _Judging(*where, losses.data_ptr(), *logits.shape, smoothing, slopes)
+        found.calls.mason_judge(ctypes.byref(job))
+    return losses
+
+
 def _run(
     name: str,
     x: Tensor,
@@ -151,5 +201,5 @@ def _fire(
     assert found is not None, "asked before"
     where = x.data_ptr(), None if slope is None else slope.data_ptr(), y.data_ptr()
     rows = x.numel() // x.shape[-1]
-    job = _Firing(*where, rows, width, half(x), ACTIVATIONS[activation], gated)
+    job = _Firing(*where, rows, width, half(x), _FIRED[activation], gated)
     found.calls.mason_fire(ctypes.byref(job))

@@ -53,7 +53,9 @@ _FUNCTIONS = {
     "mason_level": ([_P], None),
     "mason_level_back": ([_P], _I),
     "mason_fire": ([_P], None),
-    "mason_relates": ([], _I),
+    "mason_judge": ([_P], None),
+    "mason_trace": ([_P], _I),
+    "mason_tiles": ([], _I),
     "mason_relate": ([_P], _I),
     "mason_relate_back": ([_P], _I),
 }
@@ -80,6 +82,8 @@ class Library:
         """Compute with this instruction set from now on."""
         self.calls.mason_choose(self._names.index(variant))
         self.variant = variant
+        self.has_tiles = bool(self.calls.mason_tiles())
+        """Whether products of tiles in bf16 are among its instructions."""
 
 
 def load() -> Library | None:

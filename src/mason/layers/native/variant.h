@@ -125,6 +125,7 @@ FN void NAME(both)(VEC x, int kind, VEC *value, VEC *slope) {
 #include "dropout.h"
 #include "learning.h"
 #include "whole.h"
+#include "traces.h"
 
 #undef VEC
 #undef FN

@@ -75,7 +75,7 @@ def relates(query: Tensor, key: Tensor, value: Tensor) -> bool:
         and query.is_cpu
         and {x.dtype for x in (query, key, value)} == {torch.bfloat16}
         and query.shape[-1] == value.shape[-1] <= _WIDEST
-        and bool(found.calls.mason_relates())
+        and found.has_tiles
         and not torch.compiler.is_compiling()
     )
 
