@@ -212,8 +212,10 @@ class Attention(nn.Module):
         if not served:
             return self._attend(query, key, value, plan, biases)
         assert isinstance(biases, Reach)
-        told = {"scale": self.scale, "angles": within, "dropping": dropping}
-        return flat.attend(query, key, value, plan, biases.sight, **told)
+        sight, scale = biases.sight, self.scale
+        return flat.attend(
+            query, key, value, plan, sight, scale=scale, angles=within, dropping=dropping
+        )
 
     def _is_even(self, reach: Sequence[Tensor | None]) -> bool:
         """Whether nothing is added to scores, and they are not squashed."""

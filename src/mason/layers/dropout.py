@@ -48,7 +48,8 @@ def drop(x: Tensor, rate: float) -> Tensor:
         )
     if x.device.type != "cpu" or torch.compiler.is_compiling():  # compiled, it is one pass
         return nn.functional.dropout(x, rate)
-    limit, dropped = dropped_of_256(rate), x
+    dropped: Tensor
+    limit = dropped_of_256(rate)
     if native.drops(x):
         dropped = _Seeded.apply(x, limit, draw_seed())  # type: ignore[no-untyped-call]
     else:

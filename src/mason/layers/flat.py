@@ -118,7 +118,9 @@ class _Related(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        return *native.relate_back(grads[0], *ctx.saved_tensors, ctx.told), None
+        query, key, value, out, sums = ctx.saved_tensors
+        slopes = native.relate_back(grads[0], query, key, value, out, sums, ctx.told)
+        return *slopes, None
 
 
 def _whole(layout: Layout) -> bool:

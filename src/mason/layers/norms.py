@@ -89,7 +89,9 @@ class _Levelled(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        return *native.level_back(grads[0], *ctx.saved_tensors, ctx.norm), None
+        x, weight, bias, means, scales = ctx.saved_tensors
+        slopes = native.level_back(grads[0], x, weight, bias, means, scales, ctx.norm)
+        return *slopes, None
 
 
 class _RootMeanSquare(torch.autograd.Function):

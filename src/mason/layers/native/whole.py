@@ -160,9 +160,10 @@ def _call(
     seed, limit = told.seed % 2**64, told.limit
     job = _Whole(
         *(x.data_ptr() for x in (query, key, value, out, sums)),
-        *((None, None) if turns is None else (x.data_ptr() for x in turns)),
+        *((None, None) if turns is None else [x.data_ptr() for x in turns]),
         *(x.data_ptr() for x in bounds),
-        *([x.data_ptr() for x in back] or [None] * 4),
+        *(x.data_ptr() for x in back),
+        *[None] * (4 - len(back)),
         *(x.stride(0) for x in (query, key, value)),
         len(told.queries),
         query.shape[1],
