@@ -20,6 +20,7 @@ from mason.models.checkpoints import load_model, save_model
 from mason.models.transformer import Transformer
 from mason.tasks.pretraining import MaskedLanguage, Texts
 from mason.text import InputContract, Tokenizer, load_tokenizer, save_contract
+from mason.text.word_memory import WordMemory
 from mason.workflows.objectives import marks_of
 
 CORPORA = ("catalog:debian-descriptions", "catalog:english-bible")
@@ -32,7 +33,7 @@ def store_of(corpus: str, tokenizer: Tokenizer, folder: Path) -> TokenStore:
     return write_store(
         folder,
         documents([find(corpus).build()]),
-        lambda texts: tokenizer.encode_ids(texts, special=False),
+        WordMemory(tokenizer),
         fingerprint=f"{corpus} {tokenizer.fingerprint}",
         vocab_size=tokenizer.num_tokens,
         held_share=1.0,
