@@ -13,7 +13,7 @@ from mason.data.corpora.quality import fault_of
 from mason.data.corpora.sieve import Cleaning, Sieve
 from mason.data.corpora.sketches import band_keys
 from mason.data.corpora.store import write_store
-from mason.text.word_memory import Runs
+from mason.text.runs import Runs
 
 WORDS = "river stone old green house walks sings under seven bright letters of winter".split()
 RULES = "the be to of and that have with which are from this was were they their what there"

@@ -12,7 +12,7 @@ from mason.data.corpora.documents import documents, find_files
 from mason.data.corpora.sentences import sentences
 from mason.data.corpora.store import TokenStore, write_store
 from mason.errors import DataError
-from mason.text.word_memory import Runs
+from mason.text.runs import Runs
 
 
 def test_files_of_every_kind_give_their_documents(tmp_path: Path) -> None:

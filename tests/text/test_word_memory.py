@@ -9,15 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer as Backend
-from tokenizers import normalizers, pre_tokenizers
+from tokenizers import models, normalizers, pre_tokenizers, trainers
 
 from mason.errors import TokenizerError
 from mason.text import Tokenizer
 from mason.text import word_memory as module
 from mason.text.building import words
+from mason.text.byte_joins import ByteJoins
 from mason.text.cleaning import UNICODE
+from mason.text.runs import Runs
 from mason.text.trainers import KINDS, train_tokenizer
-from mason.text.word_memory import Runs, WordMemory
+from mason.text.word_memory import WordMemory
 from tests.text.tiny import TEXT, TOKENIZERS, tiny
 
 LEARNED = " ".join([*TEXT, "a  b    c\n\n\nd \t e naïve Straße ΣΊΣΥΦΟΣ ½ x\u0301y ... 12345"])
@@ -120,6 +122,37 @@ def test_tokenizers_in_use(minilm: Tokenizer, smollm2: Tokenizer) -> None:
     for tokenizer in (minilm, smollm2, *map(tiny, TOKENIZERS)):
         assert WordMemory(tokenizer).cut.by_words
         assert_same(tokenizer, texts)
+
+
+def test_texts_that_grow_together_are_encoded_alone(learned: dict[str, Tokenizer]) -> None:
+    backend = Backend(models.BPE())
+    backend.pre_tokenizer = words("smollm")
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    backend.train_from_iterator(
+        ["ab\n 1"] * 9, trainers.BpeTrainer(vocab_size=300, initial_alphabet=alphabet)
+    )
+    grown = Tokenizer(backend, {})
+    assert WordMemory(grown).cut.by_bytes and "ĊĠ" in grown.vocabulary()
+    for tokenizer in (grown, learned["byte-bpe"]):
+        texts = [
+            " ab",
+            " 1",
+            "ab",
+            " ",
+            "",
+            "\n",
+            "\n\n",
+            " 1",
+            " a",
+            "\na",
+            "1",
+            "  a",
+            "a ",
+            " b",
+        ]
+        found, wanted = ByteJoins(tokenizer)(texts), tokenizer.encode_ids(texts, special=False)
+        rows = np.arange(len(texts))
+        assert [found.taken(rows[i : i + 1]).ids.tolist() for i in rows] == wanted
 
 
 def test_rules_that_look_across_spaces_keep_texts_whole(learned: dict[str, Tokenizer]) -> None:

@@ -33,6 +33,11 @@ class WordCuts:
     follows that. A text with other white space than single spaces is one part, and so is every
     text where the rules do not let it be cut.
 
+    Attributes:
+        by_words: Whether a text may be cut before a single space.
+        by_characters: Whether round Chinese characters as well.
+        by_bytes: Whether pieces spell a byte a character, and line feeds stand alone.
+
     Args:
         tokenizer: Its rules decide; behind a cleaner, which may look at the whole text, none is
             cut.
@@ -47,6 +52,7 @@ class WordCuts:
             and cleaning.get("type") == "BertNormalizer"
             and cleaning.get("handle_chinese_chars", True)
         )
+        self.by_bytes = self.by_words and _counts_bytes(rules)
 
     def __call__(self, text: str) -> list[str]:
         """The parts of ``text``, in order."""
@@ -87,6 +93,20 @@ def _words_stand_alone(rules: Rules) -> bool:
         (dropped or _cuts_before_spaces(first[0]))
         and all(step["type"] in allowed for step in cleaning)
         and all(_looks_no_further(step) for step in first[1:])
+    )
+
+
+def _counts_bytes(rules: Rules) -> bool:
+    """Whether pieces spell a byte a character, in words as GPT-2 cuts them."""
+    model = rules["model"]
+    cuts = [step for step in _steps(rules["pre_tokenizer"]) if step["type"] not in _BY_KIND]
+    return (
+        rules["normalizer"] is None
+        and model["type"] == "BPE"
+        and not (model.get("ignore_merges") or model.get("byte_fallback"))
+        and not (model.get("continuing_subword_prefix") or model.get("end_of_word_suffix"))
+        and cuts[0]["type"] == "ByteLevel"
+        and not cuts[0]["add_prefix_space"]
     )
 
 

@@ -4,39 +4,17 @@ In text most words are repeated (Zipf 1935). The ids are those of ``Tokenizer.en
 exactly: ``word_cuts`` says where a text may be cut.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import chain
-from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from mason.text.byte_joins import ByteJoins
+from mason.text.runs import Runs, Spans
 from mason.text.tokenizers import Tokenizer
 from mason.text.word_cuts import WordCuts, spelled
 
-Ids = npt.NDArray[np.int32]
-Sizes = npt.NDArray[np.int64]
-
 _MOST_WORDS, _MOST_CHARACTERS = 1 << 18, 1 << 23
-
-
-class Runs(NamedTuple):
-    """The ids of many texts, one after another.
-
-    Attributes:
-        ids: Shape ``(num_ids,)``.
-        lengths: Ids of each text, shape ``(num_texts,)``.
-    """
-
-    ids: Ids
-    lengths: Sizes
-
-    @classmethod
-    def of(cls, encoded: Sequence[Iterable[int]]) -> "Runs":
-        """Lists of ids, put together."""
-        lists = [ids if isinstance(ids, list) else list(ids) for ids in encoded]
-        lengths = np.fromiter(map(len, lists), np.int64, len(lists))
-        return cls(np.fromiter(chain.from_iterable(lists), np.int32, int(lengths.sum())), lengths)
 
 
 class WordMemory:
@@ -50,6 +28,7 @@ class WordMemory:
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self.tokenizer, self.cut = tokenizer, WordCuts(tokenizer)
+        self._join = ByteJoins(tokenizer) if self.cut.by_bytes else None
         self._forget()
 
     def __call__(self, texts: Sequence[str]) -> Runs:
@@ -66,10 +45,9 @@ class WordMemory:
         words = map(self._numbers.__getitem__, chain.from_iterable(cut))
         rows = np.fromiter(words, np.int64, int(num_words.sum()))
         self._learn()
-        lengths = self._known.lengths[rows]
-        ends = np.append(0, np.cumsum(lengths))
-        places = np.arange(ends[-1]) + np.repeat(self._starts[rows] - ends[:-1], lengths)
-        return Runs(self._known.ids[places], np.diff(ends[np.append(0, np.cumsum(num_words))]))
+        found = self._known.taken(rows)
+        ends = np.append(0, np.cumsum(found.lengths))[np.append(0, np.cumsum(num_words))]
+        return Runs(found.ids, np.diff(ends))
 
     def _learn(self) -> None:
         """The ids of words that were met for the first time."""
@@ -77,15 +55,17 @@ class WordMemory:
         if not fresh:
             return
         texts = [spelled(part) for part in fresh]
-        found = Runs.of(self.tokenizer.encode_ids(texts, special=False))
-        self._known = Runs(*map(np.concatenate, zip(self._known, found, strict=True)))
-        self._starts = np.cumsum(self._known.lengths) - self._known.lengths
+        if self._join:
+            found = self._join(texts)
+        else:
+            found = Spans.of(Runs.of(self.tokenizer.encode_ids(texts, special=False)))
+        self._known = self._known.plus(found)
         self._size += sum(map(len, fresh))
         fresh.clear()
 
     def _forget(self) -> None:
         self._numbers, self._size = _Numbers(), 0
-        self._known, self._starts = Runs.of([]), np.empty(0, np.int64)
+        self._known = Spans.of(Runs.of([]))
 
 
 class _Numbers(dict[str, int]):

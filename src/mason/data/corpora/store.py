@@ -24,7 +24,7 @@ import numpy.typing as npt
 from mason.data.corpora.sieve import COPIES_ONLY, Cleaning, Document, Sieve, Sifted
 from mason.data.corpora.writer import FACTS, FORMAT, Counts, Writer
 from mason.errors import DataError
-from mason.text.word_memory import Runs
+from mason.text.runs import Runs
 
 _CHUNK_CHARACTERS = 1 << 20
 

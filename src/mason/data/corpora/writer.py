@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from mason.data.corpora.sieve import Sieve, Sifted
 from mason.errors import DataError
-from mason.text.word_memory import Runs
+from mason.text.runs import Runs
 
 Ints = npt.NDArray[np.int64]
 FORMAT = "mason-tokens-3"
