@@ -12,7 +12,7 @@ import numpy as np
 from mason.text.runs import Runs, Spans
 from mason.text.tokenizers import Tokenizer
 
-_TEXTS = 64
+_TEXTS = 16
 
 
 class ByteJoins:
