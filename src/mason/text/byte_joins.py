@@ -34,9 +34,9 @@ class ByteJoins:
             TokenizerError: A text holds half a surrogate pair.
         """
         together = np.array([_stays_apart(text) for text in texts], np.bool_)
-        found = self._joined([texts[i] for i in np.flatnonzero(together)])
+        found = self._joined([texts[i] for i in np.flatnonzero(together).tolist()])
         together[together] = found.lengths >= 0
-        alone = [texts[i] for i in np.flatnonzero(~together)]
+        alone = [texts[i] for i in np.flatnonzero(~together).tolist()]
         rest = Spans.of(Runs.of(self.tokenizer.encode_ids(alone, special=False)))
         both = found.plus(rest)
         rows = np.empty(len(texts), np.int64)

@@ -132,5 +132,5 @@ def _cuts_before_spaces(step: Rules) -> bool:
 def _looks_no_further(step: Rules) -> bool:
     """Whether a later step sees nothing but the part that an earlier one cut."""
     if step["type"] == "Metaspace":
-        return step.get("prepend_scheme", "always") != "first"
+        return bool(step.get("prepend_scheme", "always") != "first")
     return step["type"] in (*_BY_KIND, *_WITHOUT_SPACES, "Split", "ByteLevel")

@@ -65,7 +65,7 @@ class WordMemory:
 
     def _forget(self) -> None:
         self._numbers, self._size = _Numbers(), 0
-        self._known = Spans.of(Runs.of([]))
+        self._known: Spans = Spans.of(Runs.of([]))
 
 
 class _Numbers(dict[str, int]):
