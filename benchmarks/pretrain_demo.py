@@ -22,6 +22,7 @@ from mason.models.checkpoints import load_model, save_model
 from mason.models.transformer import Transformer
 from mason.tasks.pretraining import MaskedLanguage, Texts
 from mason.text import InputContract, Tokenizer, load_tokenizer, save_contract
+from mason.text.word_memory import WordMemory
 from mason.workflows.objectives import marks_of
 
 CORPORA = ("catalog:debian-descriptions", "catalog:english-bible")
@@ -37,7 +38,7 @@ def store_of(
     return write_store(
         folder,
         documents([find(corpus.removeprefix("catalog:")).build() for corpus in corpora]),
-        lambda texts: tokenizer.encode_ids(texts, special=False),
+        WordMemory(tokenizer),
         fingerprint=f"{corpora} {tokenizer.fingerprint}",
         vocab_size=tokenizer.num_tokens,
         held_share=held_share,
