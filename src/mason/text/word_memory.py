@@ -29,7 +29,8 @@ class WordMemory:
     def __init__(self, tokenizer: Tokenizer) -> None:
         self.tokenizer, self.cut = tokenizer, WordCuts(tokenizer)
         self._join = ByteJoins(tokenizer) if self.cut.by_bytes else None
-        self._forget()
+        self._known = Spans.of(Runs.of([]))
+        self._numbers, self._size = _Numbers(), 0
 
     def __call__(self, texts: Sequence[str]) -> Runs:
         """The ids of ``texts``, without marks.
@@ -65,7 +66,7 @@ class WordMemory:
 
     def _forget(self) -> None:
         self._numbers, self._size = _Numbers(), 0
-        self._known: Spans = Spans.of(Runs.of([]))
+        self._known = Spans.of(Runs.of([]))
 
 
 class _Numbers(dict[str, int]):
