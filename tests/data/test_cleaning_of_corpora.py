@@ -13,6 +13,7 @@ from mason.data.corpora.quality import fault_of
 from mason.data.corpora.sieve import Cleaning, Sieve
 from mason.data.corpora.sketches import band_keys
 from mason.data.corpora.store import write_store
+from mason.text.runs import Runs
 
 WORDS = "river stone old green house walks sings under seven bright letters of winter".split()
 RULES = "the be to of and that have with which are from this was were they their what there"
@@ -127,8 +128,8 @@ def test_passages_of_evaluation_texts_are_found() -> None:
     assert len(guarded) == 300 - 12 + len(chinese) - sum(chinese.count(c) for c in "，。") - 39
 
 
-def _encode(texts: Sequence[str]) -> list[list[int]]:
-    return [[sum(map(ord, word)) % 251 for word in text.split()] for text in texts]
+def _encode(texts: Sequence[str]) -> Runs:
+    return Runs.of([[sum(map(ord, word)) % 251 for word in text.split()] for text in texts])
 
 
 def _corpus() -> Iterator[tuple[str, int]]:
@@ -170,14 +171,14 @@ def test_a_cleaned_corpus_is_the_same_after_every_kill(tmp_path: Path) -> None:
     for kill in (1, 3):
         folder, seen = tmp_path / f"cut{kill}", []
 
-        def encode(texts: Sequence[str], kill: int = kill, seen: list[int] = seen) -> object:
+        def encode(texts: Sequence[str], kill: int = kill, seen: list[int] = seen) -> Runs:
             seen.append(len(texts))
             if len(seen) > kill:
                 raise _KilledError
             return _encode(texts)
 
         with pytest.raises(_KilledError):
-            write_store(folder, _corpus(), encode, every_seconds=0, **facts)  # type: ignore[arg-type]
+            write_store(folder, _corpus(), encode, every_seconds=0, **facts)
         assert (folder / "bands").stat().st_size > 0
         with (folder / "bands").open("ab") as stream:
             stream.write(b"half a row")

@@ -3,7 +3,7 @@
 import bz2
 import gzip
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ from mason.data.corpora.documents import documents, find_files
 from mason.data.corpora.sentences import sentences
 from mason.data.corpora.store import TokenStore, write_store
 from mason.errors import DataError
+from mason.text.runs import Runs
 
 
 def test_files_of_every_kind_give_their_documents(tmp_path: Path) -> None:
@@ -68,8 +69,8 @@ def test_sentences(text: str, wanted: list[str]) -> None:
     assert "".join(found) == text.strip()
 
 
-def _encode(texts: object) -> list[list[int]]:
-    return [[ord(c) % 251 for c in text] for text in texts]  # type: ignore[attr-defined]
+def _encode(texts: Sequence[str]) -> Runs:
+    return Runs.of([[ord(c) % 251 for c in text] for text in texts])
 
 
 def _corpus(num: int = 5000) -> Iterator[str]:
@@ -89,7 +90,7 @@ def _killed_after(chunks: int, folder: Path) -> None:
     """Write a few chunks, then die in the middle of the next one."""
     seen = []
 
-    def encode(texts: object) -> list[list[int]]:
+    def encode(texts: Sequence[str]) -> Runs:
         seen.append(texts)
         if len(seen) > chunks:
             with (folder / "tokens").open("ab") as stream:
@@ -180,8 +181,12 @@ def test_a_damaged_store_is_refused(tmp_path: Path) -> None:
 
 def test_large_vocabularies_take_four_bytes(tmp_path: Path) -> None:
     store = write_store(
-        tmp_path / "s", ["x"], lambda texts: [[70_000]], fingerprint="f", vocab_size=100_000,
+        tmp_path / "s",
+        ["x"],
+        lambda texts: Runs.of([[70_000]]),
+        fingerprint="f",
+        vocab_size=100_000,
         held_share=0.0,
-    )  # fmt: skip
+    )
     assert store.passages(5, held=False)[0].tolist() == [70_000]
     assert json.loads((tmp_path / "s" / "store.json").read_text())["bits"] == 32

@@ -131,7 +131,7 @@ def test_whole_tiles_give_what_modules_do(kind: str) -> None:
         assert apart(ours, read(model, texts)) <= KINDS[kind]
 
 
-@pytest.mark.skipif(not (BUILT and BUILT.tiles), reason="this processor has no tiles")
+@pytest.mark.skipif(not (BUILT and BUILT.has_tiles), reason="this processor has no tiles")
 @pytest.mark.parametrize("kind", ("bf16", "int8"))
 @torch.inference_mode()
 def test_long_prompts_go_piece_by_piece_and_give_the_same_alone(kind: str) -> None:

@@ -93,15 +93,16 @@ def test_what_the_kernel_does_not_take() -> None:
             return torch.empty(8, 4, width, dtype=dtype, device=device)
 
         half = rows(64, torch.bfloat16)
-        assert flat.serves(half, half, plan)
-        assert not flat.serves(half, half, later)
+        assert flat.serves(half, half, half, plan, 0.0)
+        assert not flat.serves(half, half, half, later, 0.0)
+        assert not flat.serves(half, half, half, plan, 0.1), "it does not drop"
         for other in (
             rows(64, torch.float32),
             rows(60, torch.bfloat16),
             rows(512, torch.float16),
-            rows(64, torch.bfloat16, "cpu"),
+            rows(64, torch.float32, "cpu"),
         ):
-            assert not flat.serves(other, other, plan)
+            assert not flat.serves(other, other, other, plan, 0.0)
 
 
 def test_the_kernel_s_own_signature_and_shapes() -> None:

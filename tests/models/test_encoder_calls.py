@@ -14,7 +14,7 @@ from tests.models.small import ENCODER, SPECS, sequences
 
 BUILT = native.library()
 pytestmark = pytest.mark.skipif(
-    BUILT is None or not BUILT.tiles, reason="there are no tiles, or no compiler"
+    BUILT is None or not BUILT.has_tiles, reason="there are no tiles, or no compiler"
 )
 LENGTHS = [5, 1, 13, 29]
 

@@ -97,6 +97,10 @@ class Attention(nn.Module):
             assert isinstance(biases, Reach)
             new = None if key is None or value is None else (key, value)
             return self._look_back(query, new, biases, cache, angles)
+        if before is None and cache is None:
+            assert key is not None and value is not None, "cross-attention needs a source"
+            mixed = self._attend_whole(query, key, value, plan, biases, angles)
+            return self.output(mixed.flatten(1))  # type: ignore[no-any-return]
         if angles is not None:
             query = rotate(query, *angles)
             key = rotate(key, *angles) if key is not None else None
@@ -190,6 +194,33 @@ class Attention(nn.Module):
             return self.query(x).unflatten(-1, shape), None, None
         return query.unflatten(-1, shape), key.unflatten(-1, shared), value.unflatten(-1, shared)
 
+    def _attend_whole(
+        self,
+        query: Float[Tensor, "T h d"],
+        key: Float[Tensor, "S g d"],
+        value: Float[Tensor, "S g d"],
+        plan: AttentionPlan,
+        biases: Sequence[Tensor | None],
+        angles: Angles | None,
+    ) -> Float[Tensor, "T h d"]:
+        """Nothing came before these rows, so that one kernel may take all sequences."""
+        dropping = self.dropout if self.training else 0.0
+        served = self._is_even(biases) and flat.serves(query, key, value, plan, dropping)
+        within = angles if served and flat.turns(query, angles) else None
+        if angles is not None and within is None:
+            query, key = rotate(query, *angles), rotate(key, *angles)
+        if not served:
+            return self._attend(query, key, value, plan, biases)
+        assert isinstance(biases, Reach)
+        sight, scale = biases.sight, self.scale
+        return flat.attend(
+            query, key, value, plan, sight, scale=scale, angles=within, dropping=dropping
+        )
+
+    def _is_even(self, reach: Sequence[Tensor | None]) -> bool:
+        """Whether nothing is added to scores, and they are not squashed."""
+        return isinstance(reach, Reach) and reach.bias is None and self.softcap is None
+
     def _attend(
         self,
         query: Float[Tensor, "T h d"],
@@ -198,24 +229,12 @@ class Attention(nn.Module):
         plan: AttentionPlan,
         biases: Sequence[Tensor | None],
     ) -> Float[Tensor, "T h d"]:
-        if self._flat(query, value, plan, biases):
-            assert isinstance(biases, Reach)
-            return flat.attend(query, key, value, plan, biases.sight, scale=self.scale)
         laid = plan.query_slots.lay(query), plan.key_slots.lay(key), plan.key_slots.lay(value)
         mixed = []
         for bias, *group in zip(biases, *laid, strict=True):
             q, k, v = (x.transpose(1, 2) for x in group)
             mixed.append(self.weigh(q, k, v, bias).transpose(1, 2))
         return plan.query_slots.pick_up(mixed)
-
-    def _flat(
-        self, query: Tensor, value: Tensor, plan: AttentionPlan, reach: Sequence[Tensor | None]
-    ) -> bool:
-        """Whether one kernel takes all sequences: it drops nothing, and adds nothing to scores."""
-        if not isinstance(reach, Reach) or reach.bias is not None or self.softcap is not None:
-            return False
-        dropping = self.training and self.dropout > 0
-        return not dropping and flat.serves(query, value, plan)
 
     def weigh(
         self,

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from mason.layers import native
+
 
 def linear_cross_entropy(
     hidden: Tensor,
@@ -105,17 +107,13 @@ def _pass(
         for x, want in zip((hidden, weight, bias), wanted, strict=False)
     ]
     of_hidden, of_weight, of_bias = grads
-    # One piece of memory for every chunk: memory that is new costs a fault for each page.
-    room = hidden.new_empty(min(plan.chunk, hidden.shape[0]), weight.shape[0], dtype=exact)
     with torch.autocast(hidden.device.type, enabled=False):
         matrix = weight.to(plan.dtype)
-        for start in range(0, hidden.shape[0], plan.chunk):
-            rows = slice(start, start + plan.chunk)
+        judge = _judge_of(hidden, matrix, bias, plan)
+        for start in range(0, hidden.shape[0], judge.chunk):
+            rows = slice(start, start + judge.chunk)
             inputs = hidden[rows].to(plan.dtype)
-            logits = _add_product(room[: len(inputs)], inputs, matrix.T, anew=True)
-            if bias is not None:
-                logits += bias
-            summed, slope = _loss_and_slope(logits, targets[rows], plan)
+            summed, slope = judge(inputs, targets[rows], any(wanted))
             loss += summed
             if not any(wanted):
                 continue
@@ -123,9 +121,9 @@ def _pass(
             if of_hidden is not None:
                 _add_product(of_hidden[rows], product, matrix, anew=True)
             if of_weight is not None:
-                _add_product(of_weight, product.T, inputs)
+                _add_slope(of_weight, product, inputs)
             if of_bias is not None:
-                of_bias += slope.sum(0)
+                of_bias += slope.sum(0, dtype=exact)
     kinds = (hidden, weight, bias)
     return _Passed(
         loss,
@@ -134,6 +132,50 @@ def _pass(
             for g, x in zip(grads, kinds, strict=True)
         ),
     )
+
+
+class _Judge:
+    """The summed loss of a chunk ``C D`` and the slope of its logits ``C V``.
+
+    One piece of memory serves every chunk: memory that is new costs a fault for each page.
+    """
+
+    def __init__(
+        self, hidden: Tensor, matrix: Tensor, bias: Tensor | None, plan: _Plan, kind: torch.dtype
+    ) -> None:
+        self.chunk = max(1, min(plan.chunk * 4 // kind.itemsize, hidden.shape[0]))
+        self.room = hidden.new_empty(self.chunk, matrix.shape[0], dtype=kind)
+        self.matrix, self.bias, self.plan = matrix, bias, plan
+
+    def __call__(self, inputs: Tensor, targets: Tensor, slopes: bool) -> tuple[Tensor, Tensor]:
+        logits = _add_product(self.room[: len(inputs)], inputs, self.matrix.T, anew=True)
+        if self.bias is not None:
+            logits += self.bias
+        return _loss_and_slope(logits, targets, self.plan)
+
+
+class _HalfJudge(_Judge):
+    """The same by the compiled kernel, which leaves logits in the products' own bf16."""
+
+    def __call__(self, inputs: Tensor, targets: Tensor, slopes: bool) -> tuple[Tensor, Tensor]:
+        logits = torch.mm(inputs, self.matrix.T, out=self.room[: len(inputs)])
+        smoothing = self.plan.label_smoothing
+        losses = native.judge(logits, self.bias, targets, smoothing, slopes=slopes)
+        return losses.sum(), logits
+
+
+def _judge_of(hidden: Tensor, matrix: Tensor, bias: Tensor | None, plan: _Plan) -> _Judge:
+    compiled = plan.softcap is None and native.judges(matrix, bias)
+    kind = plan.dtype if compiled else torch.promote_types(plan.dtype, torch.float32)
+    return (_HalfJudge if compiled else _Judge)(hidden, matrix, bias, plan, kind)
+
+
+def _add_slope(total: Tensor, slope: Tensor, inputs: Tensor) -> None:
+    """``total += slope.T @ inputs``."""
+    if native.traces(slope, inputs) and total.dtype is torch.float32:
+        native.trace(slope, inputs, total)
+    else:
+        _add_product(total, slope.T, inputs)
 
 
 def _loss_and_slope(logits: Tensor, targets: Tensor, plan: _Plan) -> tuple[Tensor, Tensor]:

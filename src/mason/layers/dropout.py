@@ -48,14 +48,23 @@ def drop(x: Tensor, rate: float) -> Tensor:
         )
     if x.device.type != "cpu" or torch.compiler.is_compiling():  # compiled, it is one pass
         return nn.functional.dropout(x, rate)
-    limit = min(max(round(rate * 256), 1), 255)
     dropped: Tensor
+    limit = dropped_of_256(rate)
     if native.drops(x):
-        seed = int(torch.empty((), dtype=torch.int64).random_(-(2**63), None))
-        dropped = _Seeded.apply(x, limit, seed)  # type: ignore[no-untyped-call]
+        dropped = _Seeded.apply(x, limit, draw_seed())  # type: ignore[no-untyped-call]
     else:
         dropped = _Drop.apply(x, limit)  # type: ignore[no-untyped-call]
     return dropped
+
+
+def dropped_of_256(rate: float) -> int:
+    """How many of 256 values are dropped: the share rounded, and at least one."""
+    return min(max(round(rate * 256), 1), 255)
+
+
+def draw_seed() -> int:
+    """64 bits from PyTorch's generator, so that a recomputed step drops the same."""
+    return int(torch.empty((), dtype=torch.int64).random_(-(2**63), None))
 
 
 class _Seeded(torch.autograd.Function):

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from mason.layers import native
+
 _EVEN = 64
 """Rows are rounded up to a multiple of this."""
 
@@ -53,10 +55,14 @@ class _EvenProduct(torch.autograd.Function):
         grad, wanted = even(given, weight.dtype), ctx.needs_input_grad
         return (
             (grad @ weight)[: len(given)].to(of_input) if wanted[0] else None,
-            (grad.T @ rows).to(of_weight) if wanted[1] else None,
+            _slope_of_weight(grad, rows).to(of_weight) if wanted[1] else None,
             grad.sum(0).to(of_bias) if wanted[2] else None,
             None,
         )
+
+
+def _slope_of_weight(grad: Tensor, rows: Tensor) -> Tensor:
+    return native.trace(grad, rows) if native.traces(grad, rows) else grad.T @ rows
 
 
 def even(x: Tensor, dtype: torch.dtype) -> Tensor:

@@ -23,7 +23,8 @@ class FeedForward(nn.Module):
         names = ("gate", "up") if spec.gated else ("up",)
         self.input = FusedLinear(width, dict.fromkeys(names, spec.width), bias=spec.bias)
         self.output = Linear(spec.width, width, bias=spec.bias)
-        self.activation = activation(spec.activation)
+        self.activation, self.fired = activation(spec.activation), spec.activation
+        self.gated = spec.gated
         self.silu_gate = spec.gated and spec.activation == "silu"
         self.dropout = Dropout(spec.dropout, usual=False)  # T5 drops here, BERT and GPT-2 do not
 
@@ -32,6 +33,8 @@ class FeedForward(nn.Module):
         wide = self.input(x)
         if self.silu_gate and native.few(wide):
             return self._ended(native.gate(wide))
+        if native.fires(wide, self.fired):
+            return self._ended(_Fired.apply(wide, self.fired, self.gated))  # type: ignore[no-untyped-call]
         if self.silu_gate and wide.requires_grad:
             return self._ended(_Gate.apply(wide))  # type: ignore[no-untyped-call]
         first, *up = self.input.split(wide)
@@ -43,6 +46,20 @@ class FeedForward(nn.Module):
     def _ended(self, inner: Tensor) -> Tensor:
         out: Tensor = self.output(self.dropout(inner))
         return out
+
+
+class _Fired(torch.autograd.Function):
+    """An activation, gated or not, by the compiled kernel; remembers what it reads."""
+
+    @staticmethod
+    def forward(ctx: Any, wide: Tensor, activation: str, gated: bool) -> Tensor:
+        ctx.save_for_backward(wide)
+        ctx.told = activation, gated
+        return native.fire(wide, activation, gated)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        return native.fire_back(grads[0], *ctx.saved_tensors, *ctx.told), None, None
 
 
 class _Gate(torch.autograd.Function):

@@ -15,13 +15,25 @@ from mason.layers.specs import NormSpec
 class LayerNorm(nn.LayerNorm):
     """Layer normalisation (Ba et al. 2016)."""
 
+    feeds_products = False
+    """Whether products alone read what comes out, so that it may be in autocast's dtype."""
+
     def __init__(self, spec: NormSpec, width: int) -> None:
         super().__init__(width, eps=spec.epsilon, bias=spec.bias)
+
+    def forward(self, input: Float[Tensor, "... D"]) -> Float[Tensor, "... D"]:
+        """Take off each row's mean, divide by its deviation, scale and shift."""
+        if native.learns(input, self.weight, self.bias):
+            return _learned(self, input, self.weight, self.bias, True, self.eps, 0.0)
+        return super().forward(input)
 
 
 @norms.register("rms")
 class RMSNorm(nn.Module):
     """Root-mean-square normalisation (Zhang & Sennrich 2019), computed in fp32."""
+
+    feeds_products = False
+    """See ``LayerNorm``."""
 
     def __init__(self, spec: NormSpec, width: int) -> None:
         super().__init__()
@@ -33,6 +45,8 @@ class RMSNorm(nn.Module):
         """Divide each row by its root mean square, then scale."""
         if native.few(x) and self.weight.dtype is x.dtype:
             return native.norm(x, self.weight, self.epsilon, self.offset)
+        if native.learns(x, self.weight):
+            return _learned(self, x, self.weight, None, False, self.epsilon, self.offset)
         if x.requires_grad and x.dtype is torch.float32 is self.weight.dtype:
             learned: Tensor = _RootMeanSquare.apply(x, self.weight, self.epsilon, self.offset)  # type: ignore[no-untyped-call]
             return learned
@@ -43,8 +57,45 @@ class RMSNorm(nn.Module):
         return self.weight * wide.to(x.dtype)
 
 
+def _learned(
+    module: LayerNorm | RMSNorm,
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    centred: bool,
+    epsilon: float,
+    offset: float,
+) -> Tensor:
+    """By the compiled kernel; rounded at once where the product that reads it would round it."""
+    dtype = x.dtype
+    if module.feeds_products and torch.is_autocast_enabled("cpu"):
+        dtype = torch.get_autocast_dtype("cpu")
+    norm = native.Norm(centred, epsilon, offset, dtype)
+    out: Tensor = _Levelled.apply(x, weight, bias, norm)  # type: ignore[no-untyped-call]
+    return out
+
+
+class _Levelled(torch.autograd.Function):
+    """A norm that remembers its rows, and two numbers of each."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, norm: native.Norm
+    ) -> Tensor:
+        y, means, scales = native.level(x, weight, bias, norm)
+        ctx.save_for_backward(x, weight, bias, means, scales)
+        ctx.norm = norm
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight, bias, means, scales = ctx.saved_tensors
+        slopes = native.level_back(grads[0], x, weight, bias, means, scales, ctx.norm)
+        return *slopes, None
+
+
 class _RootMeanSquare(torch.autograd.Function):
-    """``RMSNorm``'s plain lines; half the passes over memory on the way back."""
+    """``RMSNorm``'s plain lines, not compiled; half the passes over memory on the way back."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, epsilon: float, offset: float) -> Tensor:

@@ -28,6 +28,7 @@ class Residual(nn.Module):
         super().__init__()
         places = PLACES[placement]
         self.before = build_norm(norm if "before" in places and first_norm else None, width)
+        self.before.feeds_products = True  # type: ignore[assignment]
         self.block = block
         self.after = build_norm(norm if "after" in places else None, width)
         self.dropout = Dropout(dropout)

@@ -124,6 +124,7 @@ SHAPES: dict[str, Config] = {
     "electra-small": _bert(256, 12, "electra", embedding_size=128),
     "electra-base": _bert(768, 12, "electra", embedding_size=768),
     "modernbert-tiny": _modernbert(128, 4, 192),
+    "modernbert-micro": _modernbert(192, 5, 288),
     "modernbert-mini": _modernbert(256, 6, 384),
     "modernbert-small": _modernbert(512, 6, 768),
     "modernbert-medium": _modernbert(512, 12, 768),

@@ -16,6 +16,8 @@ _LLAMA_3_WORDS = (
     r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 _QWEN_2_WORDS = _LLAMA_3_WORDS.replace(r"\p{N}{1,3}", r"\p{N}")
+WORD_PATTERNS = (_LLAMA_3_WORDS, _QWEN_2_WORDS)
+"""Patterns of a word; none has a space in it but before its first character."""
 
 
 def wordpiece(vocabulary: list[str], config: Mapping[str, Any]) -> Backend:

@@ -41,6 +41,7 @@ class Job:
         recompute: Whether the backward pass computes activations again.
         processes: How many learn together, each on a device of its own or all on the CPU.
         budget: Seconds of training, however many steps they hold; None: the recipe says how many.
+        timed: Seconds that all steps take, where some were timed; None: they are foretold.
         cut: The same run with texts of at most so many tokens, where that can be had.
     """
 
@@ -55,4 +56,5 @@ class Job:
     recompute: bool = False
     processes: int = 1
     budget: float | None = None
+    timed: float | None = None
     cut: "Callable[[int], Job] | None" = None

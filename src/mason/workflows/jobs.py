@@ -72,6 +72,7 @@ def pretraining(
     *,
     recompute: bool = False,
     processes: int = 1,
+    timed: float | None = None,
 ) -> Job:
     """Pretraining on any objective; see ``Job``."""
     return Job(
@@ -84,6 +85,7 @@ def pretraining(
         Held(held_tokens(held), partial(read_costliest, held=held)),
         recompute=recompute,
         processes=processes,
+        timed=timed,
     )
 
 

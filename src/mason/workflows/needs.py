@@ -266,8 +266,8 @@ def _disk(job: Job, told: Forecast) -> int:
 
 
 def _seconds(job: Job, told: Forecast) -> float | None:
-    if job.device.type != "cpu":
-        return None
+    if job.timed is not None or job.device.type != "cpu":
+        return job.timed
     speed = measure_speed(job.network.spec.width, pick_precision(job.recipe.precision, job.device))
     seconds = told.seconds(speed)
     if job.held is not None:

@@ -121,7 +121,7 @@ _BARTS = ("bart-mini", "bart-base", "bart-large")
 _ALBERTS = ("albert-tiny", "albert-base")
 _ELECTRAS = ("electra-tiny", "electra-small", "electra-base")
 _MODERNBERTS = tuple(
-    f"modernbert-{size}" for size in ("tiny", "mini", "small", "medium", "base", "large")
+    f"modernbert-{size}" for size in ("tiny", "micro", "mini", "small", "medium", "base", "large")
 )
 _LLAMAS = ("llama-tiny", "llama-mini", "llama-small", "llama-135m", "llama-1b")
 

@@ -40,6 +40,7 @@ from mason.settings import (
 from mason.sources import cache_folder, find_model
 from mason.tasks.pretraining import Learner
 from mason.text import InputContract, Tokenizer, load_tokenizer, save_contract
+from mason.text.word_memory import WordMemory
 from mason.training.history import History, Pace
 from mason.training.loop import Watch, fit
 from mason.training.recipe import Recipe
@@ -232,7 +233,7 @@ class PretrainingSession:
         store = write_store(
             cache_folder() / "corpora" / key[:32],
             corpus if chosen.weights else corpus.texts(),
-            lambda texts: tokenizer.encode_ids(texts, special=False),
+            WordMemory(tokenizer),
             fingerprint=key,
             vocab_size=tokenizer.num_tokens,
             held_share=share,
@@ -278,6 +279,7 @@ class PretrainingSession:
             pick_device(self.settings.training.device),
             recompute=self.settings.training.recompute,
             processes=self.world.size,
+            timed=self.dial.seconds,
         )
 
         def look() -> tuple[int, bool, float | None]:

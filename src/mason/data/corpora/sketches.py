@@ -25,7 +25,7 @@ GRAM = 12
 
 _BINS = NUM_BANDS * ROWS
 _MOST_CHARACTERS = 100_000
-_BLOCK = 1 << 19
+_BLOCK = 1 << 17
 _EMPTY, _SPACE, _LAST = np.uint32(0xFFFFFFFF), ord(" "), 0xFFFF
 _UNSPACED = 0x0E00
 """From Thai on there are scripts without spaces: there a gram begins at every character."""

@@ -24,10 +24,11 @@ import numpy.typing as npt
 from mason.data.corpora.sieve import COPIES_ONLY, Cleaning, Document, Sieve, Sifted
 from mason.data.corpora.writer import FACTS, FORMAT, Counts, Writer
 from mason.errors import DataError
+from mason.text.runs import Runs
 
 _CHUNK_CHARACTERS = 1 << 20
 
-Encode = Callable[[Sequence[str]], Sequence[Sequence[int]]]
+Encode = Callable[[Sequence[str]], Runs]
 Ids = npt.NDArray[Any]
 
 

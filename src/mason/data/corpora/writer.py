@@ -3,9 +3,7 @@
 import json
 import os
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ import numpy.typing as npt
 
 from mason.data.corpora.sieve import Sieve, Sifted
 from mason.errors import DataError
+from mason.text.runs import Runs
 
 Ints = npt.NDArray[np.int64]
 FORMAT = "mason-tokens-3"
@@ -96,16 +95,13 @@ class Writer:
         hashes, bands = (_read_keys(folder / name) for name in ("hashes", "bands"))
         sieve.remember(hashes, bands)
 
-    def add(self, chunk: Sifted, encoded: Sequence[Sequence[int]], held_share: float) -> None:
+    def add(self, chunk: Sifted, encoded: Runs, held_share: float) -> None:
         """Write one chunk and, from time to time, say that it is there."""
         now = self.counts
-        lengths = np.array([len(ids) for ids in encoded], dtype=np.int64)
-        ends, pieces = _pieces(lengths)
+        ends, pieces = _pieces(encoded.lengths)
         last = np.cumsum([len(text) for text in chunk.texts], dtype=np.int64)
         written: dict[str, npt.NDArray[Any]] = {
-            "tokens": np.fromiter(
-                chain.from_iterable(encoded), f"<u{self.bits // 8}", int(lengths.sum())
-            ),
+            "tokens": encoded.ids.astype(f"<u{self.bits // 8}"),
             "sentences": (now.num_tokens + ends).astype("<i8"),
             "documents": (now.num_sentences + np.append(0, np.cumsum(pieces))[last]).astype("<i8"),
             "held": (chunk.digests >> np.uint64(32)) < held_share * 2**32,
@@ -115,7 +111,7 @@ class Writer:
         }
         for name, array in written.items():
             self.streams[name].write(array.tobytes())
-        self.counts = now.plus(chunk, len(ends), int(lengths.sum()))
+        self.counts = now.plus(chunk, len(ends), len(encoded.ids))
         if time.monotonic() - self.committed >= self.every_seconds:
             self._commit(finished=False)
 

@@ -1,4 +1,4 @@
-"""Compiled kernels for decoding, for encoders in 8 bits and for dropout; each has a plain path."""
+"""Compiled kernels for decoding, encoders in 8 bits and training; each has a plain path."""
 
 from mason.layers.native.attention import attend as attend
 from mason.layers.native.attention import attends_by_tiles as attends_by_tiles
@@ -17,6 +17,15 @@ from mason.layers.native.encoder import Packed16 as Packed16
 from mason.layers.native.encoder import multiply_bytes as multiply_bytes
 from mason.layers.native.encoder import reads_bytes as reads_bytes
 from mason.layers.native.encoder import reads_halves as reads_halves
+from mason.layers.native.learning import Norm as Norm
+from mason.layers.native.learning import fire as fire
+from mason.layers.native.learning import fire_back as fire_back
+from mason.layers.native.learning import fires as fires
+from mason.layers.native.learning import judge as judge
+from mason.layers.native.learning import judges as judges
+from mason.layers.native.learning import learns as learns
+from mason.layers.native.learning import level as level
+from mason.layers.native.learning import level_back as level_back
 from mason.layers.native.library import decoding as decoding
 from mason.layers.native.library import library as library
 from mason.layers.native.library import ready as ready
@@ -34,3 +43,9 @@ from mason.layers.native.rows import multiplies as multiplies
 from mason.layers.native.rows import multiply as multiply
 from mason.layers.native.rows import norm as norm
 from mason.layers.native.rows import widen as widen
+from mason.layers.native.traces import trace as trace
+from mason.layers.native.traces import traces as traces
+from mason.layers.native.whole import Related as Related
+from mason.layers.native.whole import relate as relate
+from mason.layers.native.whole import relate_back as relate_back
+from mason.layers.native.whole import relates as relates

@@ -1,7 +1,7 @@
 /* Attention of the query heads of one row that share a key head, for one instruction set. */
 
 /* A head's features, each turned with the one half a head on (rotate-half), times `scale`. */
-FN void NAME(turn)(const Attention *job, const void *x, int64_t start, int64_t row, float scale,
+FN void NAME(turn_head)(const Attention *job, const void *x, int64_t start, int64_t row, float scale,
                    float *to) {
     int64_t width = job->width, half = width / 2;
     for (int64_t i = 0; i < width; i++) to[i] = get(x, job->half, start + i) * scale;
@@ -20,7 +20,7 @@ static TARGET void NAME(store)(const Attention *job, int64_t row) {
     int64_t to = place_of(job, row, job->ends[row] - 1) * size;
     for (int64_t head = 0; head < size; head += width) {
         float key[width];
-        NAME(turn)(job, job->key, row * job->key_stride + head, row, 1, key);
+        NAME(turn_head)(job, job->key, row * job->key_stride + head, row, 1, key);
         for (int64_t i = 0; i < width; i++) {
             float value = get(job->value, job->half, row * job->value_stride + head + i);
             put(job->keys, job->held, to + head + i, key[i]);
@@ -146,7 +146,7 @@ static TARGET int NAME(attend)(const Attention *job, int64_t row, int64_t kv_hea
     }
     for (int64_t h = 0; h < shared; h++) {
         int64_t from = row * job->query_stride + (kv_head * shared + h) * width;
-        NAME(turn)(job, job->query, from, row, job->scale, query + h * width);
+        NAME(turn_head)(job, job->query, from, row, job->scale, query + h * width);
     }
     for (int64_t h = 0; h < shared; h += 4) {
         float *of = query + h * width, *out = mixed + h * width;

@@ -79,4 +79,4 @@ def attend(
 def attends_by_tiles(head_width: int) -> bool:
     """Whether many new rows of a sequence are as cheap as few, for heads so wide."""
     found = library()
-    return found is not None and found.tiles and head_width % _TILE == 0
+    return found is not None and found.has_tiles and head_width % _TILE == 0

@@ -235,7 +235,7 @@ def reads_halves(x: Tensor) -> bool:
     A row's products are added in one order, whatever rows are beside it.
     """
     found = library()
-    return found is not None and found.tiles and _reads(x, torch.bfloat16)
+    return found is not None and found.has_tiles and _reads(x, torch.bfloat16)
 
 
 def _reads(x: Tensor, dtype: torch.dtype) -> bool:

@@ -179,7 +179,7 @@ static TARGET int NAME(attend_run)(const Attention *job, int64_t first, int64_t 
         int64_t rows = last - row < 16 ? last - row : 16, seen = job->ends[row + rows - 1];
         for (int64_t h = kv_head * shared; h < (kv_head + 1) * shared; h++) {
             for (int64_t r = 0; r < rows; r++)
-                NAME(turn)(job, job->query, (row + r) * job->query_stride + h * width, row + r,
+                NAME(turn_head)(job, job->query, (row + r) * job->query_stride + h * width, row + r,
                            job->scale, query + r * width);
             NAME(halve)(query, width, width, rows, pieces, head.queries);
             NAME(score_tiles)(&head, seen);

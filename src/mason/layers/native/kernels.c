@@ -37,10 +37,9 @@ static int omp_get_max_threads(void) { return 1; }
 #define LANES 16
 #define USE_TILES
 #define USE_DOTS
-#define TARGET \
-    __attribute__((target(    \
-        "avx512f,avx512vl,avx512bw,avx512dq,avx512vnni,avx512bf16,fma,amx-tile,amx-int8,"    \
-        "amx-bf16")))
+#define TARGET                                                                                  \
+    __attribute__((target("avx512f,avx512vl,avx512bw,avx512dq,avx512vnni,avx512bf16,fma,amx-tile," \
+                          "amx-int8,amx-bf16")))
 #include "variant.h"
 #endif
 
@@ -78,9 +77,9 @@ static int has_vnni(void) { return has_avx512() && __builtin_cpu_supports("avx51
 /* Linux gives a process its tiles when it asks for them. */
 static int has_amx(void) {
     unsigned a, b, c, d;
-    if (!has_vnni() || !__builtin_cpu_supports("avx512bf16")) return 0;
-    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return 0;
+    if (!has_vnni() || !__get_cpuid_count(7, 0, &a, &b, &c, &d)) return 0;
     if (!(d >> 22 & 1) || !(d >> 24 & 1) || !(d >> 25 & 1)) return 0; /* bf16, tiles, int8 */
+    if (!__builtin_cpu_supports("avx512bf16")) return 0;
     return syscall(SYS_arch_prctl, 0x1023, 18) == 0; /* ARCH_REQ_XCOMP_PERM, of tile data */
 }
 #endif
@@ -274,6 +273,85 @@ void mason_drop(const void *x, void *y, int half, int64_t count, uint64_t seed, 
 #pragma omp parallel for schedule(static) if (count > 1 << 17)
     for (int64_t part = 0; part < PARTS; part++)
         chosen->drop(&job, blocks * part / PARTS, blocks * (part + 1) / PARTS);
+}
+
+/* Rows of part `number` of PARTS begin here. */
+static int64_t part_of(int64_t rows, int64_t number) { return rows * number / PARTS; }
+
+void mason_level(const Level *job) {
+#pragma omp parallel for schedule(static) if (job->rows * job->width > 1 << 15)
+    for (int64_t part = 0; part < PARTS; part++)
+        chosen->level(job, part_of(job->rows, part), part_of(job->rows, part + 1));
+}
+
+/* Weights' slopes are summed part by part: the same whatever the threads are. */
+int mason_level_back(const Level *job) {
+    int64_t width = job->width;
+    float *sums = calloc(PARTS * 2 * width, sizeof(float));
+    if (sums == NULL) return 1;
+#pragma omp parallel for schedule(static) if (job->rows * width > 1 << 15)
+    for (int64_t part = 0; part < PARTS; part++)
+        chosen->level_back(job, part_of(job->rows, part), part_of(job->rows, part + 1),
+                           sums + 2 * part * width);
+    for (int64_t i = 0; i < 2 * width; i++) {
+        float sum = 0;
+        for (int64_t part = 0; part < PARTS; part++) sum += sums[2 * part * width + i];
+        if (i < width) job->weight_slope[i] = sum;
+        else if (job->bias_slope) job->bias_slope[i - width] = sum;
+    }
+    free(sums);
+    return 0;
+}
+
+/* There, or back where there is a slope. */
+void mason_fire(const Firing *job) {
+    void (*way)(const Firing *, int64_t, int64_t) = job->slope ? chosen->fire_back : chosen->fire;
+#pragma omp parallel for schedule(static) if (job->rows * job->width > 1 << 15)
+    for (int64_t part = 0; part < PARTS; part++)
+        way(job, part_of(job->rows, part), part_of(job->rows, part + 1));
+}
+
+void mason_judge(const Judging *job) {
+#pragma omp parallel for schedule(static) if (job->rows * job->count > 1 << 15)
+    for (int64_t part = 0; part < PARTS; part++)
+        chosen->judge(job, part_of(job->rows, part), part_of(job->rows, part + 1));
+}
+
+/* out = slope^T x, or more by it. */
+int mason_trace(const Trace *job) {
+    int64_t panels = (job->inputs + 31) / 32, blocks = (job->outputs + 31) / 32;
+    uint16_t *laid = malloc(sizeof(uint16_t) * panels * 32 * TRACED);
+    if (laid == NULL) return 1;
+    for (int64_t first = 0; first < job->rows; first += TRACED) {
+        int64_t count = job->rows - first < TRACED ? job->rows - first : TRACED;
+        int64_t apart = (count + 31) / 32 * 1024;
+#pragma omp parallel for schedule(static) if (count * job->inputs > 1 << 15)
+        for (int64_t panel = 0; panel < panels; panel++)
+            chosen->lay_inputs(job, first, count, panel, laid + panel * apart);
+#pragma omp parallel for schedule(static) if (count * job->inputs * job->outputs > 1 << 20)
+        for (int64_t block = 0; block < blocks; block++)
+            chosen->trace(job, first, count, 32 * block, laid, job->add || first);
+    }
+    free(laid);
+    return 0;
+}
+
+/* Each query's mean of the values it sees, and the logarithms of its sums. */
+int mason_relate(const Whole *job) {
+    int failed = 0;
+#pragma omp parallel for schedule(dynamic) reduction(| : failed)
+    for (int64_t part = 0; part < job->sequences * job->heads; part++)
+        failed |= chosen->relate(job, part / job->heads, part % job->heads);
+    return failed;
+}
+
+/* The slopes of queries, keys and values. */
+int mason_relate_back(const Whole *job) {
+    int failed = 0;
+#pragma omp parallel for schedule(dynamic) reduction(| : failed)
+    for (int64_t part = 0; part < job->sequences * job->kv_heads; part++)
+        failed |= chosen->relate_back(job, part / job->kv_heads, part % job->kv_heads);
+    return failed;
 }
 
 /* How many rows from `row` on are one sequence's, each the next. */

@@ -17,6 +17,8 @@ enum { RUN = 8 }; /* new rows of a sequence that attend by tiles */
 enum { SOON = 12 }; /* keys that are fetched before they are looked at */
 enum { AHEAD = 2048 }; /* bytes that are fetched before they are used */
 enum { WORDS = 16, BYTES = 4 * WORDS }; /* of dropout's numbers that are made together */
+enum { WIDEST = 256 }; /* features of a head of whole sequences */
+enum { TRACED = 512 }; /* rows that a weight's slope is summed over in one go */
 enum { PARTS = 64 }; /* what threads share a pass over values in */
 
 typedef struct {
@@ -123,6 +125,64 @@ typedef struct {
     float scale;        /* of the others */
 } Dropping;
 
+/* A norm of rows, there and back: see learning.h. */
+typedef struct {
+    const void *x;             /* [rows, width] */
+    const float *weight, *bias; /* [width]; no bias: NULL */
+    void *y;
+    float *means, *scales; /* of each row */
+    const void *slope;     /* of y, for the way back */
+    void *x_slope;
+    float *weight_slope, *bias_slope;
+    int64_t rows, width;
+    int half, to_half; /* of x, of y; slopes are like what they are of */
+    int centred;       /* a row's mean is taken off */
+    float epsilon, offset;
+} Level;
+
+/* An activation, gated or not: see learning.h. */
+typedef struct {
+    const void *x, *slope; /* [rows, width or two of them where gated]; slope: of y, or NULL */
+    void *y;               /* [rows, width]; on the way back like x */
+    int64_t rows, width;
+    int half, kind, gated;
+} Firing;
+
+/* The slope of a weight: see traces.h. */
+typedef struct {
+    const uint16_t *slope, *x; /* [rows, outputs], [rows, inputs] */
+    float *out;                /* [outputs, inputs] */
+    int64_t rows, outputs, inputs;
+    int add; /* to what is there */
+} Trace;
+
+/* The cross-entropy of rows of logits in bf16: see learning.h. */
+typedef struct {
+    uint16_t *logits;       /* [rows, count] */
+    const float *bias;      /* [count] or NULL */
+    const int64_t *targets; /* [rows] */
+    float *losses;          /* [rows] */
+    int64_t rows, count;
+    float smoothing; /* spread over all outputs */
+    int slopes;      /* whether the slopes are to take the logits' place */
+} Judging;
+
+/* Attention of whole sequences in bf16: see whole.h. `slope` and what follows are for the way back. */
+typedef struct {
+    const uint16_t *query, *key, *value; /* [rows, heads or kv_heads, width] */
+    uint16_t *out;                       /* [rows, heads, width], in one piece like all below */
+    float *sums;                         /* [heads, rows]: logarithms of each query's sum */
+    const float *cosine, *sine;          /* [rows, width], or NULL: nothing is turned */
+    const int64_t *starts, *key_starts;  /* [sequences + 1]: where each begins, and the end */
+    const uint16_t *slope;               /* of out */
+    uint16_t *query_slope, *key_slope, *value_slope;
+    int64_t query_stride, key_stride, value_stride; /* numbers from row to row */
+    int64_t sequences, heads, kv_heads, width;
+    int64_t causal, window; /* window 0: none */
+    float scale;
+    Dropping drop; /* of weights; limit 0: none */
+} Whole;
+
 typedef struct {
     const char *name;
     int (*runs)(void);
@@ -146,24 +206,37 @@ typedef struct {
     void (*drop)(const Dropping *, int64_t first, int64_t last);
     void (*store)(const Attention *, int64_t row);
     int64_t (*likeliest)(const float *x, int64_t width, float *likely);
-    void (*lay)(int kind, const Product *, int64_t group); /* NULL: there are no tiles */
+    void (*level)(const Level *, int64_t first, int64_t last);
+    void (*level_back)(const Level *, int64_t first, int64_t last, float *sums);
+    void (*fire)(const Firing *, int64_t first, int64_t last);
+    void (*fire_back)(const Firing *, int64_t first, int64_t last);
+    void (*judge)(const Judging *, int64_t first, int64_t last);
+    /* Those below are NULL where there are no tiles. */
+    void (*lay)(int kind, const Product *, int64_t group);
     void (*tile_product)(int kind, const Product *, int64_t first, int64_t last);
     void (*glance)(const Encoder *, const float *fused, int64_t count, int64_t head, int64_t first,
                    int64_t last, float *out, float *room);
     int (*attend_run)(const Attention *, int64_t first, int64_t last, int64_t kv_head);
     void (*half_product)(const Halves *, int64_t first, int64_t last);
     void (*to_halves)(const float *x, int64_t width, int64_t depth, uint16_t *to);
+    int (*relate)(const Whole *, int64_t sequence, int64_t head);
+    int (*relate_back)(const Whole *, int64_t sequence, int64_t kv_head);
+    void (*lay_inputs)(const Trace *, int64_t first, int64_t count, int64_t panel, uint16_t *to);
+    void (*trace)(const Trace *, int64_t first, int64_t count, int64_t output,
+                  const uint16_t *laid, int add);
 } Variant;
 
 /* What only tiles make worth while. */
-#define TILES(set) \
-    lay_##set, tile_product_##set, glance_##set, attend_run_##set, half_product_##set, to_halves_##set
-#define NO_TILES NULL, NULL, NULL, NULL, NULL, NULL
+#define TILES(set)                                                                                 \
+    lay_across_##set, tile_product_##set, glance_##set, attend_run_##set, half_product_##set,             \
+        to_halves_##set, relate_##set, relate_back_##set, lay_inputs_##set, trace_##set
+#define NO_TILES NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
 #define VARIANT(set, runs, ...)                                                                    \
     {#set, runs, {product_fp32_##set, product_bf16_##set, product_int8_##set},                     \
      quarters_##set, to_digits_##set, gate_##set, norm_##set, widen_##set, attend_##set,           \
      bytes_##set, to_bytes_##set, add_norm_##set, activate_##set, look_##set, drop_##set,          \
-     store_##set, likeliest_##set, __VA_ARGS__}
+     store_##set, likeliest_##set, level_##set, level_back_##set, fire_##set, fire_back_##set,     \
+     judge_##set, __VA_ARGS__}
 
 /* Numbers that attention by tiles needs room for, for a head of so many keys. */
 static inline int64_t room_of_tiles(int64_t count, int64_t width, int pieces) {

@@ -15,7 +15,7 @@ from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 _SWITCH = "MASON_COMPILED"
 """Environment variable: 0 leaves the library alone."""
@@ -54,6 +54,13 @@ _FUNCTIONS = {
     "mason_product_of_bytes": ([_P, _P, _P, _N], _I),
     "mason_encode": ([_P, _P, _N, _P, _P, _P], _I),
     "mason_decode": ([_P, _P], _I),
+    "mason_level": ([_P], None),
+    "mason_level_back": ([_P], _I),
+    "mason_fire": ([_P], None),
+    "mason_judge": ([_P], None),
+    "mason_trace": ([_P], _I),
+    "mason_relate": ([_P], _I),
+    "mason_relate_back": ([_P], _I),
 }
 
 
@@ -78,8 +85,8 @@ class Library:
         """Compute with this instruction set from now on."""
         self.calls.mason_choose(self._names.index(variant))
         self.variant = variant
-        self.tiles = bool(self.calls.mason_tiles())
-        """Whether it multiplies many rows with bf16 and int8 as well as few."""
+        self.has_tiles = bool(self.calls.mason_tiles())
+        """Whether products of tiles in bf16 are among its instructions."""
 
 
 def load() -> Library | None:
@@ -168,6 +175,11 @@ def ready() -> bool:
         and not torch.is_grad_enabled()
         and not torch.is_autocast_enabled("cpu")
     )
+
+
+def has_values(x: Tensor) -> bool:
+    """Whether ``x`` is a plain tensor in memory: a forecast's have shapes alone."""
+    return type(x) in (Tensor, nn.Parameter)
 
 
 def half(x: Tensor) -> int:

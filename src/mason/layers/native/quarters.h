@@ -118,7 +118,7 @@ FN void NAME(group)(const Quarters *job, int64_t at, int64_t lane, int64_t row, 
 #endif
 
 /* Sums of LANES outputs of a row, and their biases, into y. */
-FN void NAME(keep)(const Quarters *job, int64_t output, int64_t row, VEC sums) {
+FN void NAME(keep_sums)(const Quarters *job, int64_t output, int64_t row, VEC sums) {
     int64_t left = job->outputs - output, to = row * job->outputs + output;
     if (left >= LANES) {
         VEC bias = job->bias ? NAME(load)(job->bias, job->half, output) : (VEC){0};
@@ -153,7 +153,7 @@ FN void NAME(lanes)(const Quarters *job, int64_t block, int64_t apart, int64_t l
         }
     for (int b = 0; b < blocks; b++)
         for (int r = 0; r < rows; r++)
-            NAME(keep)(job, (block + b * apart) * BLOCK + lane, row + r, sum[b * rows + r]);
+            NAME(keep_sums)(job, (block + b * apart) * BLOCK + lane, row + r, sum[b * rows + r]);
 }
 
 #ifdef USE_TILES
@@ -219,7 +219,7 @@ FN void NAME(rows_by_tiles)(const Quarters *job, int64_t block, int64_t row) {
             sum[r] += step * product + low * job->totals[(row + r) * groups + g];
         }
     }
-    for (int r = 0; r < rows; r++) NAME(keep)(job, block * BLOCK, row + r, sum[r]);
+    for (int r = 0; r < rows; r++) NAME(keep_sums)(job, block * BLOCK, row + r, sum[r]);
 }
 #endif
 

@@ -51,7 +51,7 @@ def most_rows(weight: Tensor) -> int:
 def by_tiles(weight: Tensor) -> bool:
     """Whether the kernels multiply a weight by tiles, many rows as well as few."""
     found = library()
-    if found is None or not found.tiles:
+    if found is None or not found.has_tiles:
         return False
     return weight.dtype in (torch.bfloat16, torch.int8) and weight.shape[1] % _TILE == 0
 

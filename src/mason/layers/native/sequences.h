@@ -28,27 +28,10 @@ static TARGET void NAME(add_norm)(const float *x, const float *added, const floa
     for (; i < width; i++) y[i] = (y[i] - mean) * by * weight[i] + bias[i];
 }
 
-/* x * P(normal <= x), to 2e-7 (Abramowitz and Stegun 7.1.26). */
-FN VEC NAME(gelu)(VEC x) {
-    VEC zero = {0}, one = zero + 1.0f, side = x * 0.70710678f;
-    VEC size = -NAME(least)(side, -side);
-    VEC t = NAME(inverse)(one + size * 0.3275911f);
-    VEC sum = t * 1.061405429f - 1.453152027f;
-    sum = sum * t + 1.421413741f;
-    sum = sum * t - 0.284496736f;
-    sum = sum * t + 0.254829592f;
-    VEC beyond = sum * t * NAME(exponential)(-size * size) * 0.5f; /* of |x|, to the far side */
-    NAME(ints) below = side < zero;
-    VEC share = (VEC)((below & (NAME(ints))beyond) | (~below & (NAME(ints))(one - beyond)));
-    return x * share;
-}
-
 FN VEC NAME(activated)(VEC x, int kind) {
-    if (kind == GELU) return NAME(gelu)(x);
-    if (kind == RELU) return -NAME(least)(-x, (VEC){0});
-    VEC inner = x;
-    if (kind == GELU_TANH) inner = 1.595769122f * (x + 0.044715f * x * x * x);
-    return x * NAME(inverse)(1.0f + NAME(exponential)(-inner)); /* tanh is a logistic curve of twice as much */
+    VEC value, slope;
+    NAME(both)(x, kind, &value, &slope);
+    return value;
 }
 
 static TARGET void NAME(activate)(float *x, int64_t count, int kind) {

@@ -99,7 +99,7 @@ FN void NAME(to_digit_lines)(const float *x, int64_t inputs, int64_t count, char
 }
 
 /* Lay 16 rows across. */
-static TARGET void NAME(lay)(int kind, const Product *job, int64_t group) {
+static TARGET void NAME(lay_across)(int kind, const Product *job, int64_t group) {
     int64_t left = job->rows - 16 * group, inputs = job->inputs, count = left < 16 ? left : 16;
     int64_t size = size_of_group(kind, inputs, job->pieces);
     const float *x = job->x + 16 * group * inputs;

@@ -89,6 +89,34 @@ FN VEC NAME(exponential)(VEC x) {
     return (VEC)((NAME(ints))sum + exponent) + (x - x); /* no number stays none */
 }
 
+/* An activation and its slope; P(normal <= x) is to 2e-7 (Abramowitz and Stegun 7.1.26). */
+FN void NAME(both)(VEC x, int kind, VEC *value, VEC *slope) {
+    VEC zero = {0}, one = zero + 1.0f;
+    if (kind == RELU) {
+        NAME(ints) above = x > zero;
+        *slope = (VEC)(above & (NAME(ints))one), *value = x * *slope;
+    } else if (kind == GELU) {
+        VEC side = x * 0.70710678f, size = -NAME(least)(side, -side);
+        VEC t = NAME(inverse)(one + size * 0.3275911f), bell = NAME(exponential)(-size * size);
+        VEC sum = t * 1.061405429f - 1.453152027f;
+        sum = sum * t + 1.421413741f;
+        sum = sum * t - 0.284496736f;
+        sum = sum * t + 0.254829592f;
+        VEC beyond = sum * t * bell * 0.5f;
+        NAME(ints) below = side < zero;
+        VEC share = (VEC)((below & (NAME(ints))beyond) | (~below & (NAME(ints))(one - beyond)));
+        *value = x * share, *slope = share + x * bell * 0.39894228f;
+    } else {
+        VEC inner = x, steep = one;
+        if (kind == GELU_TANH) { /* tanh is a logistic curve of twice as much */
+            inner = 1.595769122f * (x + 0.044715f * x * x * x);
+            steep = 1.595769122f * (1.0f + 0.134145f * x * x);
+        }
+        VEC share = NAME(inverse)(1.0f + NAME(exponential)(-inner));
+        *value = x * share, *slope = share + x * share * (one - share) * steep;
+    }
+}
+
 #define KIND fp32
 #define WEIGHT float
 #include "product.h"
@@ -108,6 +136,9 @@ FN VEC NAME(exponential)(VEC x) {
 #include "glances.h"
 #include "halves.h"
 #include "dropout.h"
+#include "learning.h"
+#include "whole.h"
+#include "traces.h"
 
 #undef VEC
 #undef FN
