@@ -57,7 +57,7 @@ def test_it_rounds_less_than_the_modules(head_width: int) -> None:
     ours = model(packed)
     with native.using(None):
         plain = model(packed)
-    assert ours.dtype is plain.dtype and apart(ours, exact) < min(apart(plain, exact), 0.01)
+    assert ours.dtype is plain.dtype and apart(ours, exact) < min(apart(plain, exact), 0.02)
     first, last = packed.layout.first, packed.layout.last
     assert torch.equal(model(packed, at=first), ours[first])
     assert torch.equal(model(packed, at=last), ours[last])
