@@ -184,7 +184,8 @@ def _run(
     *tensors: Tensor | None,
 ) -> int:
     if not has_values(x):
-        next(t for t in tensors if t is not None).copy_(x)  # what moves is foretold
+        made = next(t for t in reversed(tensors) if t is not None and t.shape == x.shape)
+        made.copy_(x)  # what moves is foretold
         return 0
     found, width = library(), x.shape[-1]
     assert found is not None, "asked before"
