@@ -59,9 +59,11 @@ def test_fine_tuning_starts(name: str, write: Any, file: str, tmp_path: Path) ->
 
 
 def test_translation_starts(tmp_path: Path) -> None:
-    given = {"model.shape": "marian-tiny", "model.vocab_size": 1000, "data.test_share": 0.005}
+    given = {"model.shape": "marian-tiny", "model.vocab_size": 1000, "data.test_share": 0.02}
     given |= {"training.tokens_per_batch": 512, "data.text": "zh", "data.target": "en"}
-    data = write_pairs(tmp_path / "pairs.jsonl")
+    data = tmp_path / "pairs.jsonl"
+    lines = write_pairs(tmp_path / "all.jsonl").read_text(encoding="utf-8").splitlines()
+    data.write_text("\n".join(lines[:400]), encoding="utf-8")
     recipe = _recipe("wmt_transformer")
     run = mason.train(data=data, output=tmp_path / "out", config=recipe, **given, **SMALL)
     resolved = run.results["recipe"]["resolved"]
