@@ -53,19 +53,14 @@ def compress(
 ) -> Run:
     """Search for the smallest model that loses at most so much of its score.
 
-    The score is that by which the task compares rows: right labels, the share of right tags, F1
-    of labels or answers, one over the place at which a text finds its own, the distance from the
-    right number as a share of how far numbers are from their median, the log-likelihood of a
-    token.
-
     Rows are divided as they were when the model was trained on these data with this seed: one
     part is learned from, one chooses, and the report is of the third.
 
     Args:
         model: A trained model, or its name as for ``mason.load``.
         data: As for ``mason.train``; for a language model documents as for ``mason.pretrain``.
-        max_drop: Most of the score to lose, as a share: 0.01 is one point of accuracy, or one
-            percent of perplexity.
+        max_drop: Most to lose of what rows are worth (``Task.each``), as a share: 0.01 is one
+            point of accuracy, or one percent of perplexity.
         target_size: Stop when it is small enough: "20MB", or bytes.
         target_latency: Stop when it is fast enough: "5ms", or milliseconds.
         proof: "interval": what is kept must exclude a larger drop with its interval, which
