@@ -17,7 +17,7 @@ from mason.compression import (
     pareto,
     search,
 )
-from mason.tasks.classification import Examples
+from mason.tasks.classification import ClassificationObjective, Examples
 
 WHOLE = Rungs(6, 1536)
 
@@ -105,9 +105,10 @@ def test_what_is_learned_is_the_teacher_and_the_labels(
     teacher, student = torch.randn(5, 3), _Fixed(torch.randn(5, 3))
     targets = [0, 1, 2, 2, 0]
     monkeypatch.setattr(
-        "mason.compression.distillation.class_logits", lambda model, packed: model.told
+        "mason.tasks.classification.class_logits", lambda model, packed, look: model.told
     )
-    objective = Distillation(Examples([[1]] * 5, None, targets), teacher, share=share, heat=2.0)
+    learned = ClassificationObjective(Examples([[1]] * 5, None, targets))
+    objective = Distillation(learned, teacher.split(1), share=share, heat=2.0)
     hard = F.cross_entropy(student.told, torch.tensor(targets), reduction="sum")
     p, q = (teacher / 2).softmax(1), (student.told / 2).softmax(1)
     soft = 4 * (p * (p.log() - q.log())).sum()

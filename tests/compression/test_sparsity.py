@@ -86,9 +86,9 @@ def test_rows_of_the_layers_that_are_left_resemble_the_teachers() -> None:
     student = without_layers(teacher, [0, 2])
     layers = Layers.of(teacher, [0, 2])
     assert layers.pairs == {1: 2, 2: 4}
-    logits = torch.zeros(3, 2)
-    alone = Distillation(EXAMPLES, logits)
-    taught = Distillation(EXAMPLES, logits, layers=layers)
+    logits = torch.zeros(3, 2).split(1)
+    alone = Distillation(OBJECTIVE, logits)
+    taught = Distillation(OBJECTIVE, logits, layers=layers)
     with torch.no_grad():
         apart = float(taught.loss(student, range(3)) - alone.loss(student, range(3)))
     seen: list[dict[int, torch.Tensor]] = [{}, {}]
@@ -103,6 +103,6 @@ def test_rows_of_the_layers_that_are_left_resemble_the_teachers() -> None:
             far = (seen[0][mine] - its_rows)[start : start + len(text)]
             wanted += float(far.square().mean() / its_rows.var()) / 2
     assert apart == pytest.approx(wanted, rel=1e-4)
-    same = Distillation(EXAMPLES, logits, layers=Layers.of(teacher, [0, 1, 2, 3]))
+    same = Distillation(OBJECTIVE, logits, layers=Layers.of(teacher, [0, 1, 2, 3]))
     with torch.no_grad():
         assert float(same.loss(teacher, range(3)) - alone.loss(teacher, range(3))) < 1e-4

@@ -40,7 +40,7 @@ def test_wsd_stays_at_its_peak_and_falls_at_the_end() -> None:
 
 
 @pytest.mark.parametrize("warmup_share", [0.0, 0.1, 0.99])
-@pytest.mark.parametrize("schedule", schedules.SHAPES)
+@pytest.mark.parametrize("schedule", [*schedules.SHAPES, schedules.ROOT])
 @pytest.mark.parametrize("num_steps", [1, 2, 7])
 def test_no_step_is_wasted(schedule: str, num_steps: int, warmup_share: float) -> None:
     """Every step of a run moves the weights, and none by more than the peak rate."""
@@ -52,3 +52,10 @@ def test_every_shape_says_how_it_was_pretrained(shape: str) -> None:
     found = published(shape)
     recipe = replace(Recipe(), **found.recipe)
     assert 0 < recipe.learning_rate < 0.1 and found.num_steps * found.tokens_per_batch > 1e9
+
+
+def test_inverse_sqrt_falls_with_the_root_of_the_steps() -> None:
+    """Whatever the number of steps: four times as many halve the rate."""
+    shares = _whole("inverse_sqrt", 40, 0.1)
+    assert shares[:4] == pytest.approx([1 / 4, 2 / 4, 3 / 4, 1])
+    assert shares[15] == pytest.approx(1 / 2) and shares[35] == pytest.approx(1 / 3)

@@ -14,6 +14,7 @@ from mason.models.files import verify_manifest
 from mason.reports import validate
 from mason.workflows import Run
 from mason.workflows.measuring import Footprint, footprint
+from mason.workflows.tasks.task import RowScores
 from tests.workflows.conftest import write_reviews
 
 TEXTS = ["The pen: worth every penny.", "The bag: never again!", "A lamp."]
@@ -27,10 +28,10 @@ def small(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Run:
     assert run.folder is not None
     options = {"training.budget": "1s", "training.epochs": 0.1}
 
-    def few(place: Path, texts: list[str], pairs: list[str] | None) -> Footprint:
+    def few(place: Path, given: list[tuple[str, ...]]) -> Footprint:
         """A process of its own for the first and the last model; seconds each."""
         if place.name in ("01", "06"):
-            return footprint(place, texts, pairs)
+            return footprint(place, given)
         size = sum(file.stat().st_size for file in place.iterdir())
         return Footprint(size, 10**8, 5.0, 6.0, 7.0)
 
@@ -91,8 +92,10 @@ def test_nothing_is_written_past_the_budget(
             "mason.workflows.shrinking.footprint", lambda *given: Footprint(7, 7, 7, 7, 7)
         )
         monkeypatch.setattr(
-            "mason.workflows.shrinking.Shrinker.correct",
-            lambda self, model, split: np.arange(7) != (model is self.model),
+            "mason.workflows.tasks.classification.Classification.each",
+            lambda self, given, *table: RowScores(
+                "accuracy", (np.arange(7) != (given is run.model)).tolist(), range(7)
+            ),
         )
         mason.compress(
             run.model, data, max_drop=0.001, output=tmp_path / "out", **{"training.budget": "1s"}

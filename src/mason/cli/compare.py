@@ -32,12 +32,11 @@ def compare(
 def _show(contest: "Contest") -> None:
     from rich.table import Table
 
-    from mason.reports.score_names import score_names
+    from mason.reports.score_names import score_in_words
 
-    title = score_names().get(contest.score.lstrip("-"), (contest.score, ""))[0]
     table = Table(box=None, pad_edge=False)
     table.add_column(say("model"))
-    names = (title, say("to the first"), "p", say("p of all together"))
+    names = (score_in_words(contest.score), say("to the first"), "p", say("p of all together"))
     for name in names:
         table.add_column(name, justify="right")
     for standing in contest.standings:

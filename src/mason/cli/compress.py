@@ -21,7 +21,13 @@ Data = Annotated[
     ),
 ]
 Drop = Annotated[
-    float, Parameter(help=say("Most accuracy to lose, as a share: 0.01 is one point."))
+    float,
+    Parameter(
+        help=say(
+            "Most of the score to lose, as a share: 0.01 is one point of accuracy, or one percent "
+            "of perplexity."
+        )
+    ),
 ]
 Size = Annotated[str | None, Parameter(help=say("Stop when it is this small, such as 20MB."))]
 Latency = Annotated[
@@ -73,7 +79,7 @@ def compress(
     weights: Weights = None,
     output: options.Folder = None,
 ) -> int:
-    """Find the smallest model that keeps its accuracy, and write it with its report."""
+    """Find the smallest model that keeps its score, and write it with its report."""
     from mason.workflows import compress as start
 
     if weights is not None:

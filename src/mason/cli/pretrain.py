@@ -14,11 +14,11 @@ from mason.cli.tokenizer import Corpus
 from mason.language import say
 
 Objective = Annotated[
-    str,
+    str | None,
     Parameter(
         help=say(
-            "masked, bert, albert, electra, causal, prefix, infilling, spans (T5) or "
-            "denoising (BART)."
+            "masked (the default), bert, albert, electra, causal, prefix, infilling, spans (T5) "
+            "or denoising (BART)."
         )
     ),
 ]
@@ -44,7 +44,7 @@ def pretrain(
     *settings: options.Setting,
     data: Corpus,
     output: Annotated[str, Parameter(help=say("The folder to write."))],
-    objective: Objective = "masked",
+    objective: Objective = None,
     budget: Budget = None,
     recipe: How = None,
     shape: Shape = None,

@@ -98,7 +98,8 @@ def _lens(found: Block) -> None:
 
 
 def _ablation(found: Block, most: int = 12) -> None:
-    from mason.reports.ablation import change_in_words, part_in_words, score_in_words, verdict
+    from mason.reports.ablation import change_in_words, part_in_words, verdict
+    from mason.reports.score_names import score_in_words
 
     shown = sorted(found["parts"], key=lambda part: float(part["change"]))[:most]
     table = _table([say("Part"), say("Change"), say("95 % interval"), say("p, by Holm")])

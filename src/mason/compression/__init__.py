@@ -2,9 +2,17 @@
 
 from mason.compression.distillation import Distillation as Distillation
 from mason.compression.distillation import Layers as Layers
+from mason.compression.distillation import Teachable as Teachable
+from mason.compression.distillation import answers_of as answers_of
 from mason.compression.importance import Importance as Importance
 from mason.compression.importance import importance_of as importance_of
 from mason.compression.importance import least_needed_layers as least_needed_layers
+from mason.compression.learned_rounding import InFewBits as InFewBits
+from mason.compression.learned_rounding import learning_rounded as learning_rounded
+from mason.compression.learned_rounding import rounded_once as rounded_once
+from mason.compression.rungs import READING as READING
+from mason.compression.rungs import WRITING as WRITING
+from mason.compression.rungs import Ladder as Ladder
 from mason.compression.rungs import Rungs as Rungs
 from mason.compression.rungs import children as children
 from mason.compression.search import Tried as Tried

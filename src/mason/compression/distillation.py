@@ -2,20 +2,43 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
 import torch
-import torch.nn.functional as F
-from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
-from mason.models.packed import Packed
+from mason.models.stack import Look
 from mason.models.transformer import Transformer
-from mason.tasks.classification import HEAD, Examples, class_logits
+from mason.tasks.classification import reading_passes
 from mason.training.batches import Indices
 
 _SOFT, _HEAT = 0.9, 2.0
 """Share of the teacher's word in the loss, and what both logits are divided by in it."""
+
+
+@runtime_checkable
+class Teachable(Protocol):
+    """An objective whose outputs, and not its targets alone, can be learned from a teacher."""
+
+    @property
+    def lengths(self) -> Sequence[int]:
+        """Tokens of each example."""
+
+    def count(self, batch: Indices) -> int:
+        """How many targets the batch has."""
+
+    def said(self, model: nn.Module, run: Sequence[int], look: Look | None = None) -> Tensor:
+        """Outputs of a run of examples [rows, outputs], one example's after another's."""
+
+    def num_rows(self, run: Sequence[int]) -> list[int]:
+        """How many of the rows are of each example."""
+
+    def right(self, said: Tensor, run: Sequence[int]) -> Tensor:
+        """The summed loss of outputs, by the targets."""
+
+    def apart(self, said: Tensor, wanted: Tensor, run: Sequence[int], heat: float) -> Tensor:
+        """How far outputs are from a teacher's, summed over the targets; 0: not at all."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +66,11 @@ class Layers:
 
 
 class Distillation:
-    """The teacher's probabilities and the right labels (Hinton et al. 2015).
+    """The teacher's outputs and the right ones (Hinton et al. 2015).
 
     Args:
-        examples: With targets; those without any would do too, if ``share`` is 1.
-        teacher: Its logits for each example [rows, classes].
+        objective: What is learned.
+        teacher: Its outputs for each example, as ``answers_of`` gives them.
         share: How much of the loss is the teacher's; 0: none.
         heat: What logits are divided by before they are compared.
         layers: Whose rows the student's shall resemble; None: nobody's.
@@ -55,59 +78,56 @@ class Distillation:
 
     def __init__(
         self,
-        examples: Examples,
-        teacher: Float[Tensor, "N C"],
+        objective: Teachable,
+        teacher: Sequence[Tensor],
         *,
         share: float = _SOFT,
         heat: float = _HEAT,
         layers: Layers | None = None,
     ) -> None:
-        assert examples.targets is not None or share == 1, "nobody says what is right"
-        self.examples, self.lengths = examples, examples.lengths
-        self.targets = torch.tensor(list(examples.targets or [0] * len(examples)))
+        self.objective, self.teacher, self.lengths = objective, teacher, objective.lengths
         self.share, self.heat, self.layers = share, heat, layers
-        self.log_teacher = F.log_softmax(teacher.float() / heat, dim=1)
 
     def count(self, batch: Indices) -> int:
-        """One target an example."""
-        return len(batch)
+        """As of what is learned."""
+        return self.objective.count(batch)
 
     def loss(self, model: Any, run: Sequence[int]) -> Tensor:
         """The summed loss, in fp32; the teacher's part is 0 where both say the same."""
-        rows = list(run)
-        device = next(model.parameters()).device
-        packed = self.examples.pack(rows, device)
-        logits, hidden = self._said(model, packed)
-        right = F.cross_entropy(logits, self.targets[rows].to(device), reduction="sum")
-        if not self.share:
-            return right + hidden
-        said = F.log_softmax(logits / self.heat, dim=1)
-        wanted = self.log_teacher[rows].to(device)
-        soft = F.kl_div(said, wanted, reduction="sum", log_target=True) * self.heat**2
-        return self.share * soft + (1 - self.share) * right + hidden
+        seen: dict[int, Tensor] = {}
+        said = self.objective.said(model, run, seen.__setitem__ if self.layers else None)
+        loss = (1 - self.share) * self.objective.right(said, run)
+        if self.share:
+            wanted = torch.cat([self.teacher[i] for i in run]).to(said.device)
+            loss = loss + self.share * self.objective.apart(said, wanted, run, self.heat)
+        return loss if self.layers is None else loss + self._far(self.layers, seen, run)
 
-    def _said(self, model: Any, packed: Packed) -> tuple[Tensor, Tensor | float]:
-        """The student's logits, and how far its rows are from those of its teacher's layers."""
-        if self.layers is None:
-            return class_logits(model, packed).float(), 0.0
-        ours, logits = _watched(model, packed)
+    def _far(self, layers: Layers, ours: Mapping[int, Tensor], run: Sequence[int]) -> Tensor:
+        """How far the student's rows are from those of its teacher's layers.
+
+        The mean over the rows of each text, which counts as often as a text has targets.
+        """
+        theirs: dict[int, Tensor] = {}
         with torch.no_grad():
-            theirs, _ = _watched(self.layers.teacher, packed)
-        sequences, texts = packed.layout.sequences, len(packed.layout)
-        counts = torch.tensor(packed.lengths, device=logits.device)
-        far = logits.new_zeros(texts)
-        for mine, its in self.layers.pairs.items():
+            self.objective.said(layers.teacher, run, theirs.__setitem__)
+        device = next(iter(theirs.values())).device
+        counts = torch.tensor([self.lengths[i] for i in run], device=device)
+        texts = torch.arange(len(run), device=device).repeat_interleave(counts)
+        far = torch.zeros(len(run), device=device)
+        for mine, its in layers.pairs.items():
             rows = theirs[its].float()
             apart = (ours[mine].float() - rows).square().mean(1) / rows.var()
-            far = far + far.new_zeros(texts).index_add(0, sequences, apart) / counts
-        return logits.float(), self.layers.weight * far.sum() / len(self.layers.pairs)
+            far = far + torch.zeros_like(far).index_add(0, texts, apart) / counts
+        each = self.objective.count(np.asarray(run)) / len(run)
+        return layers.weight * each * far.sum() / len(layers.pairs)
 
 
-def _watched(model: Transformer, packed: Packed) -> tuple[dict[int, Tensor], Tensor]:
-    """Rows after each layer by its number from 1, and the logits."""
-    seen: dict[int, Tensor] = {}
-    hidden = model(packed, look=seen.__setitem__)
-    head: Any = model.heads[HEAD]
-    rows, layout = head.rows(packed.layout), packed.layout
-    pooled = head.pool(hidden, layout) if rows is None else hidden.index_select(0, rows)
-    return seen, head(pooled)
+@torch.no_grad()
+def answers_of(model: nn.Module, objective: Teachable) -> list[Tensor]:
+    """What a model says of each example [rows, outputs], on the CPU."""
+    found = [torch.empty(0)] * len(objective.lengths)
+    for run in reading_passes(objective.lengths):
+        said = objective.said(model, run).cpu().split(objective.num_rows(run))
+        for i, rows in zip(run, said, strict=True):
+            found[i] = rows
+    return found

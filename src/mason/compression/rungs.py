@@ -1,14 +1,15 @@
 """The ladder: which steps of shrinking there are, and how they are combined."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from mason.compression.formats import Format, RowsAndWeights, Weights
 from mason.language import say
 
 WIDE = 32
 """Bits of numbers that are not rounded."""
-FREE = ((0.0, WIDE), (1.0, 8), (1.0, 4), (0.5, 4), (0.0, 4))
-"""Tokens and bits: the steps that need no learning."""
+Learned = tuple[int, int, bool, int]
+"""What has to be trained of a combination: layers, neurons, whether sparse, bits learned in."""
 
 
 @dataclass(frozen=True, order=True)
@@ -22,6 +23,7 @@ class Rungs:
             texts use.
         bits: Of each number.
         sparse: Whether two of four weights of the layers are zero.
+        aware: Whether the weights learned in as few bits, and were not rounded afterwards alone.
     """
 
     layers: int
@@ -29,6 +31,7 @@ class Rungs:
     tokens: float = 1.0
     bits: int = WIDE
     sparse: bool = False
+    aware: bool = False
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -36,9 +39,9 @@ class Rungs:
         return self.layers, self.neurons
 
     @property
-    def learned(self) -> tuple[int, int, bool]:
+    def learned(self) -> Learned:
         """What has to be trained: the rest is free."""
-        return self.layers, self.neurons, self.sparse
+        return self.layers, self.neurons, self.sparse, self.bits if self.aware else WIDE
 
     def words(self, whole: "Rungs") -> str:
         """What was done to ``whole``, in the order it was done."""
@@ -53,7 +56,9 @@ class Rungs:
             said.append(say("vocabulary trimmed"))
         elif self.tokens < 1:
             said.append(say("vocabulary trimmed to {share:.0%}", share=self.tokens))
-        if self.bits < WIDE:
+        if self.aware:
+            said.append(say("learned in {bits} bits", bits=self.bits))
+        elif self.bits < WIDE:
             said.append(say("{bits} bits", bits=self.bits))
         return " + ".join(said) or say("as it was")
 
@@ -67,8 +72,33 @@ class Rungs:
             yield replace(self, sparse=False)
         if self.tokens < 1:
             yield replace(self, tokens=1.0)
+        if self.aware:
+            yield replace(self, aware=False)
         if self.bits < WIDE:
-            yield replace(self, bits=WIDE)
+            yield replace(self, bits=WIDE, aware=False)
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """Which steps make sense for a kind of model.
+
+    Attributes:
+        format: In which few bits it is held.
+        free: Tokens and bits: the steps that need no learning.
+        sparse: Whether files need less for weights of which two of four are zero.
+    """
+
+    format: Format
+    free: Sequence[tuple[float, int]]
+    sparse: bool
+
+
+READING = Ladder(
+    RowsAndWeights(), ((0.0, WIDE), (1.0, 8), (1.0, 4), (0.5, 4), (0.0, 4)), sparse=True
+)
+"""Of models that read texts and answer."""
+WRITING = Ladder(Weights(), ((1.0, 8), (1.0, 4)), sparse=False)
+"""Of models that write: any token may be asked of them, so that none is left out."""
 
 
 _STEPS = 4

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any
 
-from mason.compression.rungs import FREE, WIDE, Rungs, children
+from mason.compression.rungs import READING, WIDE, Ladder, Rungs, children
 from mason.compression.verdict import Verdict
 
 
@@ -19,7 +19,7 @@ class Tried:
         rungs: What was done.
         num_bytes: On disk, tokenizer and all.
         latency: Milliseconds for a text, the middle one.
-        score: Accuracy on the rows that choose.
+        score: Mean over the rows that choose.
         verdict: Beside the original on those rows.
         made: What was built, for whoever asked.
     """
@@ -41,25 +41,31 @@ def search(
     attempt: Try,
     *,
     seconds: float,
+    ladder: Ladder = READING,
     enough: Callable[[Tried], bool] = lambda tried: False,
 ) -> list[Tried]:
     """Try combinations until the time is over, or ``enough`` says so.
 
-    What needs no learning is tried first. Then shapes, each with the free steps that took most
-    off: from the smallest whose estimate is inside the budget to its next ones. A shape that is
-    outside has no smaller ones tried, for they hold less still. Last, if there is time, the
-    smallest that is inside loses two of four of its weights.
+    What needs no learning is tried first; where the fewest bits cost too much, the weights learn
+    in them. Then shapes, each with the steps that took most off: from the smallest whose estimate
+    is inside the budget to its next ones. A shape that is outside has no smaller ones tried, for
+    they hold less still. Last, if there is time, the smallest that is inside loses two of four of
+    its weights.
 
     Args:
         whole: The model as it was.
         attempt: Builds and measures.
+        ladder: Which steps there are.
         seconds: No shape is begun after this long.
         enough: Whether a combination is all that was asked for.
     """
     end, order = time.monotonic() + seconds, count()
-    found = [attempt(Rungs(*whole.shape, *free), None) for free in FREE]
+    found = [attempt(Rungs(*whole.shape, *free), None) for free in ladder.free]
     if _done(found, enough):
         return found
+    rungs = in_fewest_bits(found)
+    if rungs is not None and time.monotonic() < end:
+        found.append(attempt(rungs, None))
     start = smallest_hopeful(found)
     queue: list[tuple[int, int, Rungs, Tried | None]] = []
     seen = {whole.shape}
@@ -81,7 +87,8 @@ def search(
             push(rungs, tried, tried.num_bytes)
     smallest = smallest_hopeful(found)
     # Zeros are no faster here, so that they come last.
-    if time.monotonic() < end and not _done(found, enough) and smallest.rungs.bits < WIDE:
+    worth = ladder.sparse and smallest.rungs.bits < WIDE
+    if worth and time.monotonic() < end and not _done(found, enough):
         found.append(attempt(replace(smallest.rungs, sparse=True), smallest))
     return found
 
@@ -92,6 +99,19 @@ def smallest_hopeful(tried: Sequence[Tried]) -> Tried:
     if hopeful:
         return min(hopeful, key=lambda one: one.num_bytes)
     return max(tried, key=lambda one: one.score)
+
+
+def in_fewest_bits(tried: Sequence[Tried]) -> Rungs | None:
+    """The whole model, learned in the fewest bits; None: rounding alone is good enough.
+
+    It has the fewest tokens that cost nothing by themselves.
+    """
+    bits = min(one.rungs.bits for one in tried)
+    if any(one.rungs.bits == bits and one.verdict.hopeful for one in tried):
+        return None
+    alone = [one for one in tried if one.rungs.bits == WIDE and one.verdict.hopeful]
+    tokens = min((one.rungs.tokens for one in alone), default=1.0)
+    return replace(tried[0].rungs, tokens=tokens, bits=bits, aware=True)
 
 
 def _done(found: Iterable[Tried], enough: Callable[[Tried], bool]) -> bool:

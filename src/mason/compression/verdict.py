@@ -6,9 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mason.language import say
-from mason.metrics.comparison import Difference, mcnemar, paired_bootstrap, rows_needed
+from mason.metrics.comparison import (
+    Difference,
+    paired_bootstrap,
+    paired_test,
+    rows_needed,
+)
 
-Correct = NDArray[np.bool_]
+Scores = NDArray[np.float64]
+"""Of each row, the higher the better; 1 is a whole: right, or as far off as rows are apart."""
 CONFIDENCE = 0.9
 """Of the two-sided interval, so that its lower end is passed once in twenty (non-inferiority)."""
 
@@ -18,7 +24,7 @@ class Budget:
     """What a smaller model has to keep to.
 
     Attributes:
-        max_drop: Most accuracy to lose, 0 to 1.
+        max_drop: Most of the score to lose, 0 to 1: of accuracy, or what else rows are worth.
         proven: Whether the interval must exclude a larger drop, or the estimate is enough.
         size: Bytes on disk, or None.
         latency: Milliseconds for a text, or None.
@@ -40,8 +46,8 @@ class Verdict:
     """A smaller model beside the original on the same rows.
 
     Attributes:
-        difference: Its accuracy minus the original's, with its interval.
-        p_value: McNemar's, of "both are equally good".
+        difference: Its score minus the original's, with its interval.
+        p_value: Of "both are equally good", see ``paired_test``.
         hopeful: Whether the estimate is inside the budget.
         accepted: Whether it stays inside the budget, proven where that is asked for.
         sentence: Why.
@@ -54,16 +60,17 @@ class Verdict:
     sentence: str
 
 
-def judge_drop(original: Correct, smaller: Correct, budget: Budget) -> Verdict:
-    """Hold which rows both get right against the budget [rows]."""
+def judge_drop(original: Scores, smaller: Scores, budget: Budget) -> Verdict:
+    """Hold what the same rows are worth of both against the budget [rows]."""
     found = paired_bootstrap(original, smaller, confidence=CONFIDENCE)
-    p_value = mcnemar(original, smaller)
+    p_value = paired_test(original, smaller)
     if found.value < -budget.max_drop:
         sentence = say("loses {drop} points", drop=_points(-found.value))
         return Verdict(found, p_value, False, False, sentence)
     if found.low >= -budget.max_drop:
         return Verdict(found, p_value, True, True, say("inside the budget"))
-    needed = rows_needed(found.value + budget.max_drop or 1e-3, np.mean(original != smaller).item())
+    gains = np.asarray(smaller, np.float64) - np.asarray(original, np.float64)
+    needed = rows_needed(found.value + budget.max_drop or 1e-3, np.mean(gains**2).item())
     sentence = say(
         "a drop of {drop} points is not excluded by {rows} rows; about {needed} would tell",
         drop=_points(-found.low),

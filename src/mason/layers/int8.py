@@ -18,6 +18,8 @@ from mason.layers.linear import Parts
 _LARGEST = 127
 FEW_STEPS = 7
 """The same of 4 bits."""
+STEPS = {8: _LARGEST, 4: FEW_STEPS}
+"""The largest whole number of so many bits."""
 _SHARES = (0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55, 0.5)
 """Of a row's largest number: where 4 bits may end. Few numbers lose much so that most lose less."""
 _TOGETHER = 1 << 20
@@ -73,7 +75,7 @@ def _with_least_loss(wide: Tensor, largest: int) -> tuple[Tensor, Tensor]:
 
 
 def _rounded(wide: Tensor, scales: Tensor, largest: int) -> tuple[Tensor, Tensor]:
-    scales = _shortened(scales)
+    scales = shortened(scales)
     rows = wide / scales.clamp(min=torch.finfo(torch.float32).tiny)[:, None]
     return rows.round().clamp(-largest, largest).to(torch.int8).contiguous(), scales
 
@@ -83,7 +85,8 @@ def _lost(wide: Tensor, rounded: tuple[Tensor, Tensor]) -> Float[Tensor, "O"]:
     return (whole.float() * scales[:, None] - wide).square().sum(1)
 
 
-def _shortened(scales: Float[Tensor, "O"]) -> Float[Tensor, "O"]:
+def shortened(scales: Float[Tensor, "O"]) -> Float[Tensor, "O"]:
+    """Scales, in fp32, with so few bits that their products with whole numbers are exact."""
     bits = scales.contiguous().view(torch.int32) + (1 << _SPARE - 1)
     return (bits & -(1 << _SPARE)).view(torch.float32)
 

@@ -87,6 +87,26 @@ def permutation_test(
     return (extreme + 1) / (num_draws + 1)
 
 
+def paired_test(scores_a: ArrayLike, scores_b: ArrayLike, *, mid_p: bool = False) -> float:
+    """Two-sided p-value of "A and B are equally good", ``[rows]`` of any score of a row each.
+
+    McNemar's where rows are right or wrong, else a permutation test.
+
+    Args:
+        scores_a: A's.
+        scores_b: B's.
+        mid_p: See ``mcnemar``.
+    """
+    if right_or_wrong(scores_a, scores_b):
+        return mcnemar(scores_a, scores_b, mid_p=mid_p)
+    return permutation_test(scores_a, scores_b)
+
+
+def right_or_wrong(*scores: ArrayLike) -> bool:
+    """Whether rows are worth 0 or 1 and nothing between."""
+    return all(set(np.unique(np.asarray(each, np.float64))) <= {0.0, 1.0} for each in scores)
+
+
 def holm(p_values: Sequence[float]) -> list[float]:
     """The p-values of several tests, so that one in 20 such families finds what is not there.
 
@@ -184,11 +204,11 @@ def rows_needed(
 ) -> int:
     """Rows a paired test needs to find an accuracy ``difference`` (Connor 1987).
 
-    ``disagreement`` is the share of rows that exactly one model gets right; it is at
-    least the difference.
+    ``disagreement`` is the share of rows that exactly one model gets right: of any score, the
+    mean of the squared differences.
     """
     size = abs(difference)
-    disagreement = max(disagreement, size)
+    disagreement = max(disagreement, size**2)
     sure, strong = _normal_quantiles(significance, power)
     total = sure * sqrt(disagreement) + strong * sqrt(disagreement - size**2)
     return ceil((total / size) ** 2)

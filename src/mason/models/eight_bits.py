@@ -7,7 +7,7 @@ from torch import nn
 
 from mason.errors import CheckpointError
 from mason.layers import ByteLinear, Int8Embedding, Int8Linear, QuarterLinear, hold_in_int8
-from mason.layers.int8 import FEW_STEPS
+from mason.layers.int8 import STEPS
 from mason.models.encoder_calls import program_of
 from mason.models.transformer import Transformer
 
@@ -23,9 +23,8 @@ def hold_in_eight_bits(model: Transformer, *, bits: int = 8) -> Transformer:
         bits: 8, or 4: weights then take so few steps that a file needs half the bytes; they
             are computed with in 8 all the same.
     """
-    largest = {8: 127, 4: FEW_STEPS}[bits]
     kept = {name: getattr(head, "output", None) for name, head in model.heads.items()}
-    hold_in_int8(model, rows=True, largest=largest)
+    hold_in_int8(model, rows=True, largest=STEPS[bits])
     for name, output in kept.items():
         if isinstance(output, nn.Linear) and not model.spec.heads[name].tied:
             model.heads[name].output = output

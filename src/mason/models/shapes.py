@@ -157,6 +157,7 @@ SHAPES: dict[str, Config] = {
     "marian-mini": _marian(256, 3, 4),
     "marian-small": _marian(384, 4, 6),
     "marian-base": _marian(512, 6, 8),
+    "marian-large": _marian(1024, 6, 16),
     "llama-tiny": _llama(128, 4, 4, 2, 352),
     "llama-mini": _llama(256, 6, 4, 2, 704),
     "llama-small": _llama(512, 8, 8, 4, 1408),

@@ -140,6 +140,7 @@ class Transformer(nn.Module):
         target: Packed | None = None,
         *,
         at: Tensor | None = None,
+        look: Look | None = None,
     ) -> Float[Tensor, "R O"]:
         """Outputs of one head: a row a sequence if it pools, else a row a token.
 
@@ -149,6 +150,7 @@ class Transformer(nn.Module):
             target: See ``forward``.
             at: Rows of the hidden states to give outputs for; None: those the head pools, or
                 all.
+            look: Called with the last stack's layers and their rows, each of them all.
 
         Raises:
             SettingsError: The model has no head of this name.
@@ -162,7 +164,9 @@ class Transformer(nn.Module):
         chosen: Head = self.heads[head]  # type: ignore[assignment]
         layout = (target or source).layout
         rows = chosen.rows(layout) if at is None else at
-        hidden = self(source, target, at=rows)
+        hidden = self(source, target, at=None if look else rows, look=look)
+        if look and rows is not None:
+            hidden = hidden.index_select(0, rows)
         outputs: Tensor = chosen(chosen.pool(hidden, layout) if rows is None else hidden)
         return outputs
 

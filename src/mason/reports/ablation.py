@@ -6,9 +6,9 @@ from typing import Any
 from mason.language import say
 from mason.reports.attention import place_in_words
 from mason.reports.markup import Part, attribute, escape, facts, folded, heading, paragraph, table
-from mason.reports.numbers import count, decimal, percent
+from mason.reports.numbers import count, decimal
 from mason.reports.schema import Results
-from mason.reports.score_names import score_names
+from mason.reports.score_names import figure, is_share, score_in_words
 from mason.reports.views import view_titles
 
 Block = Mapping[str, Any]
@@ -47,17 +47,6 @@ def ablation(results: Results) -> Part | None:
     )
 
 
-def score_in_words(name: str) -> str:
-    """The score, as a reader knows it."""
-    own = {
-        "nats": say("Log-likelihood a token, in nats"),
-        "accuracy": say("Accuracy"),
-        "tag_accuracy": say("Words with the right tag"),
-        "-mae": say("Minus the distance from the right number"),
-    }
-    return own.get(name) or score_names().get(name, (name,))[0]
-
-
 def verdict(found: Block) -> str:
     """How many heads the score surely misses, in one sentence."""
     heads = [part for part in found["parts"] if part["head"] is not None]
@@ -82,16 +71,13 @@ def verdict(found: Block) -> str:
 
 def change_in_words(found: Block, change: float) -> str:
     """A change of the score with its sign: points of a share, or the score's own unit."""
-    value = 100 * change if _is_share(found) else change
-    return f"{value:+.1f}" if _is_share(found) else f"{value:+.2f}"
-
-
-def _is_share(found: Block) -> bool:
-    return found["score"] not in ("nats", "-mae")
+    share = is_share(found["score"])
+    value = 100 * change if share else change
+    return f"{value:+.1f}" if share else f"{value:+.2f}"
 
 
 def _figure(found: Block, value: float) -> str:
-    return percent(value) if _is_share(found) else escape(decimal(value))
+    return escape(figure(found["score"], value))
 
 
 def _needed(parts: Sequence[Block]) -> str:

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 from mason.language import say
 from mason.reports.charts import Line, axis, scatter_chart
-from mason.reports.compression_block import Compression, Shrunk, ShrunkTest, Span
+from mason.reports.compression_block import Compression, Shrunk, Span
 from mason.reports.markup import Part, escape, heading, paragraph, table
-from mason.reports.numbers import count, decimal, percent, size
+from mason.reports.numbers import count, decimal, size
 from mason.reports.schema import Results
+from mason.reports.score_names import figure, score_in_words
 
 
 def compression(results: Results) -> Part | None:
@@ -15,7 +16,7 @@ def compression(results: Results) -> Part | None:
     found = results.compression
     if found is None:
         return None
-    body = paragraph(_verdict(found), "large") + paragraph(_tested(found.test)) + _picture(found)
+    body = paragraph(_verdict(found), "large") + paragraph(_tested(found)) + _picture(found)
     body += heading(say("Everything that was tried")) + _table(found)
     if found.left_out:
         body += heading(say("The chosen one without one of its steps")) + _left_out(found)
@@ -45,13 +46,16 @@ def _verdict(found: Compression) -> str:
     )
 
 
-def _tested(test: ShrunkTest) -> str:
+def _tested(found: Compression) -> str:
+    test = found.test
+    told = {"score": figure(found.score, test.score)}
+    told |= {"original": figure(found.score, test.original)}
     return say(
-        "On {rows} texts that chose nothing it is right on {score}, the original on {original}: "
+        "{name} on {rows} texts that chose nothing: {score}, of the original {original}: "
         "{points} points, between {low} and {high} (p = {p}).",
+        **told,
+        name=score_in_words(found.score),
         rows=count(test.rows),
-        score=percent(test.score),
-        original=percent(test.original),
         points=_points(test.difference.value),
         low=_points(test.difference.low),
         high=_points(test.difference.high),
@@ -79,9 +83,11 @@ def _picture(found: Compression) -> str:
     return scatter_chart(
         groups,
         title=say("Size against score"),
-        description=say("Share of right answers over size in MB, a point for each model."),
+        description=say(
+            "{score} over size in MB, a point for each model.", score=score_in_words(found.score)
+        ),
         across=axis([x for x, _ in every], low=0),
-        up=axis([y for _, y in every], write=percent),
+        up=axis([y for _, y in every], write=lambda value: figure(found.score, value)),
         across_name=say("MB on disk"),
     )
 
@@ -95,11 +101,11 @@ def _table(found: Compression) -> str:
         decimal(before.p50),
         decimal(before.p99),
         count(before.texts_per_second),
-        percent(before.score.value),
+        escape(figure(found.score, before.score.value)),
         "",
         "",
     ]
-    rows = [_row(one) for one in found.tried]
+    rows = [_row(one, found.score) for one in found.tried]
     heads = [
         say("Steps"),
         say("Disk"),
@@ -107,14 +113,14 @@ def _table(found: Compression) -> str:
         say("ms a text"),
         say("slow one in a hundred"),
         say("texts a second"),
-        say("Right"),
+        score_in_words(found.score),
         say("Difference"),
         say("p"),
     ]
     return table(heads, [first, *rows], kind="stack", numeric=8)
 
 
-def _row(one: Shrunk) -> list[str]:
+def _row(one: Shrunk, score: str) -> list[str]:
     name = escape(one.what)
     return [
         f"<strong>{name}</strong>" if one.chosen else name,
@@ -123,7 +129,7 @@ def _row(one: Shrunk) -> list[str]:
         decimal(one.p50),
         decimal(one.p99),
         count(one.texts_per_second),
-        percent(one.score),
+        escape(figure(score, one.score)),
         _range(one.difference),
         decimal(one.p_value, 2),
     ]
@@ -140,7 +146,7 @@ def _left_out(found: Compression) -> str:
             escape(one.what),
             f"{one.num_bytes / kept.num_bytes:.2f}×",
             f"{one.p50 / kept.p50:.2f}×",
-            _points(one.score - kept.score),
+            _points((one.score - kept.score) / found.unit),
         ]
         for one in found.left_out
     ]

@@ -8,7 +8,7 @@ class _Block(BaseModel):
 
 
 class Span(_Block):
-    """An accuracy, or one minus the original's, with the interval at ``confidence``."""
+    """A score in its unit, or a share less than the original's; the interval at ``confidence``."""
 
     value: float
     low: float
@@ -26,6 +26,8 @@ class Shrunk(_Block):
     bits: int
     sparse: bool = False
     """Whether two of four weights of the layers are zero."""
+    aware: bool = False
+    """Whether the weights learned in as few bits."""
     num_bytes: int
     peak_memory_bytes: int
     p50: float
@@ -71,6 +73,10 @@ class Compression(_Block):
     proven: bool
     confidence: float
     engine: str
+    score: str = "accuracy"
+    """Its name, as rows are compared by it."""
+    unit: float = 1.0
+    """What a whole share is in the unit of the scores."""
     rows: int
     """Those that choose."""
     original: Whole

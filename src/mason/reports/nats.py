@@ -27,6 +27,8 @@ def _sentence(name: str, value: str, low: str, high: str) -> str:
     match name:
         case "loss":
             return say("Loss of an answer's token, in nats: {value} ({low} to {high}).", **told)
+        case "token_loss":
+            return say("Loss of a text's token, in nats: {value} ({low} to {high}).", **told)
         case "gain":
             return say("Less by {value} ({low} to {high}) on the same rows.", **told)
         case "margin":

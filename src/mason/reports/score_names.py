@@ -1,6 +1,7 @@
 """What scores are called, in words, and which one a task is judged by."""
 
 from mason.language import say
+from mason.reports.numbers import decimal, percent
 from mason.reports.schema import Baseline, Interval, Scored
 
 _MAIN = (
@@ -13,6 +14,28 @@ _MAIN = (
 def main_score(scored: Scored) -> str | None:
     """The name of the score that the task is judged by."""
     return next((name for name in _MAIN if name in scored.scores), None)
+
+
+def is_share(name: str) -> bool:
+    """Whether a score of rows is a share, and not in a unit of its own."""
+    return name not in ("nats", "-mae")
+
+
+def figure(name: str, value: float) -> str:
+    """A score of rows as people read it."""
+    return percent(value) if is_share(name) else decimal(value)
+
+
+def score_in_words(name: str) -> str:
+    """A score of rows, as a reader knows it."""
+    own = {
+        "nats": say("Log-likelihood a token, in nats"),
+        "accuracy": say("Accuracy"),
+        "tag_accuracy": say("Words with the right tag"),
+        "row_f1": say("F1 of a text's labels"),
+        "-mae": say("Minus the distance from the right number"),
+    }
+    return own.get(name) or score_names().get(name, (name,))[0]
 
 
 def scores_of(rival: Baseline) -> dict[str, Interval]:

@@ -23,7 +23,8 @@ FIRST = (
 def scores(results: Results) -> Part | None:
     """Scores over all rows, baselines beside them, then each label."""
     scored = results.evaluation
-    if scored is None or not (scored.scores or scored.per_class or scored.baselines):
+    told = scored and (scored.scores or scored.per_class or scored.baselines or scored.nats)
+    if scored is None or not told:
         return None
     body = _overall(scored) if scored.scores or scored.baselines else ""
     if scored.signatures:

@@ -127,7 +127,7 @@ class TrainingSettings(_Group):
     probe_rows: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
     weight_decay: Annotated[Real, Field(ge=0, le=10)] | None = None
     warmup_share: Probability | None = None
-    schedule: Literal["linear", "cosine", "wsd", "constant"] | None = None
+    schedule: Literal["linear", "cosine", "wsd", "constant", "inverse_sqrt"] | None = None
     decay_share: Annotated[Real, Field(gt=0, le=1)] | None = None
     ema_decay: Probability | None = None
     clip_norm: Annotated[Real, Field(gt=0, le=1e6)] | None = None

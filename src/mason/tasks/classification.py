@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mason.models.packed import Packed
+from mason.models.stack import Look
 from mason.models.transformer import Transformer, device_of
 from mason.runtime import return_freed_memory
 
@@ -88,16 +89,28 @@ class ClassificationObjective:
 
     def loss(self, model: Any, run: Sequence[int]) -> Tensor:
         """The summed cross-entropy, in fp32."""
-        packed = self.examples.pack(run, device_of(model))
-        targets = self.targets[list(run)].to(packed.tokens.device)
-        logits = class_logits(model, packed).float()
+        logits = self.said(model, run)
         if not self.r_drop:
-            return self._fit(logits, targets)
-        again = class_logits(model, packed).float()
-        fit = (self._fit(logits, targets) + self._fit(again, targets)) / 2
+            return self.right(logits, run)
+        again = self.said(model, run)
+        fit = (self.right(logits, run) + self.right(again, run)) / 2
         return fit + self.r_drop * divergence(logits, again)
 
-    def _fit(self, logits: Tensor, targets: Tensor) -> Tensor:
+    def said(self, model: Any, run: Sequence[int], look: Look | None = None) -> Tensor:
+        """Logits of each text of a run, in fp32 [texts, classes]; see ``Transformer.logits``."""
+        return class_logits(model, self.examples.pack(run, device_of(model)), look).float()
+
+    def num_rows(self, run: Sequence[int]) -> list[int]:
+        """A row a text."""
+        return [1] * len(run)
+
+    def apart(self, said: Tensor, wanted: Tensor, run: Sequence[int], heat: float) -> Tensor:
+        """How far logits are from a teacher's; see ``softened_divergence``."""
+        return softened_divergence(said, wanted, heat)
+
+    def right(self, logits: Tensor, run: Sequence[int]) -> Tensor:
+        """The summed loss of logits, by the labels of a run."""
+        targets = self.targets[list(run)].to(logits.device)
         loss = F.cross_entropy(
             logits, targets, reduction="sum", label_smoothing=self.label_smoothing
         )
@@ -111,6 +124,15 @@ def divergence(first: Tensor, second: Tensor) -> Tensor:
     return ((one.exp() - other.exp()) * (one - other)).sum() / 2
 
 
+def softened_divergence(said: Tensor, wanted: Tensor, heat: float) -> Tensor:
+    """Sum over rows of KL(wanted‖said) of logits [rows, classes] over ``heat``, times its square.
+
+    So the gradient has the size it has without heat (Hinton et al. 2015).
+    """
+    one, other = (logits.div(heat).log_softmax(-1) for logits in (said, wanted))
+    return F.kl_div(one, other, reduction="sum", log_target=True) * heat**2
+
+
 def smoothed_entropy(smoothing: float, num_classes: int) -> float:
     """Entropy in nats of a target that shares ``smoothing`` among all classes."""
     shared = smoothing / num_classes
@@ -118,13 +140,18 @@ def smoothed_entropy(smoothing: float, num_classes: int) -> float:
     return -sum(num * w * math.log(w) for w, num in weights.items() if w > 0)
 
 
-def class_logits(model: Transformer, packed: Packed) -> Tensor:
+def class_logits(model: Transformer, packed: Packed, look: Look | None = None) -> Tensor:
     """One row of logits for each text."""
-    return head_logits(model, HEAD, packed)
+    return head_logits(model, HEAD, packed, look=look)
 
 
 def head_logits(
-    model: Transformer, head: str, packed: Packed, *, at: Tensor | None = None
+    model: Transformer,
+    head: str,
+    packed: Packed,
+    *,
+    at: Tensor | None = None,
+    look: Look | None = None,
 ) -> Tensor:
     """Logits of a head that reads texts: a row a text where it pools, else a row a token.
 
@@ -137,12 +164,13 @@ def head_logits(
         head: The head's name.
         packed: Texts.
         at: Rows to give logits for; None: all the head has.
+        look: See ``Transformer.logits``.
     """
     if model.spec.topology != "encoder-decoder":
-        return model.logits(head, packed, at=at)
+        return model.logits(head, packed, at=at, look=look)
     start = model.spec.special.decoder_start
     target = packed.shifted(start if start is not None else 0)
-    return model.logits(head, packed, target, at=at)
+    return model.logits(head, packed, target, at=at, look=look)
 
 
 @torch.inference_mode()

@@ -46,6 +46,12 @@ class MultiLabelObjective(TextObjective):
         """Of each text the mean over its labels."""
         return F.binary_cross_entropy_with_logits(logits, targets, reduction="none").mean(1).sum()
 
+    def apart(self, said: Tensor, wanted: Tensor, run: Sequence[int], heat: float) -> Tensor:
+        """The softened divergence of each label from the teacher's, its mean over the labels."""
+        likely = (wanted / heat).sigmoid()
+        least = self.summed(wanted / heat, likely)
+        return (self.summed(said / heat, likely) - least) * heat**2
+
 
 def probe(
     model: Transformer, examples: Examples, *, rows: int, seed: int, tokens_per_pass: int = PASS

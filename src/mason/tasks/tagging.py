@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mason.models.packed import Packed
+from mason.models.stack import Look
 from mason.models.transformer import Transformer, device_of
 from mason.tasks.classification import (
     PASS,
@@ -19,6 +20,7 @@ from mason.tasks.classification import (
     head_logits,
     reading_passes,
     smoothed_entropy,
+    softened_divergence,
 )
 from mason.tasks.windows import Frame, clearest, room_for, windows
 from mason.text import Tokenizer
@@ -225,26 +227,46 @@ class TaggingObjective:
 
     def loss(self, model: Any, run: Sequence[int]) -> Tensor:
         """The summed cross-entropy, in fp32."""
-        logits = word_logits(model, self.examples, run)
-        assert self.examples.targets is not None
-        targets = torch.tensor([t for i in run for t in self.examples.targets[i]])
+        return self.right(self.said(model, run), run)
+
+    def said(self, model: Any, run: Sequence[int], look: Look | None = None) -> Tensor:
+        """Logits of each word of a run, in fp32 [words, tags]; see ``Transformer.logits``."""
+        return word_logits(model, self.examples, run, look).float()
+
+    def num_rows(self, run: Sequence[int]) -> list[int]:
+        """A row a word."""
+        return [len(self.examples.rows[i]) for i in run]
+
+    def apart(self, said: Tensor, wanted: Tensor, run: Sequence[int], heat: float) -> Tensor:
+        """How far the logits of learned words are from a teacher's; see ``softened_divergence``."""
+        learned = self._wanted(run).to(said.device) >= 0
+        return softened_divergence(said[learned], wanted[learned], heat)
+
+    def right(self, logits: Tensor, run: Sequence[int]) -> Tensor:
+        """The summed loss of logits, by the tags of a run."""
         loss = F.cross_entropy(
-            logits.float(),
-            targets.to(logits.device),
+            logits,
+            self._wanted(run).to(logits.device),
             reduction="sum",
             ignore_index=-1,
             label_smoothing=self.label_smoothing,
         )
         return loss - self.count(run) * smoothed_entropy(self.label_smoothing, logits.shape[1])
 
+    def _wanted(self, run: Sequence[int]) -> Tensor:
+        assert self.examples.targets is not None, "training needs targets"
+        return torch.tensor([t for i in run for t in self.examples.targets[i]])
 
-def word_logits(model: Transformer, examples: Examples, run: Sequence[int]) -> Tensor:
+
+def word_logits(
+    model: Transformer, examples: Examples, run: Sequence[int], look: Look | None = None
+) -> Tensor:
     """A row of logits for each word of the windows of these numbers, in their order."""
     packed = examples.pack(run, device_of(model))
     starts = packed.layout.starts
     rows = [start + row for start, i in zip(starts, run, strict=True) for row in examples.rows[i]]
     at = torch.tensor(rows, device=packed.tokens.device)
-    return head_logits(model, HEAD, packed, at=at)
+    return head_logits(model, HEAD, packed, at=at, look=look)
 
 
 @torch.inference_mode()

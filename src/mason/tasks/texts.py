@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from mason.models.packed import Packed
+from mason.models.stack import Look
 from mason.models.transformer import device_of
 from mason.tasks.classification import Examples as Texts
 from mason.tasks.classification import class_logits
@@ -57,8 +58,23 @@ class TextObjective(ABC):
 
     def loss(self, model: Any, run: Sequence[int]) -> Tensor:
         """The summed loss, in fp32."""
-        logits = class_logits(model, self.examples.pack(run, device_of(model))).float()
-        return self.summed(logits, self.targets[list(run)].to(logits.device))
+        return self.right(self.said(model, run), run)
+
+    def said(self, model: Any, run: Sequence[int], look: Look | None = None) -> Tensor:
+        """Outputs of each text of a run, in fp32 [texts, outputs]; see ``Transformer.logits``."""
+        return class_logits(model, self.examples.pack(run, device_of(model)), look).float()
+
+    def num_rows(self, run: Sequence[int]) -> list[int]:
+        """A row a text."""
+        return [1] * len(run)
+
+    def right(self, said: Tensor, run: Sequence[int]) -> Tensor:
+        """The summed loss of outputs, by the targets of a run."""
+        return self.summed(said, self.targets[list(run)].to(said.device))
+
+    @abstractmethod
+    def apart(self, said: Tensor, wanted: Tensor, run: Sequence[int], heat: float) -> Tensor:
+        """How far outputs are from a teacher's, summed over texts; 0 where they are the same."""
 
     @abstractmethod
     def summed(self, logits: Float[Tensor, "N O"], targets: Float[Tensor, "N *o"]) -> Tensor:

@@ -90,8 +90,7 @@ _MARIAN = Published(
     "Vaswani et al. 2017, sect. 5",
     25_000,
     100_000,
-    _adamw(7e-4, 0.0, 0.04, "linear"),
-    unlike=lambda: say("its rate falls with the inverse root of the steps after the first 4,000"),
+    _adamw(7e-4, 0.0, 0.04, "inverse_sqrt"),
 )
 
 PUBLISHED: Mapping[str, Published] = MappingProxyType(

@@ -31,7 +31,7 @@ class Recipe:
     """Of adapters, the second matrix learns faster by this factor (Hayou et al. 2024, LoRA+)."""
     weight_decay: float = 0.01
     warmup_share: float = 0.1
-    schedule: Literal["linear", "cosine", "wsd", "constant"] = "linear"
+    schedule: Literal["linear", "cosine", "wsd", "constant", "inverse_sqrt"] = "linear"
     decay_share: float = 0.2
     """The last part of the run, in which the schedule wsd falls."""
     ema_decay: float | None = None

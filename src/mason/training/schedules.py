@@ -1,4 +1,4 @@
-"""Learning-rate schedules: a warm-up from zero, then down to zero, early, late or never."""
+"""Learning-rate schedules: a warm-up from zero, then down, to zero early or late, or never."""
 
 import math
 from collections.abc import Callable
@@ -10,6 +10,8 @@ SHAPES: dict[str, Callable[[float], float]] = {
     "constant": lambda done: 1.0,
 }
 """Share of the peak rate by the share of the fall that is done."""
+ROOT = "inverse_sqrt"
+"""The schedule that depends on the number of the step, and on no end."""
 
 
 def factor(
@@ -18,11 +20,14 @@ def factor(
     """Share of the peak learning rate at ``step`` (from 0) of ``num_steps``.
 
     The fall begins after the warm-up; that of ``wsd`` (warm-up, stable, decay; Hu et al.
-    2024) takes only the last ``decay_share`` of the steps.
+    2024) takes only the last ``decay_share`` of the steps. ``inverse_sqrt`` (Vaswani et al. 2017)
+    ends where the steps do: it falls with the root of their number.
     """
     warmup = round(warmup_share * num_steps)
     if step < warmup:
         return (step + 1) / warmup
+    if schedule == ROOT:
+        return math.sqrt(max(1, warmup) / (step + 1))
     fall = num_steps - warmup
     if schedule == "wsd":
         fall = min(fall, max(1, round(decay_share * num_steps)))

@@ -12,9 +12,9 @@ from mason.metrics import (
     Difference,
     Estimate,
     holm,
-    mcnemar,
     paired_bootstrap,
-    permutation_test,
+    paired_test,
+    right_or_wrong,
     smallest_detectable_difference,
 )
 from mason.metrics.texts import mean_estimate
@@ -112,10 +112,8 @@ def _standings(names: Sequence[str], scores: Sequence[np.ndarray]) -> list[Stand
 
 def _beside(first: np.ndarray, other: np.ndarray, name: str) -> Standing:
     smallest = None
-    if set(np.unique([first, other])) <= {0.0, 1.0}:
-        p_value = mcnemar(first, other, mid_p=True)
+    if right_or_wrong(first, other):
         smallest = smallest_detectable_difference(len(first), float((first != other).mean()))
-    else:
-        p_value = permutation_test(first, other)
+    p_value = paired_test(first, other, mid_p=True)
     difference = paired_bootstrap(first, other)
     return Standing(name, mean_estimate(other), difference, p_value, smallest=smallest)

@@ -19,14 +19,13 @@ from mason.reports import write_card, write_report
 from mason.runtime import keep_freed_memory, seed_everything
 from mason.settings import Settings, load_settings
 from mason.training.budgets import seconds_of
-from mason.workflows.classifier import Classifier
 from mason.workflows.compression_results import Test, results_of
 from mason.workflows.fine_tuning import Run
-from mason.workflows.loading import load
+from mason.workflows.loading import load, load_as_it_is
 from mason.workflows.model import Model
 from mason.workflows.preparing import Prepared, prepare
 from mason.workflows.shrinking import Shrinker, front_of
-from mason.workflows.tasks import find_task
+from mason.workflows.tasks import SEARCHED, task_of
 
 Say = Callable[[str], None]
 _SECONDS = 600.0
@@ -52,15 +51,16 @@ def compress(
     command: str | None = None,
     **options: object,
 ) -> Run:
-    """Search for the smallest model that loses at most so much accuracy.
+    """Search for the smallest model that loses at most so much of its score.
 
     Rows are divided as they were when the model was trained on these data with this seed: one
     part is learned from, one chooses, and the report is of the third.
 
     Args:
-        model: A trained classifier, or its name as for ``mason.load``.
-        data: As for ``mason.train``.
-        max_drop: Most accuracy to lose, as a share: 0.01 is one point.
+        model: A trained model, or its name as for ``mason.load``.
+        data: As for ``mason.train``; for a language model documents as for ``mason.pretrain``.
+        max_drop: Most to lose of what rows are worth (``Task.each``), as a share: 0.01 is one
+            point of accuracy, or one percent of perplexity.
         target_size: Stop when it is small enough: "20MB", or bytes.
         target_latency: Stop when it is fast enough: "5ms", or milliseconds.
         proof: "interval": what is kept must exclude a larger drop with its interval, which
@@ -78,9 +78,8 @@ def compress(
     """
     budget = _budget(max_drop, target_size, target_latency, proof)
     settings = _settings(model, data, options)
-    ready = model if isinstance(model, Model) else load(model)
+    ready = model if isinstance(model, Model) else load_as_it_is(model)
     _check(ready)
-    assert isinstance(ready, Classifier), "checked"
     keep_freed_memory()
     seed_everything(settings.training.seed)
     if settings.training.threads:
@@ -103,8 +102,8 @@ def compress(
 def _budget(max_drop: float, size: object, latency: object, proof: str) -> Budget:
     if not 0 < max_drop < 1:
         raise SettingsError(
-            "--max-drop is {value}; give the accuracy to lose at most as a share above 0 and below "
-            "1, such as 0.01 for one point.",
+            "--max-drop is {value}; give what to lose at most as a share above 0 and below 1, such "
+            "as 0.01 for one point of accuracy.",
             value=max_drop,
         )
     if proof not in ("interval", "estimate"):
@@ -154,11 +153,19 @@ def _seed_of(folder: Path) -> int | None:
 
 
 def _check(model: Model) -> None:
-    if not isinstance(model, Classifier):
+    if model.task not in SEARCHED:
         raise SettingsError(
-            "mason compress takes classifiers so far, and this is a model for {task}; mason "
-            "tokenizer trim makes any model smaller.",
+            "mason compress has no score by which models for {task} are made smaller; it takes "
+            "{known}. --weights int4 rounds any model that writes, mason tokenizer trim makes any "
+            "model smaller.",
             task=model.task,
+            known=", ".join(SEARCHED),
+        )
+    if model.base is not None:
+        raise SettingsError(
+            "{source} is an adapter on frozen weights; make one model of them first, with mason "
+            "merge.",
+            source=model.source,
         )
     refuse_rounded(model.network, model.source)
     stack = model.network.spec.input_stack
@@ -170,8 +177,8 @@ def _check(model: Model) -> None:
         )
 
 
-def _prepare(model: Classifier, settings: Settings) -> Prepared:
-    task = find_task(model.task)
+def _prepare(model: Model, settings: Settings) -> Prepared:
+    task = task_of(model)
     prepared = task.restrict(model, prepare(settings.data, task, seed=settings.training.seed))
     if not {"valid", "test"} <= prepared.tables.keys():
         raise DataError(
@@ -183,7 +190,7 @@ def _prepare(model: Classifier, settings: Settings) -> Prepared:
 
 
 def _shrinker(
-    model: Classifier,
+    model: Model,
     prepared: Prepared,
     budget: Budget,
     settings: Settings,
@@ -198,12 +205,11 @@ def _shrinker(
     before = shrinker.original
     notice(
         say(
-            "As it was: {size:.1f} MB, {time:.2f} ms a text, {score:.1%} right of {rows} texts "
-            "that choose.",
+            "As it was: {size:.1f} MB, {time:.2f} ms a text, {score} on {rows} texts that choose.",
             size=before.footprint.num_bytes / 1e6,
             time=before.footprint.p50,
-            score=before.correct.mean(),
-            rows=len(before.correct),
+            score=shrinker.told(float(before.scores.mean())),
+            rows=len(before.scores),
         )
     )
     return shrinker
@@ -221,7 +227,8 @@ def _search(shrinker: Shrinker, settings: Settings) -> tuple[list[Tried], list[T
     def enough(tried: Tried) -> bool:
         return bool(limited) and budget.reached(tried.num_bytes, tried.latency)
 
-    tried = search(shrinker.whole, shrinker.attempt, seconds=seconds, enough=enough)
+    ladder = shrinker.ladder
+    tried = search(shrinker.whole, shrinker.attempt, seconds=seconds, ladder=ladder, enough=enough)
     inside = front_of(tried)
     if not inside:
         best = max(tried, key=lambda one: one.verdict.difference.low)
@@ -245,18 +252,17 @@ def _search(shrinker: Shrinker, settings: Settings) -> tuple[list[Tried], list[T
     return reached, tried
 
 
-def _tested(shrinker: Shrinker, inside: list[Tried]) -> tuple[Classifier, Tried, Test]:
+def _tested(shrinker: Shrinker, inside: list[Tried]) -> tuple[Model, Tried, Test]:
     """The smallest that is inside the budget on the test rows too.
 
     Raises:
         RunError: None is.
     """
-    before = shrinker.correct(shrinker.model, "test")
+    before = shrinker.scores(shrinker.model, "test")
     for chosen in inside:
         made = load(chosen.made.folder)
-        assert isinstance(made, Classifier), "as it was written"
         made.source = shrinker.model.source
-        after = shrinker.correct(made, "test")
+        after = shrinker.scores(made, "test")
         verdict = judge_drop(before, after, shrinker.budget)
         if verdict.hopeful:
             return made, chosen, Test(before, after, verdict)

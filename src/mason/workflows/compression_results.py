@@ -5,31 +5,31 @@ from typing import Any
 
 import numpy as np
 
-from mason.compression import Rungs, Tried, Verdict, pareto
-from mason.compression.verdict import CONFIDENCE, Correct
+from mason.compression import Tried, Verdict, pareto
+from mason.compression.verdict import CONFIDENCE, Scores
 from mason.language import say
 from mason.layers import native
 from mason.metrics.comparison import paired_bootstrap
 from mason.models.eight_bits import in_eight_bits
+from mason.models.quarters import held_in_few_bits
 from mason.runtime import peak_memory_bytes
 from mason.workflows import results as blocks
-from mason.workflows.classifier import Classifier
+from mason.workflows.model import Model
 from mason.workflows.shrinking import Built, Shrinker
-from mason.workflows.tasks.classification import Classification
 
 
 @dataclass(frozen=True)
 class Test:
-    """Which of the test rows the original and the chosen model get right, and what it means."""
+    """What the test rows are worth of the original and of the chosen model, and what it means."""
 
-    before: Correct
-    after: Correct
+    before: Scores
+    after: Scores
     verdict: Verdict
 
 
 def results_of(
     shrinker: Shrinker,
-    made: Classifier,
+    made: Model,
     chosen: Tried,
     tried: list[Tried],
     test: Test,
@@ -45,7 +45,7 @@ def results_of(
         test: The chosen one on the test rows.
         command: How to repeat it.
     """
-    prepared, task = shrinker.prepared, Classification()
+    prepared, task = shrinker.prepared, shrinker.task
     block = _block(shrinker, made, chosen, tried, test)
     columns, tables = prepared.columns, prepared.tables
     examples = task.examples(made, tables["test"], columns)
@@ -65,44 +65,46 @@ def results_of(
 
 
 def _block(
-    shrinker: Shrinker, made: Classifier, chosen: Tried, tried: list[Tried], test: Test
+    shrinker: Shrinker, made: Model, chosen: Tried, tried: list[Tried], test: Test
 ) -> dict[str, Any]:
     without = [shrinker.attempt(rungs) for rungs in chosen.rungs.left_out(shrinker.whole)]
-    front, whole = pareto([*tried, *without]), shrinker.whole
+    front, unit = pareto([*tried, *without]), shrinker.unit
     everything = list({one.rungs: one for one in [*tried, *without]}.values())
     return {
         "max_drop": shrinker.budget.max_drop,
         "proven": shrinker.budget.proven,
         "confidence": CONFIDENCE,
         "engine": _engine(made),
-        "rows": len(shrinker.original.correct),
-        "original": _original(shrinker.original),
+        "score": shrinker.score,
+        "unit": unit,
+        "rows": len(shrinker.original.scores),
+        "original": _original(shrinker.original, unit),
         "tried": [
-            _row(one, whole) | {"front": one in front, "chosen": one is chosen}
+            _row(one, shrinker) | {"front": one in front, "chosen": one is chosen}
             for one in everything
         ],
-        "left_out": [_row(one, whole) for one in without],
+        "left_out": [_row(one, shrinker) for one in without],
         "test": {
             "rows": len(test.after),
-            "original": float(test.before.mean()),
-            "score": float(test.after.mean()),
+            "original": float(test.before.mean()) * unit,
+            "score": float(test.after.mean()) * unit,
             **_verdict(test.verdict),
         },
     }
 
 
-def _original(built: Built) -> dict[str, Any]:
-    correct = built.correct
-    score = paired_bootstrap(np.zeros(len(correct)), correct, confidence=CONFIDENCE)
+def _original(built: Built, unit: float) -> dict[str, Any]:
+    values = built.scores * unit
+    score = paired_bootstrap(np.zeros(len(values)), values, confidence=CONFIDENCE)
     return {**asdict(built.footprint), "score": asdict(score)}
 
 
-def _row(tried: Tried, whole: Rungs) -> dict[str, Any]:
+def _row(tried: Tried, shrinker: Shrinker) -> dict[str, Any]:
     return {
-        "what": tried.rungs.words(whole),
+        "what": tried.rungs.words(shrinker.whole),
         **asdict(tried.rungs),
         **asdict(tried.made.footprint),
-        "score": tried.score,
+        "score": tried.score * shrinker.unit,
         **_verdict(tried.verdict),
     }
 
@@ -116,11 +118,13 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def _engine(model: Classifier) -> str:
+def _engine(model: Model) -> str:
     """What computes the model, as it is printed."""
     library, stack = native.library(), model.network.encoder
     if stack is not None and stack.program is not None and library is not None:
         return say("all layers in one call of Mason's kernels ({set})", set=library.variant)
     if in_eight_bits(model.network):
         return say("8-bit products, layer by layer")
+    if held_in_few_bits(model.network):
+        return say("products with weights in few bits, layer by layer")
     return say("PyTorch, layer by layer")

@@ -60,6 +60,8 @@ def load(
     if asked is None:
         folder = path if path.is_dir() else path.parent
         told = facts_of(folder).get("task")
+        if told == Writer.task and labels is None:
+            return load_writer(path, Chosen(str(source), None, max_tokens, dropout))
         told = told or (_told_by_files(folder) if labels is None else None)
         asked = find_task(told if isinstance(told, str) else DEFAULT_TASK)
     model: Model = asked.load(path, Chosen(str(source), labels, max_tokens, dropout))

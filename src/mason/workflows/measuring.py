@@ -15,6 +15,7 @@ import torch
 from mason.errors import RunError
 from mason.runtime import peak_memory_bytes
 from mason.workflows.loading import load
+from mason.workflows.tasks import task_of
 
 _ALONE, _WARM, _SECONDS = 200, 10, 5.0
 """Texts read alone at most, some before the clock starts, and for how long."""
@@ -39,21 +40,21 @@ class Footprint:
     texts_per_second: float
 
 
-def footprint(folder: Path, texts: Sequence[str], pairs: Sequence[str] | None) -> Footprint:
+def footprint(folder: Path, given: Sequence[tuple[str, ...]]) -> Footprint:
     """Measure the model of a folder.
 
     Args:
         folder: Nothing but the model lies in it.
-        texts: To read.
-        pairs: The second texts, where it reads pairs.
+        given: What it is asked, see ``Task.given``.
 
     Raises:
         RunError: The process could not be run.
     """
-    given = json.dumps({"texts": list(texts), "pairs": None if pairs is None else list(pairs)})
     command = [sys.executable, "-m", "mason.workflows.measuring", str(folder)]
     command.append(str(torch.get_num_threads()))
-    done = subprocess.run(command, input=given, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, input=json.dumps(list(given)), capture_output=True, text=True, check=False
+    )
     if done.returncode:
         last = (done.stderr.strip().splitlines() or [""])[-1]
         raise RunError("The model could not be measured in a process of its own: {why}", why=last)
@@ -61,28 +62,28 @@ def footprint(folder: Path, texts: Sequence[str], pairs: Sequence[str] | None) -
     return Footprint(num_bytes=num_bytes, **json.loads(done.stdout.splitlines()[-1]))
 
 
-def _measure(folder: str, texts: list[str], pairs: list[str] | None) -> dict[str, float]:
+def _measure(folder: str, given: list[list[str]]) -> dict[str, float]:
     model = load(folder)
+    task = task_of(model)
     times: list[float] = []
     end = time.monotonic() + _SECONDS
     for i in range(_WARM + _ALONE):
-        at, start = i % len(texts), time.perf_counter()
-        model.predict(texts[at], *([] if pairs is None else [pairs[at]]))
+        start = time.perf_counter()
+        task.ask(model, *given[i % len(given)])
         times.append((time.perf_counter() - start) * 1000)
         if time.monotonic() > end and len(times) > _WARM:
             break
     alone = times[_WARM:]
     start = time.perf_counter()
-    model.predict(texts, *([] if pairs is None else [pairs]))
-    speed = len(texts) / (time.perf_counter() - start)
+    task.ask(model, *map(list, zip(*given, strict=True)))
+    speed = len(given) / (time.perf_counter() - start)
     p99 = float(np.percentile(alone, 99))
     return {"p50": statistics.median(alone), "p99": p99, "texts_per_second": speed}
 
 
 def _main() -> None:
-    given = json.load(sys.stdin)
     torch.set_num_threads(int(sys.argv[2]))
-    found = _measure(sys.argv[1], given["texts"], given["pairs"])
+    found = _measure(sys.argv[1], json.load(sys.stdin))
     print(json.dumps(found | {"peak_memory_bytes": peak_memory_bytes()}))
 
 

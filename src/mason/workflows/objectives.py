@@ -165,6 +165,8 @@ OBJECTIVES: dict[str, Goal] = {
     "spans": Goal(("language",), _T5S, "unigram", _spans, "Raffel et al. 2020"),
     "denoising": Goal(("language",), _BARTS, "byte-bpe", _denoising, "Lewis et al. 2020"),
 }
+DEFAULT_OBJECTIVE = "masked"
+"""What is learned where nobody says."""
 
 
 def marks_of(tokenizer: Tokenizer) -> Marks:

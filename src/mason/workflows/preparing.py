@@ -106,6 +106,9 @@ def _by_column(tables: dict[str, Table], settings: DataSettings) -> dict[str, Ta
 class Reader(Protocol):
     """Who knows what the columns of a table are for, and what is wrong with them: a task."""
 
+    def read(self, settings: DataSettings) -> tuple[dict[str, Table], DataSettings]:
+        """The tables the settings name, see ``read_tables``."""
+
     def arrange(self, tables: dict[str, Table], settings: DataSettings) -> dict[str, Table]:
         """The tables in the layout it reads."""
 
@@ -145,7 +148,7 @@ def prepare(
     Raises:
         DataError: The data cannot be read, or the doctor finds an error.
     """
-    tables, settings = read_tables(settings)
+    tables, settings = reader.read(settings)
     tables = reader.arrange(tables, settings)
     columns = reader.columns(tables, settings)
     findings = reader.examine(tables, columns, token_counts=token_counts, max_tokens=max_tokens)

@@ -51,7 +51,7 @@ from mason.workflows.corpora import Corpus, cleaning_of, corpus_of, left_out, sh
 from mason.workflows.dialling import Dial, embedding_size
 from mason.workflows.keeping import Kept, keep_run, model_fingerprint, watching
 from mason.workflows.needs import look_first
-from mason.workflows.objectives import OBJECTIVES, Goal, marks_of, special_of
+from mason.workflows.objectives import DEFAULT_OBJECTIVE, OBJECTIVES, Goal, marks_of, special_of
 from mason.workflows.pretraining_results import learned_by, results_of
 from mason.workflows.recording import record
 from mason.workflows.tokenizing import learn_once
@@ -82,7 +82,7 @@ def pretrain(
     data: str | Sequence[str],
     *,
     output: str | Path,
-    objective: str = "masked",
+    objective: str | None = None,
     config: str | Path | None = None,
     watch: Watch = lambda history: None,
     notice: Say = lambda sentence: None,
@@ -94,7 +94,8 @@ def pretrain(
     Args:
         data: Files, folders or patterns of text, jsonl or tables, or ``catalog:NAME``.
         output: The folder to write, a plain Hugging Face folder.
-        objective: One of ``mason.workflows.objectives.OBJECTIVES``.
+        objective: One of ``mason.workflows.objectives.OBJECTIVES``; None: the file's, or
+            "masked".
         config: A YAML file of settings; the other arguments win over it.
         watch: Called after every step and evaluation.
         notice: Called with each sentence the user should read.
@@ -112,7 +113,10 @@ def pretrain(
     }
     with joined() as world:
         resolved = load_settings(Path(config) if config else None, {**options, **named})
-        session = PretrainingSession(resolved.settings, watch, notice, command, world)
+        settings = resolved.settings
+        if settings.task is None:
+            settings = settings.model_copy(update={"task": DEFAULT_OBJECTIVE})
+        session = PretrainingSession(settings, watch, notice, command, world)
         for sentence in resolved.notices:
             session.notice(sentence)
         return session.run()

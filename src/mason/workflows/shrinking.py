@@ -1,49 +1,53 @@
-"""One combination of steps after another, built from a trained classifier and measured."""
+"""One combination of steps after another, built from a trained model and measured."""
 
 import copy
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from mason.compression import (
     Budget,
     Distillation,
+    InFewBits,
     Layers,
     Rungs,
     Sparsely,
+    Teachable,
     Tried,
+    answers_of,
     importance_of,
     judge_drop,
+    learning_rounded,
     least_needed_layers,
     masks_of,
+    rounded_once,
     without_layers,
     without_neurons,
 )
-from mason.compression.rungs import WIDE
-from mason.compression.verdict import Correct
+from mason.compression.rungs import WIDE, Learned
+from mason.compression.verdict import Scores
+from mason.errors import SettingsError
 from mason.language import say
-from mason.models.eight_bits import hold_in_eight_bits
 from mason.models.files import writing_folder
 from mason.models.transformer import Transformer
+from mason.reports.score_names import figure, score_in_words
 from mason.settings import Settings
-from mason.tasks.classification import (
-    ClassificationObjective,
-    Examples,
-    predict_logits,
-    reading_passes,
-)
+from mason.tasks.classification import reading_passes
 from mason.training.loop import fit
 from mason.training.recipe import Recipe
 from mason.training.state import Objective
 from mason.training.used_rows import training_used_rows
-from mason.workflows.classifier import Classifier
 from mason.workflows.measuring import Footprint, footprint
-from mason.workflows.preparing import Prepared, texts_of
-from mason.workflows.tasks.classification import Classification
+from mason.workflows.model import Model
+from mason.workflows.preparing import Prepared
+from mason.workflows.tasks import Examples, Task, task_of
 from mason.workflows.vocabulary import trimmed_to
 
 _ASKED, _PASS = 256, 2048
@@ -55,19 +59,22 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Built:
-    """A combination on the disk: its model's folder, what it needs, which rows it gets right."""
+    """A combination on the disk: its model's folder, what it needs, what rows are worth."""
 
     folder: Path
     footprint: Footprint
-    correct: Correct
+    scores: Scores
 
 
 @dataclass
 class Shrinker:
-    """Builds combinations from one classifier and keeps what was trained.
+    """Builds combinations from one model and keeps what was trained.
+
+    Raises:
+        SettingsError: Layers shall be matched, and models of this task learn from data alone.
 
     Attributes:
-        model: The classifier as it was.
+        model: The model as it was.
         prepared: Its data: "train" to recover on, "valid" to choose on.
         budget: What a combination is held against.
         epochs: Of recovery.
@@ -77,7 +84,7 @@ class Shrinker:
         match_layers: Whether a shape's rows are held against those of the original's layers.
     """
 
-    model: Classifier
+    model: Model
     prepared: Prepared
     budget: Budget
     epochs: float
@@ -85,18 +92,34 @@ class Shrinker:
     place: Path
     notice: Say
     match_layers: bool = False
-    task: Classification = field(default_factory=Classification)
-    trained: dict[tuple[int, int, bool], Transformer] = field(default_factory=dict)
-    kept: dict[tuple[int, int, bool], list[int]] = field(default_factory=dict)
+    trained: dict[Learned, Transformer] = field(default_factory=dict)
+    kept: dict[Learned, list[int]] = field(default_factory=dict)
     tried: dict[Rungs, Tried] = field(default_factory=dict)
     number: int = 0
+    score: str = ""
+    unit: float = 0.0
+    """What a whole point of the score is in its own unit, by the rows that choose."""
 
     def __post_init__(self) -> None:
         """Ask the original what it says."""
+        self.task: Task[Any, Any] = task_of(self.model)
+        ladder = self.task.ladder
+        assert ladder is not None, "asked before"
+        self.ladder = ladder
         stack = self.model.network.spec.input_stack
         self.whole = Rungs(stack.depth, stack.feed_forward.width)
         self.train = self._examples(self.model, "train")
-        self.teacher = torch.from_numpy(predict_logits(self.model.network, self.train))
+        plain = replace(self._recipe(self.model.network), label_smoothing=0.0, r_drop=0.0)
+        self.objective: Objective = self.task.objective(self.train, plain)
+        self.teacher: list[Tensor] = []
+        if isinstance(self.objective, Teachable):
+            self.teacher = answers_of(self.model.network, self.objective)
+        elif self.match_layers:
+            raise SettingsError(
+                "--match-layers is for models that learn what the original says; those for {task} "
+                "learn from their data alone.",
+                task=self.task.name,
+            )
         self.trained[self.whole.learned] = self.model.network
         self.kept[self.whole.learned] = list(range(self.whole.layers))
         self.original = self._built(self.model, self.whole)
@@ -106,12 +129,12 @@ class Shrinker:
         if rungs not in self.tried:
             made = self.finished(self.network_of(rungs, parent), rungs)
             built = self._built(made, rungs)
-            verdict = judge_drop(self.original.correct, built.correct, self.budget)
+            verdict = judge_drop(self.original.scores, built.scores, self.budget)
             self.tried[rungs] = Tried(
                 rungs,
                 built.footprint.num_bytes,
                 built.footprint.p50,
-                float(built.correct.mean()),
+                float(built.scores.mean()),
                 verdict,
                 built,
             )
@@ -125,7 +148,7 @@ class Shrinker:
             self.notice(say("Learning again: {what}.", what=rungs.words(self.whole)))
             network, kept = self.cut(self.trained[larger], self.kept[larger], rungs)
             layers = Layers.of(self.model.network, kept) if self.match_layers else None
-            self.trained[rungs.learned] = self.recovered(network, layers, sparse=rungs.sparse)
+            self.trained[rungs.learned] = self.recovered(network, layers, rungs)
             self.kept[rungs.learned] = kept
         return self.trained[rungs.learned]
 
@@ -140,95 +163,111 @@ class Shrinker:
             stay = [i for i in range(rungs.layers + fewer) if i not in missed]
             network, left = without_layers(network, stay), [left[i] for i in stay]
         if network.spec.input_stack.feed_forward.width > rungs.neurons:
-            worth = importance_of(network, self._objective, self._runs)
+            worth = importance_of(network, self.objective, self._runs)
             best = worth.best_neurons(range(rungs.layers), rungs.neurons)
             network = without_neurons(network, best)
         return network, left
 
-    def recovered(
-        self, network: Transformer, layers: Layers | None, *, sparse: bool = False
-    ) -> Transformer:
-        """The network after learning from the original."""
-        objective: Objective = Distillation(self.train, self.teacher, layers=layers)
-        if sparse:
+    def recovered(self, network: Transformer, layers: Layers | None, rungs: Rungs) -> Transformer:
+        """The network after learning from the original, where its task can be taught so."""
+        objective = self.objective
+        if isinstance(objective, Teachable):
+            objective = Distillation(objective, self.teacher, layers=layers)
+        if rungs.sparse or rungs.aware:  # of the same shape: another one's network
             network = copy.deepcopy(network)
-            masks = masks_of(network, self._objective, self._runs)
+        if rungs.sparse:
+            masks = masks_of(network, self.objective, self._runs)
             objective = kept = Sparsely(objective, masks)
+            kept.hold(network)
         held = self._examples(self.model, "valid")
         student = replace(self.model, network=network)
-        recipe = self._recipe(network)
         with training_used_rows(network, self.task.used_tokens(self.train)):
-            fit(network, objective, recipe, evaluate=lambda _: self.task.validate(student, held))
-        if sparse:
+            few = self.ladder.format.roundings(network, rungs.bits) if rungs.aware else {}
+            with learning_rounded(few) if few else nullcontext():
+                fit(
+                    network,
+                    InFewBits(objective) if few else objective,
+                    self._recipe(network),
+                    evaluate=lambda _: self._validated(student, held),
+                )
+        if rungs.sparse:
             kept.hold(network)
         return network
 
-    def finished(self, network: Transformer, rungs: Rungs) -> Classifier:
+    def _validated(self, student: Model, held: Examples) -> dict[str, Any]:
+        with rounded_once():
+            return self.task.validate(student, held)
+
+    def finished(self, network: Transformer, rungs: Rungs) -> Model:
         """The free steps, and the temperature."""
         tokenizer = self.model.tokenizer
         if rungs.tokens < 1:
-            used = {token for text in self.train.tokens for token in text}
+            used = set(self.task.used_tokens(self.train) or ())
             # Vocabularies are learned by frequency, so that commoner tokens come first.
             used |= set(range(round(rungs.tokens * tokenizer.num_tokens)))
             network, tokenizer, _ = trimmed_to(network, tokenizer, used)
         if rungs.bits < WIDE:
-            network = hold_in_eight_bits(copy.deepcopy(network), bits=rungs.bits)
+            texts = self.task.texts(self.train)
+            network = self.ladder.format.held(network, rungs.bits, texts)
         made = replace(self.model, network=network.eval(), tokenizer=tokenizer, fresh=())
         self.task.after_training(made, self._examples(made, "valid"))
         return made
 
-    def correct(self, model: Classifier, split: str) -> Correct:
-        """Which rows of a split a model gets right."""
-        examples = self._examples(model, split)
-        right: Correct = predict_logits(model.network, examples).argmax(1) == examples.targets
-        return right
+    def scores(self, model: Model, split: str) -> Scores:
+        """What the rows of a split are worth, as shares; see ``RowScores``."""
+        told = self.task.each(model, self.prepared.tables[split], self.prepared.columns)
+        self.score, self.unit = told.name, self.unit or told.whole
+        return np.asarray(told.values, np.float64) / self.unit
 
     def discard(self, tried: Tried) -> None:
         """Take a combination's folder off the disk."""
         shutil.rmtree(tried.made.folder)
 
-    def _built(self, model: Classifier, rungs: Rungs) -> Built:
+    def _built(self, model: Model, rungs: Rungs) -> Built:
         self.number += 1
         folder = self.place / f"{self.number:02}"
         with writing_folder(folder, kind="model") as draft:
             model.write(draft)
         table, columns = self.prepared.tables["valid"], self.prepared.columns
         few = table.take(list(range(min(len(table), _MEASURED))))
-        pairs = texts_of(few, columns.pair) if columns.pair else None
-        needs = footprint(folder, texts_of(few, columns.text), pairs)
-        return Built(folder, needs, self.correct(model, "valid"))
+        needs = footprint(folder, self.task.given(few, columns))
+        return Built(folder, needs, self.scores(model, "valid"))
 
-    def _examples(self, model: Classifier, split: str) -> Examples:
-        return self.task.examples(model, self.prepared.tables[split], self.prepared.columns)
+    def _examples(self, model: Model, split: str) -> Examples:
+        found: Examples = self.task.examples(
+            model, self.prepared.tables[split], self.prepared.columns
+        )
+        return found
 
     def _recipe(self, network: Transformer) -> Recipe:
         recipe = self.task.recipe(self.settings, network, self.train)
         return replace(recipe, epochs=self.epochs, probe_rows=0, evaluations_per_epoch=1)
 
     @property
-    def _objective(self) -> ClassificationObjective:
-        return ClassificationObjective(self.train)
-
-    @property
     def _runs(self) -> list[list[int]]:
-        chosen = np.random.default_rng(self.settings.training.seed).permutation(len(self.train))
+        every = self.objective.lengths
+        chosen = np.random.default_rng(self.settings.training.seed).permutation(len(every))
         some = chosen[:_ASKED].tolist()
-        lengths = [self.train.lengths[i] for i in some]
+        lengths = [every[i] for i in some]
         return [[some[i] for i in run] for run in reading_passes(lengths, _PASS)]
 
     @torch.inference_mode()
     def _loss(self, network: Transformer) -> float:
-        objective = self._objective
-        return sum(float(objective.loss(network, run)) for run in self._runs)
+        return sum(float(self.objective.loss(network, run)) for run in self._runs)
+
+    def told(self, share: float) -> str:
+        """A score in words, in its own unit."""
+        value = figure(self.score, share * self.unit)
+        return f"{score_in_words(self.score)} {value}"
 
     def _tell(self, tried: Tried) -> None:
         self.notice(
             say(
-                "{what}: {size:.1f} MB, {time:.2f} ms a text, {score:.1%} right ({why}).",
+                "{what}: {size:.1f} MB, {time:.2f} ms a text, {score} ({why}).",
                 what=tried.rungs.words(self.whole),
                 size=tried.num_bytes / 1e6,
                 time=tried.latency,
-                score=tried.score,
+                score=self.told(tried.score),
                 why=tried.verdict.sentence,
             )
         )

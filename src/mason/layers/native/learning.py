@@ -170,6 +170,8 @@ def judge(
         where = logits.data_ptr(), None if bias is None else bias.data_ptr(), right.data_ptr()
         job = _Judging(*where, losses.data_ptr(), *logits.shape, smoothing, slopes)
         found.calls.mason_judge(ctypes.byref(job))
+    else:
+        logits.copy_(logits)
     return losses
 
 
@@ -182,6 +184,8 @@ def _run(
     *tensors: Tensor | None,
 ) -> int:
     if not has_values(x):
+        made = next(t for t in reversed(tensors) if t is not None and t.shape == x.shape)
+        made.copy_(x)  # what moves is foretold
         return 0
     found, width = library(), x.shape[-1]
     assert found is not None, "asked before"
@@ -196,6 +200,7 @@ def _fire(
     x: Tensor, slope: Tensor | None, y: Tensor, width: int, activation: str, gated: bool
 ) -> None:
     if not has_values(x):
+        y[..., :width].copy_(x[..., :width])
         return
     found = library()
     assert found is not None, "asked before"

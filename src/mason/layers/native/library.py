@@ -182,6 +182,12 @@ def has_values(x: Tensor) -> bool:
     return type(x) in (Tensor, nn.Parameter)
 
 
+def foretell(x: Tensor, operations: int) -> None:
+    """For a forecast, in a kernel's place: a product of so many operations that holds nothing."""
+    row = x.flatten()[:1].expand(1, operations // 2)
+    torch.mm(row, row.T)
+
+
 def half(x: Tensor) -> int:
     """What the kernels call the dtype of ``x``."""
     return _HALF[x.dtype]

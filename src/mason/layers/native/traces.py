@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from mason.errors import RunError
-from mason.layers.native.library import has_values, library
+from mason.layers.native.library import foretell, has_values, library
 
 
 class _Trace(ctypes.Structure):
@@ -49,6 +49,7 @@ def trace(
     if out is None:
         out = x.new_empty(slope.shape[1], x.shape[1], dtype=torch.float32)
     if not has_values(x):
+        foretell(x, 2 * x.numel() * slope.shape[1])
         return out
     found, slope, x = library(), slope.contiguous(), x.contiguous()
     assert found is not None, "asked before"

@@ -3,11 +3,13 @@
 from typing import Any
 
 from mason.errors import SettingsError
+from mason.workflows.model import Model
 from mason.workflows.tasks.answering import Answering
 from mason.workflows.tasks.classification import Classification
 from mason.workflows.tasks.code import CodeCompletion, CodeTranslation
 from mason.workflows.tasks.dialogue import DialogueTask
 from mason.workflows.tasks.embedding import Embedding
+from mason.workflows.tasks.language import Language
 from mason.workflows.tasks.multilabel import MultiLabel
 from mason.workflows.tasks.preference import PreferenceTask
 from mason.workflows.tasks.regression import Regression
@@ -36,7 +38,21 @@ TASKS: dict[str, Task[Any, Any]] = {
 DEFAULT_TASK = Classification.name
 """What is meant where nobody says."""
 
-__all__ = ["DEFAULT_TASK", "TASKS", "Examples", "Marked", "Task", "find_task"]
+_UNTRAINED: dict[str, Task[Any, Any]] = {task.name: task for task in (Language(),)}
+"""What ``mason train`` is not asked for: ``mason pretrain`` learns from texts as they are."""
+SEARCHED = sorted(task.name for task in (TASKS | _UNTRAINED).values() if task.ladder is not None)
+"""Tasks whose models are made smaller by a search."""
+
+__all__ = [
+    "DEFAULT_TASK",
+    "SEARCHED",
+    "TASKS",
+    "Examples",
+    "Marked",
+    "Task",
+    "find_task",
+    "task_of",
+]
 
 
 def find_task(name: str | None) -> Task[Any, Any]:
@@ -53,3 +69,12 @@ def find_task(name: str | None) -> Task[Any, Any]:
             known=", ".join(TASKS),
         )
     return found
+
+
+def task_of(model: Model) -> Task[Any, Any]:
+    """The task that a model is for, be it one it was pretrained for.
+
+    Raises:
+        SettingsError: It is for nothing that is measured row by row.
+    """
+    return _UNTRAINED.get(model.task) or find_task(model.task)

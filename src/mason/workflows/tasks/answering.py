@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from mason.compression import READING
 from mason.data import doctor
 from mason.data.columns import Columns
 from mason.data.findings import Finding
@@ -49,6 +50,7 @@ class Answering(Task[Answerer, Examples]):
     """The part of a text that answers a question."""
 
     name = "answering"
+    ladder = READING
     unused = (*Task.unused, *PRIVACY)  # a row may be several windows, and the unit is a window
 
     def columns(
@@ -204,6 +206,10 @@ class Answering(Task[Answerer, Examples]):
         given = [decide(found, model.threshold) for found in model.find(questions)]
         scores = judge_answers(questions, given).scores.f1
         return RowScores("f1", scores, range(len(table)))
+
+    def given(self, table: Table, columns: Columns) -> list[tuple[str, ...]]:
+        """Each question and its text."""
+        return [(q.question, q.context) for q in _questions(table, columns)]
 
     def describe(self, model: Answerer, columns: Columns) -> Block:
         """Columns."""

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from mason.compression import READING
 from mason.data.columns import Columns
 from mason.data.tables import Table
 from mason.data.token_cache import TokenCache, fingerprint
@@ -51,6 +52,7 @@ class Classification(Task[Classifier, Examples]):
     """One label for each text, or each pair of texts."""
 
     name = "classification"
+    ladder = READING
     unused = tuple(name for name in Task.unused if name not in CLASSIFICATION_ONLY)
 
     def columns(

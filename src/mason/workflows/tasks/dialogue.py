@@ -4,8 +4,6 @@ import json
 import math
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import replace
-from functools import partial
 from itertools import compress
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -15,30 +13,26 @@ from mason.data.conversations import flat_conversations
 from mason.data.tables import Table
 from mason.errors import SettingsError
 from mason.evaluation.dialogue import judge_dialogue
-from mason.evaluation.language import held_scores, held_tokens, read_costliest
 from mason.language import say
 from mason.models.spec import ModelSpec
-from mason.models.transformer import Transformer
 from mason.settings import PREFERENCE_ONLY, DataSettings, Settings
 from mason.tasks.dialogue import HEAD, Conversations, Dialogue
 from mason.text.scripts import LossOn
-from mason.training.loop import Scores
-from mason.training.recipe import Recipe
 from mason.workflows.chat_templates import settle_template
-from mason.workflows.needs import Held
 from mason.workflows.opening import Chosen, facts_error, open_model
 from mason.workflows.preparing import Prepared, texts_of
 from mason.workflows.starting import Beginning, begin_writer
 from mason.workflows.talker import Before, Sighted, Talker, spread
 from mason.workflows.tasks.talks import TalkTask
 from mason.workflows.tasks.task import Block, Marked
-from mason.workflows.tasks.text_to_text import OF_WRITERS, writing_recipe
+from mason.workflows.tasks.text_to_text import OF_WRITERS
+from mason.workflows.tasks.tokens import OfTokens
 from mason.workflows.writer import guard_of
 
 W = TypeVar("W", bound=Talker)
 
 
-class DialogueTask(TalkTask[Talker, Conversations]):
+class DialogueTask(TalkTask[Talker, Conversations], OfTokens[Talker]):
     """The assistant's turns of conversations."""
 
     name = "dialogue"
@@ -84,23 +78,6 @@ class DialogueTask(TalkTask[Talker, Conversations]):
     ) -> list[int]:
         """Tokens of each conversation, whole."""
         return [*examples.whole]
-
-    def recipe(self, settings: Settings, network: Transformer, train: Conversations) -> Recipe:
-        """As for any model that writes; the loss is that of the tokens as they are."""
-        return replace(writing_recipe(settings, network, len(train)), label_smoothing=0.0)
-
-    def objective(self, train: Conversations, recipe: Recipe) -> Dialogue:
-        """Cross-entropy of the learned tokens."""
-        return Dialogue(train)
-
-    def held(self, held: Conversations) -> Held:
-        """As much as an evaluation reads."""
-        objective = Dialogue(held)
-        return Held(held_tokens(objective), partial(read_costliest, held=objective))
-
-    def validate(self, model: Talker, held: Conversations) -> Scores:
-        """The mean loss of a learned token."""
-        return dict(held_scores(model.network, Dialogue(held)))
 
     def ask_before(self, model: Talker, examples: Mapping[str, Conversations]) -> None:
         """What the model says of the rows it will be measured on."""

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from mason.compression import READING
 from mason.data.columns import Columns
 from mason.data.similar import find_similar
 from mason.data.tables import Table
@@ -37,7 +38,7 @@ from mason.workflows.needs import Held
 from mason.workflows.opening import Chosen, open_model
 from mason.workflows.preparing import Prepared, texts_of
 from mason.workflows.tasks.regression import numbers_of
-from mason.workflows.tasks.task import Block, Task
+from mason.workflows.tasks.task import Block, RowScores, Task
 
 BATCH = 64
 """Pairs that compete where nobody says; so many also when a loss is validated."""
@@ -54,6 +55,7 @@ class Embedding(Task[Embedder, Examples]):
     """Vectors of texts, near where texts belong together."""
 
     name = "embedding"
+    ladder = READING
     unused = (*(name for name in Task.unused if name not in EMBEDDING_ONLY), *_OF_CLASSES, *PRIVACY)
 
     def columns(
@@ -175,6 +177,23 @@ class Embedding(Task[Embedder, Examples]):
         """A vector a row."""
         return list(model.predict(texts_of(table, columns.text)))
 
+    def each(self, model: Embedder, table: Table, columns: Columns) -> RowScores:
+        """1 over the place at which each text finds its own; or how near cosines are to scores."""
+        examples = self.examples(model, table, columns)
+        vectors = [_unit(side) for side in _vectors(model, examples)]
+        if examples.scores is None:
+            assert columns.pair is not None, "texts belong to others"
+            ranks = _ranks(vectors, texts_of(table, columns.pair))[0]
+            return RowScores("mrr", (1 / ranks).tolist(), range(len(table)))
+        right = np.array(examples.scores)
+        apart = -np.abs((vectors[0] * vectors[1]).sum(1) - right)
+        spread = float(np.abs(right - np.median(right)).mean())
+        return RowScores("-mae", apart.tolist(), range(len(table)), spread or 1.0)
+
+    def given(self, table: Table, columns: Columns) -> list[tuple[str, ...]]:
+        """Each first text."""
+        return [(text,) for text in texts_of(table, columns.text)]
+
     def describe(self, model: Embedder, columns: Columns) -> Block:
         """Columns."""
         return {"text": columns.text, "label": columns.answer or columns.pair}
@@ -196,11 +215,8 @@ Judged = tuple[dict[str, Estimate], list[Baseline], list[tuple[int, Block]]]
 
 def _found(vectors: Sequence[Vectors], firsts: list[str], seconds: list[str]) -> Judged:
     """Whether each text finds its own among all second ones."""
+    ranks, right, known = _ranks(vectors, seconds)
     documents = list(dict.fromkeys(seconds))
-    numbers = {text: i for i, text in enumerate(documents)}
-    right = np.array([numbers[text] for text in seconds])
-    known = vectors[1][_firsts(right, len(documents))]
-    ranks = ranks_of(vectors[0], known, right)
     worst = [int(i) for i in np.argsort(-ranks)[:_WORST] if ranks[i] > 1]
     mistakes = [
         (
@@ -215,6 +231,17 @@ def _found(vectors: Sequence[Vectors], firsts: list[str], seconds: list[str]) ->
     ]
     rivals = retrieval_baselines(firsts, documents, right)
     return retrieval_scores(ranks).overall, rivals, mistakes
+
+
+def _ranks(
+    vectors: Sequence[Vectors], seconds: list[str]
+) -> tuple[np.ndarray, np.ndarray, Vectors]:
+    """Places at which first texts find their own, its number, and the vectors of all of them."""
+    documents = list(dict.fromkeys(seconds))
+    numbers = {text: i for i, text in enumerate(documents)}
+    right = np.array([numbers[text] for text in seconds])
+    known = vectors[1][_firsts(right, len(documents))]
+    return ranks_of(vectors[0], known, right), right, known
 
 
 def _alike(

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from mason.compression import READING
 from mason.data import doctor
 from mason.data.columns import Columns, find_several_labels
 from mason.data.findings import Finding
@@ -27,7 +28,7 @@ from mason.workflows.labeller import Labelled, Labeller
 from mason.workflows.opening import Chosen, facts_error, open_model
 from mason.workflows.preparing import Prepared, TokenCounts, texts_of
 from mason.workflows.tasks.readers import ReaderTask, fit_if_fresh, reads_pairs, sides
-from mason.workflows.tasks.task import Block, Task
+from mason.workflows.tasks.task import Block, RowScores, Task
 
 _NONE = "∅"
 
@@ -36,6 +37,7 @@ class MultiLabel(ReaderTask[Labeller, Examples]):
     """Any number of labels for each text."""
 
     name = "multilabel"
+    ladder = READING
     unused = tuple(name for name in Task.unused if name != "data.separator")
 
     def columns(
@@ -198,6 +200,13 @@ class MultiLabel(ReaderTask[Labeller, Examples]):
     def answer(self, model: Labeller, table: Table, columns: Columns) -> list[Labelled]:
         """The labels of each row."""
         return model.predict(*sides(table, columns))
+
+    def each(self, model: Labeller, table: Table, columns: Columns) -> RowScores:
+        """F1 of the labels of each row; 1 where it has none and gets none."""
+        said = [set(answer.labels) for answer in self.answer(model, table, columns)]
+        pairs = list(zip(said, map(set, label_sets(table, columns)), strict=True))
+        scores = [2 * len(a & b) / (len(a) + len(b)) if a or b else 1.0 for a, b in pairs]
+        return RowScores("row_f1", scores, range(len(table)))
 
     def describe(self, model: Labeller, columns: Columns) -> Block:
         """Columns and labels."""

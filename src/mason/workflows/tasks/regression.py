@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mason.compression import READING
 from mason.data import doctor
 from mason.data.columns import Columns
 from mason.data.findings import Finding
@@ -38,6 +39,7 @@ class Regression(ReaderTask[Regressor, Examples]):
     """One number for each text."""
 
     name = "regression"
+    ladder = READING
     unused = (*ReaderTask.unused, "training.label_smoothing")
 
     def columns(
@@ -143,8 +145,10 @@ class Regression(ReaderTask[Regressor, Examples]):
         """Minus the distance of each number from the right one."""
         assert columns.answer is not None, "what is compared has numbers"
         said = np.asarray(self.answer(model, table, columns))
-        apart = np.abs(said - np.asarray(numbers_of(table, columns.answer)))
-        return RowScores("-mae", (-apart).tolist(), range(len(table)))
+        right = np.asarray(numbers_of(table, columns.answer))
+        spread = float(np.abs(right - np.median(right)).mean())
+        apart = -np.abs(said - right)
+        return RowScores("-mae", apart.tolist(), range(len(table)), spread or 1.0)
 
     def describe(self, model: Regressor, columns: Columns) -> Block:
         """Columns."""

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from mason.compression import READING
 from mason.data import doctor
 from mason.data.columns import Columns
 from mason.data.findings import Finding
@@ -29,6 +30,7 @@ from mason.tasks.tagging import (
     TaggingObjective,
     predict_logits,
     read_costliest,
+    spelled,
 )
 from mason.text.splitting import Unit
 from mason.training.loop import Scores
@@ -44,6 +46,7 @@ class Tagging(Task[Tagger, Examples]):
     """One label for each word."""
 
     name = "tagging"
+    ladder = READING
 
     def columns(
         self, tables: Mapping[str, Table], settings: DataSettings, *, complete: bool = True
@@ -197,6 +200,10 @@ class Tagging(Task[Tagger, Examples]):
             for said, tags in zip(model.tag(words), right, strict=True)
         ]
         return RowScores("tag_accuracy", shares, range(len(table)))
+
+    def given(self, table: Table, columns: Columns) -> list[tuple[str, ...]]:
+        """Each sentence as running text."""
+        return [(spelled(s.words)[0],) for s in sentences_of(table, columns)]
 
     def describe(self, model: Tagger, columns: Columns) -> Block:
         """Columns and tags."""

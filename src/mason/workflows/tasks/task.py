@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
+from mason.compression import Ladder
 from mason.data import doctor
 from mason.data.columns import Columns
 from mason.data.findings import Finding
@@ -28,7 +29,7 @@ from mason.training.state import Objective
 from mason.workflows.model import Model
 from mason.workflows.needs import Held
 from mason.workflows.opening import Chosen
-from mason.workflows.preparing import Prepared, TokenCounts
+from mason.workflows.preparing import Prepared, TokenCounts, read_tables, texts_of
 from mason.workflows.starting import Beginning
 
 Block = dict[str, Any]
@@ -74,11 +75,14 @@ class RowScores:
         name: Of the score.
         values: Of each row.
         rows: Which rows of the table they are of.
+        whole: What 1 is to a share: how far the right numbers are apart, where values are in
+            their unit.
     """
 
     name: str
     values: Sequence[float]
     rows: Sequence[int]
+    whole: float = 1.0
 
 
 M = TypeVar("M", bound=Model)
@@ -104,6 +108,16 @@ class Task(ABC, Generic[M, E]):
         "data.separator",
     )
     """Settings that mean nothing to it."""
+    ladder: ClassVar[Ladder | None] = None
+    """How its models are made smaller; None: by no search."""
+
+    def read(self, settings: DataSettings) -> tuple[dict[str, Table], DataSettings]:
+        """The tables the settings name, and the settings with the catalogue's columns filled in.
+
+        Raises:
+            DataError: They cannot be read.
+        """
+        return read_tables(settings)
 
     def arrange(self, tables: dict[str, Table], settings: DataSettings) -> dict[str, Table]:
         """The tables in the layout it reads; most read any.
@@ -184,6 +198,10 @@ class Task(ABC, Generic[M, E]):
     def num_tokens(self, model: M, table: Table, columns: Columns, examples: E) -> list[int]:
         """Tokens of each row before it is cut."""
 
+    def texts(self, train: E) -> Sequence[Sequence[int]]:
+        """Some of the texts as tokens, for who rounds weights by what they are given in them."""
+        return ()
+
     def recipe(self, settings: Settings, network: Transformer, train: E) -> Recipe:
         """Every number of a run: what the settings say, else a good default."""
         return recipe_for(
@@ -254,6 +272,20 @@ class Task(ABC, Generic[M, E]):
             "Models for {task} cannot be compared row by row; measure each with mason evaluate.",
             task=self.name,
         )
+
+    def given(self, table: Table, columns: Columns) -> list[tuple[str, ...]]:
+        """What ``model.predict`` takes for each row: a text, or a pair of texts."""
+        names = [columns.text, *([columns.pair] if columns.pair else [])]
+        return list(zip(*(texts_of(table, name) for name in names), strict=True))
+
+    def ask(self, model: M, *given: Any) -> object:
+        """The model's answer, for a clock.
+
+        Args:
+            model: As it is used.
+            given: Of a row as ``given`` has it; or of many, a list for each part.
+        """
+        return model.predict(*given)
 
     def asked(self, model: M, table: Table, columns: Columns) -> list[tuple[Any, ...]] | None:
         """What ``model.subject`` is given for each row; None: its answers are not explained."""
