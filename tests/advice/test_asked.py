@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import label_ranking_average_precision_score, r2_score
 from sklearn.neighbors import KNeighborsRegressor
 
-from mason.advice.asked import Asked, Classes, LabelSets, Numbers
+from mason.advice.asked import Asked, LabelSets, Numbers
 from mason.advice.ranking import promise_of
 from mason.advice.transferability import log_evidence, log_me_of_values
 
@@ -20,8 +20,6 @@ def features_and(asked: str, noise: float = 0.5) -> tuple[np.ndarray, Asked]:
     clear += noise * chance.normal(size=(ROWS, LABELS))
     if asked == "numbers":
         return features, Numbers(30 + 4 * clear[:, 0])
-    if asked == "classes":
-        return features, Classes(clear.argmax(axis=1), ("a", "b", "c"))
     return features, LabelSets(clear > 0.7)
 
 
@@ -73,8 +71,8 @@ def test_log_me_of_numbers_knows_no_unit():
     assert log_me_of_values(features, twice) == pytest.approx(told)
 
 
-@pytest.mark.parametrize("kind", ["numbers", "classes", "sets"])
+@pytest.mark.parametrize("kind", ["numbers", "sets"])
 def test_features_that_tell_more_promise_more(kind):
     clear, noisy = (promise_of(*features_and(kind, noise))[0] for noise in (0.3, 4.0))
-    assert len(clear.scores) == (4 if kind == "classes" else 3)
+    assert len(clear.scores) == 3 and clear.h_score is None
     assert all(a > b for a, b in zip(clear.scores, noisy.scores, strict=True))
