@@ -36,13 +36,13 @@ from mason.security.memory import Canary, exposure, token_losses
 from mason.text.chat import chat_ids, chat_text
 from mason.workflows import Talker
 
-SHAPE, DATA = "gpt2-mini", "debian-synopses"
-REPEATS, OTHERS = (1, 10, 100), 1023
+SHAPE, DATA, RATE = "gpt2-tiny", "debian-synopses", 3e-3
+REPEATS, OTHERS, BITS = (1, 10, 100), 1023, 10
 PLACES = "cellar attic garage library stable tower chapel harbour museum bakery mill lodge".split()
 EPSILON = 8.0
-PRIVATE: dict[str, Any] = {"adapter.kind": "lora", "training.learning_rate": 3e-3}
+PRIVATE: dict[str, Any] = {"adapter.kind": "lora"}
 """Noise falls on every value that learns, and an adapter has few."""
-_HELD, _CHOOSE = 500, 100
+_HELD, _CHOOSE = 300, 100
 Turns = list[dict[str, str]]
 
 
@@ -204,7 +204,7 @@ class Bench:
             write(folder / "data" / f"{split}.jsonl", some)
         fixed: dict[str, Any] = {
             "task": "dialogue",
-            "training.learning_rate": 1e-3,
+            "training.learning_rate": RATE,
             "training.batch_size": 32,
             "training.max_steps": self.chosen.steps,
             "training.epochs": 100,
@@ -270,7 +270,7 @@ def rows_of(name: str, told: Told, taken: int, beside: Told | None) -> list[Row]
     rows = []
     for place, repeats in enumerate(REPEATS):
         mine = slice(place, None, len(REPEATS))
-        for what, each in (("bits of 10", 0), ("share said", 1)):
+        for what, each in ((f"bits of {BITS}", 0), ("share said", 1)):
             sides = [None if t is None else fmean(t[each][mine]) for t in (told, beside)]  # type: ignore[arg-type]
             assert sides[0] is not None
             rows.append(Row(f"{name}, {repeats} times: {what}", sides[0], sides[1]))
@@ -288,9 +288,9 @@ def main() -> None:
     """Run it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--ways", nargs="+", choices=list(WAYS), default=list(WAYS))
-    parser.add_argument("--steps", type=int, default=150, help="of 32 rows, of each training")
-    parser.add_argument("--rows", type=int, default=3000, help="honest ones to learn")
-    parser.add_argument("--secrets", type=int, default=3, help="for each number of repeats")
+    parser.add_argument("--steps", type=int, default=300, help="of 32 rows, of each training")
+    parser.add_argument("--rows", type=int, default=2000, help="honest ones to learn")
+    parser.add_argument("--secrets", type=int, default=2, help="for each number of repeats")
     parser.add_argument("--epsilon", type=float, default=EPSILON)
     parser.add_argument("--save", action="store_true")
     chosen = parser.parse_args()

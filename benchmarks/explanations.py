@@ -152,9 +152,9 @@ def rows_of(found: Sequence[tuple[Subject, Picture]]) -> tuple[list[Row], Table]
     rows.append(Row("shown, of all pictures", len(shown) / len(found)))
     sums = [p.trust.incompleteness for _, p in found if p.trust.incompleteness is not None]
     if sums:
-        kept = [p.trust.incompleteness or 0.0 for _, p in shown]
+        kept = [p.trust.incompleteness for _, p in shown if p.trust.incompleteness is not None]
         name = "integrated gradients, shown: largest completeness error"
-        rows.append(Row(name, max(kept, default=0.0), None, Goal("≤", 0.01)))
+        rows += [Row(name, max(kept), None, Goal("≤", 0.01))] if kept else []
         # What is shown keeps the bound because nothing else is shown; this is of all of them.
         within = asdict(wilson(sum(error <= 0.01 for error in sums), len(sums)))
         rows.append(Row.of("integrated gradients, all: share within 1 %", within))
