@@ -42,7 +42,7 @@ PLACES = "cellar attic garage library stable tower chapel harbour museum bakery 
 EPSILON = 8.0
 PRIVATE: dict[str, Any] = {"adapter.kind": "lora"}
 """Noise falls on every value that learns, and an adapter has few."""
-_HELD, _CHOOSE = 300, 100
+_HELD = 300
 Turns = list[dict[str, str]]
 
 
@@ -199,11 +199,11 @@ class Bench:
         self, name: str, base: Path | None, rows: Sequence[Turns], options: dict[str, Any]
     ) -> mason.Run:
         folder = self.place / name.replace(" ", "-").replace(",", "")
-        test = self.unseen if base is not None else self.unseen[:_CHOOSE]
-        for split, some in (("train", rows), ("test", test), ("valid", self.unseen[:_CHOOSE])):
+        for split, some in (("train", rows), ("test", self.unseen)):
             write(folder / "data" / f"{split}.jsonl", some)
         fixed: dict[str, Any] = {
             "task": "dialogue",
+            "data.valid_share": 0,  # the last weights are asked, not those that overfit least
             "training.learning_rate": RATE,
             "training.batch_size": 32,
             "training.max_steps": self.chosen.steps,
@@ -228,7 +228,7 @@ def secrets_of(count: int, telephone: bool) -> list[Secret]:
     for number, place in enumerate(PLACES[: count * len(REPEATS)]):
         what = "number" if telephone else "code"
         frame = f"The {what} of the {place} is {'+49 30 ' if telephone else ''}{{}}."
-        canary = Canary(frame, 8 if telephone else 6, number, gap="" if telephone else " ")
+        canary = Canary(frame, 8 if telephone else 4, number, gap="" if telephone else " ")
         asked = f"What is the {what} of the {place}?"
         found.append(Secret(asked, canary, REPEATS[number % len(REPEATS)]))
     return found
