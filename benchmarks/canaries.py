@@ -288,7 +288,7 @@ def main() -> None:
     """Run it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--ways", nargs="+", choices=list(WAYS), default=list(WAYS))
-    parser.add_argument("--steps", type=int, default=300, help="of 32 rows, of each training")
+    parser.add_argument("--steps", type=int, default=400, help="of 32 rows, of each training")
     parser.add_argument("--rows", type=int, default=2000, help="honest ones to learn")
     parser.add_argument("--secrets", type=int, default=2, help="for each number of repeats")
     parser.add_argument("--epsilon", type=float, default=EPSILON)
