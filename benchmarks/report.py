@@ -1,7 +1,7 @@
 """What a benchmark found: a table to read, one line of JSON to compare, a dated page to keep.
 
 A benchmark makes ``Row``s and ends with ``publish(name, rows)``. Its last line of output is
-``{"name", "rows": [{"measure", "ours", "peer", "ratio", "goal", "met"}], "machine",
+``{"name", "rows": [{"measure", "ours", "peer", "ratio", "goal", "met", "interval"}], "machine",
 "versions"}``.
 """
 
@@ -10,7 +10,8 @@ import os
 import platform
 import shlex
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+import traceback
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -42,12 +43,37 @@ class Goal:
 
 @dataclass(frozen=True)
 class Row:
-    """One measure: ours, the peer's where there is one, and what was asked for."""
+    """One measure: ours, the peer's where there is one, what was asked for, ours' interval."""
 
     measure: str
     ours: float
     peer: float | None = None
     goal: Goal | None = None
+    interval: tuple[float, float] | None = None
+
+    @classmethod
+    def of(
+        cls,
+        measure: str,
+        told: Mapping[str, float],
+        goal: Goal | None = None,
+        peer: float | None = None,
+    ) -> "Row":
+        """Of an estimate as results have it: ``value``, ``low`` and ``high``."""
+        return cls(measure, told["value"], peer, goal, (told["low"], told["high"]))
+
+    def __str__(self) -> str:
+        beside = "" if self.peer is None else f", peer {shown(self.peer)}"
+        asked = "" if self.goal is None else f" ({self.goal}: {'yes' if self.met else 'NO'})"
+        return f"{self.measure}: {self.told}{beside}{asked}"
+
+    @property
+    def told(self) -> str:
+        """Ours, with its interval where there is one."""
+        if self.interval is None:
+            return shown(self.ours)
+        low, high = self.interval
+        return f"{shown(self.ours)} ({shown(low)} to {shown(high)})"
 
     @property
     def ratio(self) -> float | None:
@@ -67,7 +93,8 @@ class Row:
         """The row as the JSON line has it."""
         goal = None if self.goal is None else str(self.goal)
         found = {"measure": self.measure, "ours": self.ours, "peer": self.peer}
-        return {**found, "ratio": self.ratio, "goal": goal, "met": self.met}
+        found |= {"ratio": self.ratio, "goal": goal, "met": self.met}
+        return {**found, "interval": self.interval}
 
 
 @dataclass(frozen=True)
@@ -85,7 +112,8 @@ class Table:
         cells = [
             [
                 row.measure,
-                *("" if x is None else shown(x) for x in (row.ours, row.peer, row.ratio)),
+                row.told,
+                *("" if x is None else shown(x) for x in (row.peer, row.ratio)),
                 str(row.goal or ""),
                 {None: "", True: "yes", False: "NO"}[row.met],
             ]
@@ -108,6 +136,27 @@ class Table:
         lines = [self.columns, rules, *self.rows]
         body = "\n".join("| " + " | ".join(line) + " |" for line in lines)
         return f"## {self.title}\n\n{body}\n"
+
+
+def collect(parts: Mapping[str, Callable[[], Iterable[Row]]]) -> list[Row]:
+    """The rows of all parts, each printed as it comes.
+
+    A part that fails does not take the others' rows with it: what it told until then stays, and
+    a row with a goal that is not met says that it failed.
+
+    Args:
+        parts: Each by its name, in the order they run.
+    """
+    rows: list[Row] = []
+    for name, part in parts.items():
+        try:
+            for row in part():
+                print(row, flush=True)
+                rows.append(row)
+        except Exception:
+            traceback.print_exc()
+            rows.append(Row(f"{name}: failed", 1, None, Goal("≤", 0)))
+    return rows
 
 
 def publish(

@@ -4,7 +4,8 @@ Chats of 30 to 100 tokens ask for 16 to 56 new ones, at temperature 0, from proc
 A number of tokens a second is what the servers' ``usage`` says, over the seconds of the wall until
 the last answer: leave the machine alone meanwhile. One by one is the same server with one client;
 every so many requests of the whole are asked so. The peer reads the folder that we write, in the
-same precision. In fp32 answers together are the answers alone, but for near ties.
+same precision; both servers are up and take rounds of the same requests in turn. In fp32 answers
+together are the answers alone, and the peer's, but for near ties.
 
 ``--hostile``: requests that schemathesis makes of our ``/openapi.json``, right ones and wrong ones,
 fields of our own choice and plain noise, while so many sockets send a byte a second and are cut
@@ -21,13 +22,14 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from http.client import HTTPConnection
 from itertools import cycle, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from benchmarks.report import Goal, Row, publish
+from benchmarks.report import Goal, Row, collect, publish
 from benchmarks.server_process import Process, free_port, start
 
 MODEL = "SmolLM2-135M-Instruct"
@@ -46,6 +48,7 @@ ASKED = (
     "What would a poet say of",
     "List facts on",
 )
+ROUNDS = 3
 FILLER = " Keep in mind that whoever reads this has little time and knows nothing of the matter."
 
 
@@ -104,8 +107,8 @@ def load(
     return said, sum(one.tokens for one in said) / (time.monotonic() - begun)
 
 
-def ours(options: argparse.Namespace) -> tuple[list[Row], float]:
-    """The rows of our server, and its tokens a second."""
+def ours(options: argparse.Namespace) -> list[Row]:
+    """The rows of our server."""
     bodies = requests(options.requests)
     every = max(1, options.requests // options.alone)
     with start(MODEL, "--weights", options.weights, "--quiet") as server:
@@ -126,7 +129,7 @@ def ours(options: argparse.Namespace) -> tuple[list[Row], float]:
         Row(f"{name}: seconds of an answer, p99", seconds[int(0.99 * (len(seconds) - 1))]),
         Row("share of answers equal to those alone", statistics.mean(same)),
         Row("memory grown under load, MiB", grown),
-    ], together
+    ]
 
 
 @contextmanager
@@ -148,18 +151,42 @@ def peer(weights: str) -> Iterator[tuple[Process, str]]:
             yield server, folder
 
 
-def beside(options: argparse.Namespace, mine: float) -> list[Row]:
-    """Our rate beside the peer's, on some of the requests."""
-    with peer(options.weights) as (server, name):
-        if not server.wait("/health", 180):
-            print("".join(server.log[-20:]), file=sys.stderr)
-            return []
-        bodies = requests(options.peer)
-        load(server.port, name, bodies[:1], 1)
-        said, theirs = load(server.port, name, bodies, options.concurrent)
-    failed = sum(one.status != 200 for one in said)
-    measure = f"{options.concurrent} at once, beside transformers serve: tokens/s"
-    return [Row(measure, mine, theirs), Row("errors of transformers serve", failed)]
+def beside(options: argparse.Namespace) -> list[Row]:
+    """Our rate beside the peer's: rounds of the same requests, each side first in turn."""
+    bodies, size = requests(options.peer), max(1, -(-options.peer // ROUNDS))
+    rates: dict[str, list[float]] = {"ours": [], "theirs": []}
+    said: dict[str, list[Said]] = {"ours": [], "theirs": []}
+    with (
+        start(MODEL, "--weights", options.weights, "--quiet") as own,
+        peer(options.weights) as (other, name),
+    ):
+        if not other.wait("/health", 180):
+            raise RuntimeError("".join(other.log[-20:]))
+        sides = {"ours": (own.port, MODEL), "theirs": (other.port, name)}
+        for side in sides.values():
+            load(*side, bodies[:1], 1)
+        for number, first in enumerate(range(0, len(bodies), size)):
+            for key in list(sides)[:: -1 if number % 2 else 1]:
+                run = bodies[first : first + size]
+                answers, rate = load(*sides[key], run, options.concurrent)
+                said[key] += answers
+                rates[key].append(rate)
+    times = sorted(a / b for a, b in zip(rates["ours"], rates["theirs"], strict=True) if b)
+    failed = [sum(one.status != 200 for one in some) for some in said.values()]
+    both = [(a.text, b.text) for a, b in zip(*said.values(), strict=True) if b.status == 200]
+    measure = f"{options.concurrent} at once, beside transformers serve"
+    middle = [statistics.median(some) for some in rates.values()]
+    rows = [
+        Row(f"{measure}: tokens/s, median round", middle[0], middle[1]),
+        Row(f"{measure}: errors", failed[0], failed[1], Goal("≤", 0)),
+    ]
+    if times:
+        ends = times[0], times[-1]
+        rows.append(Row(f"{measure}: times as fast", statistics.median(times), None, None, ends))
+    if both:
+        same = statistics.mean(a == b for a, b in both)
+        rows.append(Row(f"{measure}: share of equal answers", same))
+    return rows
 
 
 def main() -> int:
@@ -181,10 +208,10 @@ def main() -> int:
         rows = measured(options.hostile, options.sockets)
         name = "serving_hostile"
     else:
-        rows, mine = ours(options)
-        name = "serving"
+        parts = {"ours": partial(ours, options)}
         if options.peer:
-            rows += beside(options, mine)
+            parts["transformers serve"] = partial(beside, options)
+        rows, name = collect(parts), "serving"
     return 0 if publish(name, rows, notes=notes, save=options.save) else 1
 
 

@@ -18,7 +18,9 @@ import importlib.abc
 import importlib.machinery
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -29,8 +31,9 @@ from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
 import mason
 from benchmarks.defences import MODEL, divided, fitted
-from benchmarks.report import Goal, Row, publish
+from benchmarks.report import Goal, Row, collect, publish
 from mason.data.tables import read
+from mason.metrics import paired_bootstrap
 from mason.security.attacks import ATTACKS, Means
 from mason.security.limits import Limits
 from mason.security.summary import wilson
@@ -55,42 +58,41 @@ def main() -> None:
     parser.add_argument("--data", nargs="+", default=("trec", "amazon-sentiment"))
     parser.add_argument("--save", action="store_true")
     chosen = parser.parse_args()
-    rows: list[Row] = []
     with tempfile.TemporaryDirectory() as place:
-        for name in chosen.data:
-            folder = divided(name, Path(place) / name)
-            model = mason.load(fitted(folder, Path(place) / f"{name}-model", chosen.steps))
-            assert isinstance(model, Classifier), "it was trained to classify"
-            test = read(folder / "test.csv")
-            texts = [text or "" for text in test.texts("text")][: chosen.rows]
-            numbers = {label: i for i, label in enumerate(model.labels)}
-            labels = [numbers[str(label)] for label in test.texts("label")][: chosen.rows]
-            rows += _compared(name, model, texts, labels, chosen.peer)
+        rows = collect({name: partial(_rows, name, Path(place), chosen) for name in chosen.data})
     publish("textfooler", rows, notes=f"Fine-tuned from {MODEL}.", save=chosen.save)
+
+
+def _rows(name: str, place: Path, chosen: argparse.Namespace) -> Iterator[Row]:
+    folder = divided(name, place / name)
+    model = mason.load(fitted(folder, place / f"{name}-model", chosen.steps))
+    assert isinstance(model, Classifier), "it was trained to classify"
+    test = read(folder / "test.csv")
+    texts = [text or "" for text in test.texts("text")][: chosen.rows]
+    numbers = {label: i for i, label in enumerate(model.labels)}
+    labels = [numbers[str(label)] for label in test.texts("label")][: chosen.rows]
+    yield from _compared(name, model, texts, labels, chosen.peer)
 
 
 def _compared(
     name: str, model: Classifier, texts: list[str], labels: list[int], peer: Path
 ) -> list[Row]:
+    """Both on the texts that both were given because the model was right before."""
     attack = ATTACKS["words"]
     means = means_of(model, [attack], ENCODER, 0)
     ours = attack.run(Victim(model.probabilities), texts, labels, means)
     theirs = _Peer(peer, model, means)
     found = [theirs.attack(text, label) for text, label in zip(texts, labels, strict=True)]
-    tried = [one for one in ours if one.tried]
-    told = [one for one in found if one is not None]
-    shares = [
-        wilson(sum(one.success for one in tried), len(tried)),
-        wilson(sum(success for success, _ in told), len(told)),
-    ]
-    queries = [np.mean([one.queries for one in tried]), np.mean([asked for _, asked in told])]
-    apart = abs(shares[0].value - shares[1].value)
+    both = [(a, b) for a, b in zip(ours, found, strict=True) if a.tried and b is not None]
+    turned = [a.success for a, _ in both], [success for _, (success, _) in both]
+    queries = [np.mean([a.queries for a, _ in both]), np.mean([asked for _, (_, asked) in both])]
+    share, other = (wilson(sum(side), len(both)) for side in turned)
+    apart = paired_bootstrap(turned[1], turned[0])
     return [
-        Row(f"{name}: texts answered rightly", len(tried), len(told)),
-        Row(f"{name}: turned", shares[0].value, shares[1].value),
-        Row(f"{name}: turned, lower end", shares[0].low, shares[1].low),
-        Row(f"{name}: turned, upper end", shares[0].high, shares[1].high),
-        Row(f"{name}: shares apart", apart, None, Goal("≤", 0.05)),
+        Row(f"{name}: texts answered rightly", len(both)),
+        Row.of(f"{name}: turned", asdict(share), peer=other.value),
+        Row(f"{name}: shares apart", abs(apart.value), None, Goal("≤", 0.05)),
+        Row.of(f"{name}: ours less theirs", asdict(apart)),
         Row(f"{name}: questions a text", float(queries[0]), float(queries[1])),
     ]
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from mason.advice.asked import Classes, Numbers
 from mason.advice.curves import Curve, fitted_errors, forecast, learning_curve
-from mason.advice.probe import linear_probe
 
 SIZES = np.array([50, 100, 200, 400, 800], np.float64)
 
@@ -37,8 +37,8 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say():
         ease = chance.random(held)  # a hard row is hard at every size
         drawn = np.array([ease < p + chance.normal(0, 0.01, held) for p in chances], float)
         (told,) = forecast(Curve(SIZES.astype(int), drawn), 800, [3200], seed=seed)
-        inside += told.accuracy.low <= truth <= told.accuracy.high
-        errors.append(abs(told.accuracy.value - truth))
+        inside += told.score.low <= truth <= told.score.high
+        errors.append(abs(told.score.value - truth))
         assert told.gain.low <= told.gain.value <= told.gain.high
     assert inside >= 85
     assert np.mean(errors) < 0.02
@@ -48,6 +48,20 @@ def test_a_curve_rises_with_rows():
     chance = np.random.default_rng(0)
     targets = np.arange(600) % 3
     features = chance.normal(size=(600, 17)) + 2 * np.eye(17)[targets]
-    curve = learning_curve(linear_probe, features, targets)
-    assert curve.sizes[-1] == 480 and curve.right.shape == (len(curve.sizes), 600)
-    assert curve.accuracies[-1] > curve.accuracies[0] + 0.05
+    asked = Classes(targets, ("a", "b", "c"))
+    curve = learning_curve(asked, asked.probe, features)
+    assert curve.sizes[-1] == 480 and curve.marks.shape == (len(curve.sizes), 600)
+    assert curve.scores[-1] > curve.scores[0] + 0.05
+
+
+def test_the_curve_of_numbers_foretells_more_rows():
+    """R² of a linear map on noisy features, from 400 rows what 1,600 give."""
+    chance = np.random.default_rng(1)
+    features = chance.normal(size=(4000, 40))
+    values = 7 + 3 * (features @ chance.normal(size=40) / 6 + chance.normal(size=4000))
+    asked = Numbers(values[:400])
+    (told,) = forecast(learning_curve(asked, asked.probe, features[:400]), 400, [1600])
+    said = asked.probe(features[:1600], values[:1600], features[1600:])
+    truth = 1 - ((said - values[1600:]) ** 2).mean() / values[1600:].var()
+    assert told.score.low <= truth <= told.score.high
+    assert abs(told.score.value - truth) < 0.06 and told.gain.value > 0

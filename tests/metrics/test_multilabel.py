@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from mason.metrics.multilabel import _ranked, best_threshold, multilabel_scores
+from mason.metrics.multilabel import best_threshold, lrap_of_rows, multilabel_scores
 
 DRAW = np.random.default_rng(3)
 TARGETS = DRAW.random((97, 5)) < 0.3
@@ -27,7 +27,7 @@ def test_rank_precision_row_by_row() -> None:
         metrics.label_ranking_average_precision_score(TARGETS[[i]], LIKELY[[i]])
         for i in range(len(TARGETS))
     ]
-    assert _ranked(TARGETS, LIKELY) == pytest.approx(alone)
+    assert lrap_of_rows(TARGETS, LIKELY) == pytest.approx(alone)
 
 
 def test_the_threshold_is_the_best_there_is() -> None:

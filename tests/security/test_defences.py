@@ -104,6 +104,9 @@ def test_exposure_counts_bits() -> None:
     assert exposure(0.5, others) == 7.0 and exposure(1000.0, others) == 0.0
     canary = Canary(seed=4)
     assert len(set(canary.others(50))) == 50 and canary.text not in canary.others(50)
+    number = Canary("The number of the mill is +49 30 {}.", 8, gap="")
+    assert number.secret in number.text and kinds_in(number.text) == ["phone"]
+    assert not kinds_in(canary.text)  # digits spelt apart
 
 
 def test_losses_are_those_of_texts_alone() -> None:

@@ -32,7 +32,9 @@ class _Fixed(torch.nn.Module):
         self.table = torch.nn.Parameter(table)
         self.spec = build("encoder").spec
 
-    def logits(self, head: str, packed: object, *, at: object = None) -> torch.Tensor:
+    def logits(
+        self, head: str, packed: object, *, at: object = None, look: object = None
+    ) -> torch.Tensor:
         return self.table[packed.tokens[packed.layout.first]]  # type: ignore[attr-defined]
 
 

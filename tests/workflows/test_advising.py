@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from mason.cli.main import run as command
 from mason.errors import DataError, SettingsError
 from mason.sources import find_model
 from mason.workflows.advising import advise
-from tests.workflows.conftest import THINGS, write_reviews
+from tests.workflows.conftest import SAID, THINGS, write, write_reviews
 
 MODEL = "all-MiniLM-L6-v2"
 
@@ -99,9 +100,43 @@ def test_words_of_sentences(tmp_path: Path) -> None:
     assert "commonest label of each word" in told and "training words" in told
 
 
+def test_numbers(reviews: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Stars in place of labels: how much of their spread the features tell."""
+    rows = [line.rsplit(",", 1) for line in reviews.read_text(encoding="utf-8").splitlines()[1:]]
+    stars = tmp_path / "stars.csv"
+    told = [f"{text},{4.5 if label == 'good' else 1.5}" for text, label in rows]
+    stars.write_text("\n".join(["text,stars", *told]) + "\n", encoding="utf-8")
+    given = ["advise", "--data", str(stars), "--label", "stars", "--task", "regression"]
+    assert command([*given, "--models", MODEL, "--output", str(tmp_path / "advice.json")]) == 0
+    shown = capsys.readouterr().out
+    assert "of the variance explained" in shown and "linear probe, R²" in shown
+    found = json.loads((tmp_path / "advice.json").read_text(encoding="utf-8"))
+    promise = found["candidates"][0]["promise"]
+    assert found["measure"] == "r2" and promise["h_score"] is None and found["doubts"] == []
+    assert 0.2 < promise["probe"]["value"] < 1 and promise["neighbours"] > 0
+    rows_asked = [one["rows"] for one in found["forecasts"]]
+    assert rows_asked == [2 * found["num_rows"], 4 * found["num_rows"]]
+
+
+def test_any_labels(tmp_path: Path) -> None:
+    told = [
+        {"text": f"{thing}: {good if i % 3 else ''} {bad if i % 2 else ''}.", "labels": labels}
+        for i, (thing, good, bad) in enumerate(product(THINGS, SAID["good"], SAID["bad"]))
+        for labels in [[name for name, no in (("good", 3), ("bad", 2)) if i % no]]
+    ]
+    found = advise(write(tmp_path / "rows.jsonl", told), [MODEL], task="multilabel", rows=60)
+    assert found.measure == "lrap" and found.looked_at == 60
+    assert found.best.promise.probe.value > 0.9 and found.best.promise.neighbours > 0.7
+    assert "an LRAP of" in found.sentences[0]
+
+
 def test_refusals(reviews: Path, tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="classification and tagging, not regression"):
-        advise(reviews, [MODEL], task="regression")
+    with pytest.raises(SettingsError, match="regression, multilabel, not answering"):
+        advise(reviews, [MODEL], task="answering")
+    level = tmp_path / "level.csv"
+    level.write_text("text,label\n" + "".join(f"t{i},3.5\n" for i in range(40)))
+    with pytest.raises(DataError, match="have one label"):
+        advise(level, [MODEL], task="regression")
     with pytest.raises(mason.errors.SourceError, match="no model"):
         advise(reviews, ["./nowhere"])
     few = tmp_path / "few.csv"

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
+from mason.advice.asked import Asked
 from mason.metrics.classification import Estimate
-from mason.metrics.folds import Fit, fit_some, folds
+from mason.metrics.folds import Fit
 
 _POWERS = np.linspace(0.1, 1.0, 19)
 _RESAMPLES = 500
@@ -18,27 +19,27 @@ _FEWEST = 20
 
 @dataclass(frozen=True)
 class Curve:
-    """Whether rows were right when they were held out, for growing numbers of rows learned from.
+    """Marks of rows when they were held out, for growing numbers of rows learned from.
 
     Attributes:
         sizes: Rows learned from, growing.
-        right: [sizes, rows], 1 or 0.
+        marks: [sizes, rows], as ``Asked.marks`` gives them: 1 at best.
     """
 
     sizes: NDArray[np.int64]
-    right: NDArray[np.float64]
+    marks: NDArray[np.float64]
 
     @property
-    def accuracies(self) -> NDArray[np.float64]:
+    def scores(self) -> NDArray[np.float64]:
         """[sizes]."""
-        means: NDArray[np.float64] = self.right.mean(axis=1)
+        means: NDArray[np.float64] = self.marks.mean(axis=1)
         return means
 
 
 def learning_curve(
+    asked: Asked,
     fit: Fit,
     inputs: Any,
-    targets: ArrayLike,
     *,
     num_sizes: int = 6,
     num_folds: int = 5,
@@ -47,47 +48,43 @@ def learning_curve(
     """A method's answers on each fold, after learning from ever more of the other rows.
 
     Args:
+        asked: What the rows are asked for.
         fit: The method.
         inputs: What it reads, a row each.
-        targets: Class numbers [rows].
         num_sizes: Sizes, each by the same factor above the one before.
         num_folds: Parts, each held out once; so many draws there are of each size.
         seed: Decides them.
     """
-    wanted = np.asarray(targets, np.int64)
-    part, generator = folds(wanted, num_folds, seed=seed), np.random.default_rng(seed)
-    whole = wanted.size - int(np.bincount(part).max())
+    part, generator = asked.parts(num_folds, seed), np.random.default_rng(seed)
+    whole = len(asked) - int(np.bincount(part).max())
     first = min(max(_FEWEST, whole // 16), whole)
     sizes = np.unique(np.geomspace(first, whole, num_sizes).round().astype(np.int64))
-    right = np.zeros((sizes.size, wanted.size))
+    marks = np.zeros((sizes.size, len(asked)))
     for fold in range(num_folds):
         held = np.flatnonzero(part == fold)
         order = generator.permutation(np.flatnonzero(part != fold))
         for i, size in enumerate(sizes):
-            learned = order[:size]
-            told = fit_some(fit, inputs, wanted, learned, held)
-            said = np.unique(wanted[learned])[told.argmax(axis=1)]
-            right[i, held] = said == wanted[held]
-    return Curve(sizes, right)
+            marks[i, held] = asked.marks(asked.answers(fit, inputs, order[:size], held), held)
+    return Curve(sizes, marks)
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """What so many rows would give: the accuracy, and how much more that is than now."""
+    """What so many rows would give: the score, and how much more that is than now."""
 
     rows: int
-    accuracy: Estimate
+    score: Estimate
     gain: Estimate
 
 
 def forecast(
     curve: Curve, now: int, rows: Sequence[int], *, confidence: float = 0.9, seed: int = 0
 ) -> list[Forecast]:
-    """Accuracy after learning from other numbers of rows, by an inverse power law.
+    """The score after learning from other numbers of rows, by an inverse power law.
 
-    The error falls as ``floor + scale · rows^(−power)`` (Figueroa et al. 2012), fitted with a
-    weight for each size that grows with it, since what is far to the right is asked for. The
-    interval is of the same fit to resamples of the rows, so that the few rows there are to
+    What it lacks of 1 falls as ``floor + scale · rows^(−power)`` (Figueroa et al. 2012), fitted
+    with a weight for each size that grows with it, since what is far to the right is asked for.
+    The interval is of the same fit to resamples of the rows, so that the few rows there are to
     measure on are in it.
 
     Args:
@@ -98,9 +95,9 @@ def forecast(
         seed: Of the resamples.
     """
     asked = np.asarray([now, *rows], np.float64)
-    sizes, right = curve.sizes.astype(np.float64), curve.right
-    seen = fitted_errors(sizes, 1 - curve.accuracies[None], asked)
-    drawn = fitted_errors(sizes, 1 - _resampled(right, seed), asked)
+    sizes = curve.sizes.astype(np.float64)
+    seen = fitted_errors(sizes, 1 - curve.scores[None], asked)
+    drawn = fitted_errors(sizes, 1 - _resampled(curve.marks, seed), asked)
     tail = (1 - confidence) / 2
 
     def told(value: NDArray[np.float64], many: NDArray[np.float64]) -> Estimate:
@@ -117,11 +114,11 @@ def forecast(
     ]
 
 
-def _resampled(right: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
-    """Accuracies [resamples, sizes] of rows drawn with replacement."""
-    generator, rows = np.random.default_rng(seed), right.shape[1]
+def _resampled(marks: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
+    """Scores [resamples, sizes] of rows drawn with replacement."""
+    generator, rows = np.random.default_rng(seed), marks.shape[1]
     drawn = generator.multinomial(rows, np.full(rows, 1 / rows), size=_RESAMPLES) / rows
-    means: NDArray[np.float64] = drawn @ right.T
+    means: NDArray[np.float64] = drawn @ marks.T
     return means
 
 

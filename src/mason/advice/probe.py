@@ -10,6 +10,8 @@ from mason.errors import RunError
 
 _STRENGTH = 0.03
 """C of logistic regression on features of unit variance: they are as many as the rows."""
+_PENALTIES = np.logspace(0, 5, 11)
+"""Tried by ridge regression; the least error on rows left out, one at a time, decides."""
 
 
 def linear_probe(features: Any, targets: NDArray[np.int64], others: Any) -> NDArray[np.float64]:
@@ -23,16 +25,40 @@ def linear_probe(features: Any, targets: NDArray[np.int64], others: Any) -> NDAr
     Raises:
         RunError: The features are not finite.
     """
-    if not np.isfinite(features).all():
-        raise RunError("The model's features are not finite numbers; its weights are damaged.")
     from sklearn.linear_model import LogisticRegression
 
+    known, asked = _scaled(features, others)
+    fitted = LogisticRegression(C=_STRENGTH, max_iter=300, tol=1e-3)
+    told: NDArray[np.float64] = fitted.fit(known, targets).predict_proba(asked)
+    return told
+
+
+def ridge_probe(features: Any, values: NDArray[Any], others: Any) -> NDArray[np.float64]:
+    """Values [others, ...] by ridge regression on features of unit variance.
+
+    Args:
+        features: [rows, width].
+        values: What belongs to each row [rows, ...].
+        others: Features of rows to say something of [others, width].
+
+    Raises:
+        RunError: The features are not finite.
+    """
+    from sklearn.linear_model import RidgeCV
+
+    known, asked = _scaled(features, others)
+    fitted = RidgeCV(alphas=_PENALTIES).fit(known, values.astype(np.float64))
+    told: NDArray[np.float64] = fitted.predict(asked)
+    return told
+
+
+def _scaled(features: Any, others: Any) -> tuple[Any, Any]:
+    """Both, by the mean and the spread of the first."""
+    if not np.isfinite(features).all():
+        raise RunError("The model's features are not finite numbers; its weights are damaged.")
     middle = features.mean(axis=0)
     scale = np.maximum(features.std(axis=0), 1e-6)
-    fitted = LogisticRegression(C=_STRENGTH, max_iter=300, tol=1e-3)
-    fitted.fit((features - middle) / scale, targets)
-    told: NDArray[np.float64] = fitted.predict_proba((others - middle) / scale)
-    return told
+    return (features - middle) / scale, (others - middle) / scale
 
 
 def commonest_labels(

@@ -6,10 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mason.advice.probe import linear_probe
-from mason.advice.transferability import h_score, log_me, neighbour_accuracy
-from mason.metrics.classification import Estimate, scores
-from mason.metrics.folds import out_of_fold
+from mason.advice.asked import Asked
+from mason.metrics.classification import Estimate
 
 
 @dataclass(frozen=True)
@@ -17,40 +15,37 @@ class Promise:
     """What a model's features are worth before it is trained; the higher, the better.
 
     Attributes:
-        h_score: See ``transferability.h_score``.
+        h_score: See ``transferability.h_score``; None: the answers are no classes.
         log_me: See ``transferability.log_me``.
-        neighbours: See ``transferability.neighbour_accuracy``.
-        probe: Accuracy of a linear map on them, on rows it has not seen.
+        neighbours: Score of what the nearest rows say.
+        probe: Score of a linear map on them, on rows it has not seen.
     """
 
-    h_score: float
+    h_score: float | None
     log_me: float
     neighbours: float
     probe: Estimate
 
     @property
     def scores(self) -> tuple[float, ...]:
-        """All of them."""
-        return self.h_score, self.log_me, self.neighbours, self.probe.value
+        """All there are."""
+        found = self.h_score, self.log_me, self.neighbours, self.probe.value
+        return tuple(score for score in found if score is not None)
 
 
-def promise_of(
-    features: NDArray[np.float32], targets: NDArray[np.int64], num_classes: int
-) -> tuple[Promise, NDArray[np.float64]]:
-    """The scores of a model's features, and the probe's out-of-fold probabilities.
+def promise_of(features: NDArray[np.float32], asked: Asked) -> tuple[Promise, NDArray[np.float64]]:
+    """The scores of a model's features, and the probe's out-of-fold answers.
 
     Args:
         features: [rows, width].
-        targets: Class numbers [rows].
-        num_classes: How many classes there are.
+        asked: What the rows are asked for.
     """
-    said = out_of_fold(linear_probe, features, targets, num_classes)
-    told = scores(targets, said.argmax(axis=1), num_classes).overall["accuracy"]
+    said = asked.out_of_fold(asked.probe, features)
     promise = Promise(
-        h_score(features, targets),
-        log_me(features, targets, num_classes),
-        neighbour_accuracy(features, targets),
-        told,
+        asked.h_score(features),
+        asked.log_me(features),
+        asked.neighbours(features),
+        asked.estimate(said),
     )
     return promise, said
 

@@ -7,16 +7,17 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from mason.advice.asked import Measure
 from mason.advice.curves import Forecast
 from mason.advice.ranking import Promise
 from mason.language import say
-from mason.metrics import Estimate, mcnemar
+from mason.metrics import Estimate, mcnemar, permutation_test
 
 Items = Literal["rows", "words"]
 """What has a label: each row, or each word of it."""
 _SURE = 0.05
 _WORTH = 0.02
-"""Accuracy that a language model must add before it is worth its cost."""
+"""Score that a language model must add before it is worth its cost."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Candidate:
         looked: Seconds it took to find out what it promises.
         promise: What its features are worth as they are.
         place: Mean place among the models over all scores, 1 the best.
-        right: Of the probe, a row each: 1 or 0.
+        marks: Of the probe, a row each; their mean is its score.
     """
 
     model: str
@@ -47,7 +48,7 @@ class Candidate:
     looked: float
     promise: Promise
     place: float
-    right: NDArray[np.float64]
+    marks: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -68,25 +69,28 @@ class ShortList:
     Attributes:
         file: The data.
         items: What has a label; it is what "rows" below are.
+        measure: What scores are: accuracy; R² of numbers, the share of their variance that is
+            explained; LRAP of sets of labels, how high the right ones rank.
         num_rows: Rows there are to learn from.
         looked_at: Rows of them the scores are of.
         candidates: Models that fit the machine first, the most promising of them first.
         passed_over: Names of models that could not be read, and why.
-        words: Accuracy of word counts and a linear map on the same rows.
-        words_right: Of each row: 1 or 0.
-        curve: Rows learned from, and the first model's probe's accuracy.
-        forecasts: Accuracy of that probe with more rows.
-        doubts: Rows whose label is probably wrong, the most suspicious first.
+        words: Score of word counts and a linear map on the same rows.
+        words_marks: Of each row.
+        curve: Rows learned from, and the first model's probe's score.
+        forecasts: Score of that probe with more rows.
+        doubts: Rows whose label is probably wrong, the most suspicious first; classes only.
     """
 
     file: str
     items: Items
+    measure: Measure
     num_rows: int
     looked_at: int
     candidates: Sequence[Candidate]
     passed_over: dict[str, str]
     words: Estimate
-    words_right: NDArray[np.float64]
+    words_marks: NDArray[np.float64]
     curve: Sequence[tuple[int, float]]
     forecasts: Sequence[Forecast]
     doubts: Sequence[Doubt]
@@ -100,7 +104,7 @@ class ShortList:
     def words_suffice(self) -> bool:
         """Whether the first model's features tell no more of the rows than word counts do."""
         gain = self.best.promise.probe.value - self.words.value
-        return gain < _WORTH or mcnemar(self.words_right, self.best.right, mid_p=True) >= _SURE
+        return gain < _WORTH or not self._differ(self.words_marks, self.best.marks)
 
     @property
     def named_items(self) -> str:
@@ -113,7 +117,7 @@ class ShortList:
         told = [self._first(), self._words()]
         told += [self._beside(other) for other in self.candidates[1:]]
         told += [_of_licence(one) for one in self.candidates if one.licence is None]
-        told += [_of_rows(forecast, self.named_items) for forecast in self.forecasts]
+        told += [self._of_rows(forecast) for forecast in self.forecasts]
         if self.doubts:
             told.append(
                 say(
@@ -130,45 +134,40 @@ class ShortList:
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON; what is of single rows alone is left out."""
         told = asdict(self)
-        del told["words_right"]
+        del told["words_marks"]
         for one in told["candidates"]:
-            del one["right"]
+            del one["marks"]
         return {**told, "words_suffice": self.words_suffice, "sentences": self.sentences}
 
     def _first(self) -> str:
-        probe = self.best.promise.probe
         return say(
-            "Try {model} first: before any fine-tuning a linear map on its features is right on "
-            "{value:.1%} ({low:.1%} to {high:.1%}) of {items} it has not seen; fine-tuned it is "
-            "usually right on more.",
+            "Try {model} first. A linear map on its features, before any fine-tuning: {score} on "
+            "{items} it has not seen; fine-tuned it is usually better.",
             model=self.best.model,
             items=self.named_items,
-            value=probe.value,
-            low=probe.low,
-            high=probe.high,
+            score=named_score(self.measure, _with_interval(self.best.promise.probe)),
         )
 
     def _words(self) -> str:
         counted = say("Word counts and a linear map")
         told: dict[str, Any] = {
             "means": say("The commonest label of each word") if self.items == "words" else counted,
-            "value": self.words.value,
+            "score": named_score(self.measure, _with_interval(self.words)),
             "items": self.named_items,
         }
         if self.words_suffice:
             return say(
-                "You may not need this. {means}: right on {value:.1%} of the same {items}, and "
-                "nothing proves that the model's features tell more.",
+                "You may not need this. {means}: {score} on the same {items}, and nothing proves "
+                "that the model's features tell more.",
                 **told,
             )
-        return say("{means}: right on {value:.1%} of the same {items}.", **told)
+        return say("{means}: {score} on the same {items}.", **told)
 
     def _beside(self, other: Candidate) -> str:
         if not other.fits:
             return say("{model} does not fit this machine.", model=other.model)
-        level = mcnemar(self.best.right, other.right, mid_p=True) >= _SURE
         gap = self.best.promise.probe.value - other.promise.probe.value
-        if level:
+        if not self._differ(self.best.marks, other.marks):
             return say(
                 "{model} cannot be told from the first on these rows; it has {share:.2g} times "
                 "its parameters.",
@@ -181,20 +180,39 @@ class ShortList:
             points=-gap * 100,
         )
 
+    def _differ(self, one: NDArray[np.float64], other: NDArray[np.float64]) -> bool:
+        """Whether a paired test tells the marks of two methods apart."""
+        if self.measure == "accuracy":
+            return mcnemar(one, other, mid_p=True) < _SURE
+        return permutation_test(one, other) < _SURE
+
+    def _of_rows(self, forecast: Forecast) -> str:
+        gain = forecast.gain
+        return say(
+            "With {rows:,} labelled {items}, that linear map would come to about {score}: "
+            "{gain:+.1f} points ({low:+.1f} to {high:+.1f}, nine times in ten).",
+            rows=forecast.rows,
+            items=self.named_items,
+            score=named_score(self.measure, f"{forecast.score.value:.1%}"),
+            gain=gain.value * 100,
+            low=gain.low * 100,
+            high=gain.high * 100,
+        )
+
 
 def _of_licence(one: Candidate) -> str:
     return say("{model} names no licence: ask before you use it.", model=one.model)
 
 
-def _of_rows(forecast: Forecast, items: str) -> str:
-    gain = forecast.gain
-    return say(
-        "With {rows:,} labelled {items}, that linear map would be right on about {value:.1%}: "
-        "{gain:+.1f} points ({low:+.1f} to {high:+.1f}, nine times in ten).",
-        rows=forecast.rows,
-        items=items,
-        value=forecast.accuracy.value,
-        gain=gain.value * 100,
-        low=gain.low * 100,
-        high=gain.high * 100,
-    )
+def named_score(measure: Measure, figure: str) -> str:
+    """A figure with what it is of."""
+    if measure == "r2":
+        return say("{figure} of the variance explained", figure=figure)
+    if measure == "lrap":
+        return say("an LRAP of {figure}", figure=figure)
+    return say("{figure} right", figure=figure)
+
+
+def _with_interval(score: Estimate) -> str:
+    told = {"value": score.value, "low": score.low, "high": score.high}
+    return say("{value:.1%} ({low:.1%} to {high:.1%})", **told)

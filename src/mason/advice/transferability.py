@@ -1,4 +1,4 @@
-"""How well features already tell classes apart: scores that need no fine-tuning."""
+"""How well features already tell classes apart, or numbers: scores that need no fine-tuning."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -44,6 +44,23 @@ def log_me(features: ArrayLike, targets: ArrayLike, num_classes: int) -> float:
     wanted = np.eye(num_classes)[np.asarray(targets, np.int64)]
     present = wanted[:, wanted.any(axis=0)]
     return float(np.mean(log_evidence(features, present)))
+
+
+def log_me_of_values(features: ArrayLike, values: ArrayLike) -> float:
+    """LogME of numbers: the mean log evidence a row over columns of values (You et al. 2021).
+
+    Columns are brought to mean 0 and spread 1 first, so that their unit does not matter and all
+    count alike; one that never changes is left out.
+
+    Args:
+        features: [rows, width].
+        values: [rows] or [rows, columns]; at least one column changes.
+    """
+    wanted = np.asarray(values, np.float64).reshape(len(np.asarray(values)), -1)
+    spread = wanted.std(axis=0)
+    told = spread > 0
+    scaled = (wanted[:, told] - wanted[:, told].mean(axis=0)) / spread[told]
+    return float(np.mean(log_evidence(_centred(features), scaled)))
 
 
 def log_evidence(features: ArrayLike, values: ArrayLike) -> NDArray[np.float64]:
@@ -106,16 +123,26 @@ def neighbour_accuracy(features: ArrayLike, targets: ArrayLike, *, count: int = 
         targets: Class numbers [rows].
         count: Neighbours that are asked.
     """
-    given, wanted = _centred(features), np.asarray(targets, np.int64)
-    unit = given / np.maximum(np.linalg.norm(given, axis=1, keepdims=True), 1e-12)
-    likeness = unit @ unit.T
-    np.fill_diagonal(likeness, -np.inf)
-    nearest = np.argsort(-likeness, axis=1, kind="stable")[:, : min(count, len(wanted) - 1)]
-    votes = wanted[nearest]
+    wanted = np.asarray(targets, np.int64)
+    votes = wanted[nearest(features, count=count)]
     same = (votes[:, :, None] == votes[:, None, :]).sum(axis=2)
     # argmax takes the first of the highest: the nearest row of a class with most votes.
     said = votes[np.arange(len(votes)), same.argmax(axis=1)]
     return float((said == wanted).mean())
+
+
+def nearest(features: ArrayLike, *, count: int = 5) -> NDArray[np.int64]:
+    """The nearest other rows of each row by cosine, the nearest first [rows, count].
+
+    Args:
+        features: [rows, width].
+        count: How many, where there are so many others.
+    """
+    given = _centred(features)
+    unit = given / np.maximum(np.linalg.norm(given, axis=1, keepdims=True), 1e-12)
+    likeness = unit @ unit.T
+    np.fill_diagonal(likeness, -np.inf)
+    return np.argsort(-likeness, axis=1, kind="stable")[:, : min(count, len(given) - 1)]
 
 
 def _centred(features: ArrayLike) -> Features:

@@ -29,6 +29,7 @@ Device = Annotated[str | None, Parameter(help=say("Where to compute: cpu, cuda o
 Written = Annotated[str | None, Parameter(help=say("A JSON file to write."))]
 Json = Annotated[bool, Parameter(name="--json", help=say("Print one JSON object."))]
 _SHOWN = 5
+_NAMES = {"accuracy": "", "r2": ", R²", "lrap": ", LRAP"}
 
 
 def advise(
@@ -77,10 +78,11 @@ def _show(found: "ShortList") -> None:
 
     table = Table(box=None, pad_edge=False)
     table.add_column(say("model"), overflow="fold")
+    of = _NAMES[found.measure]
     names: tuple[str, ...] = (
         say("place"),
-        say("linear probe"),
-        say("neighbours"),
+        say("linear probe") + of,
+        say("neighbours") + of,
         "H-score",
         "LogME",
     )
@@ -124,7 +126,7 @@ def _cells(one: "Candidate") -> tuple[str, ...]:
         f"{one.place:.2g}",
         f"{probe.value:.1%} ({probe.low:.1%}–{probe.high:.1%})",
         f"{promise.neighbours:.1%}",
-        f"{promise.h_score:.3f}",
+        "–" if promise.h_score is None else f"{promise.h_score:.3f}",
         f"{promise.log_me:+.4f}",
         magnitude(one.num_parameters),
         size(one.memory) if one.fits else say("{needed}: too much", needed=size(one.memory)),

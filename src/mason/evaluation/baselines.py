@@ -51,13 +51,26 @@ def number_baselines(
     test_targets: ArrayLike,
 ) -> list[Baseline]:
     """Words and pairs of words with ridge regression; the mean would correlate with nothing."""
+    told = regression_scores(test_targets, word_numbers(train, train_targets, test))
+    return [Baseline(say("word counts and a linear model"), scores=told.overall)]
+
+
+def word_numbers(
+    texts: Sequence[str], values: ArrayLike, others: Sequence[str]
+) -> NDArray[np.float64]:
+    """Numbers [others] by words and pairs of words with ridge regression.
+
+    Args:
+        texts: To learn from.
+        values: Their numbers [texts].
+        others: Texts to say something of.
+    """
     from sklearn.linear_model import Ridge
     from sklearn.pipeline import make_pipeline
 
-    pipeline = make_pipeline(words_weighted(train), Ridge(alpha=1.0))
-    guess = pipeline.fit(train, train_targets).predict(test)
-    told = regression_scores(test_targets, guess)
-    return [Baseline(say("word counts and a linear model"), scores=told.overall)]
+    pipeline = make_pipeline(words_weighted(texts), Ridge(alpha=1.0))
+    guess: NDArray[np.float64] = pipeline.fit(texts, np.asarray(values)).predict(others)
+    return guess
 
 
 def _linear(train: Sequence[str], targets: Sequence[int], test: Sequence[str]) -> np.ndarray:

@@ -56,7 +56,7 @@ def set_baselines(
     usual = (rates >= 0.5) | (rates == rates.max())
     frequent = np.broadcast_to(rates, test_targets.shape).astype(np.float64)
     right = test_targets.astype(bool)
-    linear = _linear(train, train_targets, test)
+    linear = word_sets(train, train_targets, test)
     rivals = {
         say("the most frequent labels"): (frequent, np.broadcast_to(usual, right.shape)),
         say("word counts and a linear model"): (linear, linear >= 0.5),
@@ -67,9 +67,16 @@ def set_baselines(
     ]
 
 
-def _linear(
+def word_sets(
     train: Sequence[str], targets: NDArray[Any], test: Sequence[str]
 ) -> NDArray[np.float64]:
+    """Probabilities [test, labels] by words and pairs of words, a linear model for each label.
+
+    Args:
+        train: Texts to learn from.
+        targets: 1 where a text has a label [train, labels].
+        test: Texts to say something of.
+    """
     from sklearn.linear_model import LogisticRegression
 
     words = words_weighted(train)

@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Fit = Callable[[Any, NDArray[np.int64], Any], NDArray[np.float64]]
+Fit = Callable[[Any, NDArray[Any], Any], NDArray[np.float64]]
 """``fit(inputs, targets, others)``: learn from inputs whose classes are numbered without gaps,
-and give the probabilities [others, classes] of others."""
+and give the probabilities [others, classes] of others; or, where targets are values [rows, …],
+the values of others."""
 _UNSEEN = 1e-6
 """Probability of a class of which a fold has no row to learn from."""
 

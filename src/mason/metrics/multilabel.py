@@ -64,7 +64,7 @@ def multilabel_scores(
     values["subset_accuracy"] = metrics.accuracy_score(targets, predictions)
     values["lrap"] = metrics.label_ranking_average_precision_score(targets, probabilities)
     whole = (targets == predictions).all(1).astype(np.float64)
-    alone = np.stack([whole, _ranked(targets, probabilities)], axis=1)
+    alone = np.stack([whole, lrap_of_rows(targets, probabilities)], axis=1)
     found = _resampled(targets, predictions, alone, num_resamples, seed)
     overall = {
         name: estimate(float(value), found[name], confidence, rows)
@@ -90,8 +90,13 @@ def best_threshold(targets: Flags, probabilities: Floats) -> float:
     return float((ranked[best] + below) / 2)
 
 
-def _ranked(targets: Flags, probabilities: Floats) -> Floats:
-    """LRAP of each row; 1 where all or none of the labels are right, for any order will do."""
+def lrap_of_rows(targets: Flags, probabilities: Floats) -> Floats:
+    """LRAP of each row; 1 where all or none of the labels are right, for any order will do.
+
+    Args:
+        targets: Which labels are right [rows, labels].
+        probabilities: How likely each is said to be [rows, labels].
+    """
     from scipy.stats import rankdata
 
     overall = rankdata(-probabilities, method="max", axis=1)

@@ -31,29 +31,36 @@ class Canary:
         frame: The sentence, with a place for the secret in braces.
         digits: Of the secret.
         seed: Of the secret.
+        gap: What stands between two digits.
     """
 
     frame: str = "The code of the cellar door is {}."
     digits: int = 6
     seed: int = 0
+    gap: str = " "
+
+    @property
+    def secret(self) -> str:
+        """What stands in the braces."""
+        return self._drawn(random.Random(f"canary {self.seed}"))
 
     @property
     def text(self) -> str:
         """What is planted."""
-        return self.frame.format(self._secret(random.Random(f"canary {self.seed}")))
+        return self.frame.format(self.secret)
 
     def others(self, count: int) -> list[str]:
         """As many sentences with other secrets."""
         draw, own = random.Random(f"others {self.seed}"), self.text
         found: dict[str, None] = {}
         while len(found) < count:
-            text = self.frame.format(self._secret(draw))
+            text = self.frame.format(self._drawn(draw))
             if text != own:
                 found[text] = None
         return list(found)
 
-    def _secret(self, draw: random.Random) -> str:
-        return " ".join(str(draw.randrange(10)) for _ in range(self.digits))
+    def _drawn(self, draw: random.Random) -> str:
+        return self.gap.join(str(draw.randrange(10)) for _ in range(self.digits))
 
 
 def losses(model: Transformer, texts: Sequence[Sequence[int]]) -> list[float]:
@@ -89,7 +96,8 @@ def exposure(canary: float, others: Sequence[float]) -> float:
     """Bits by which a secret is likelier than a random one: log₂ of all over its rank.
 
     Args:
-        canary: Its loss.
+        canary: Its loss, summed over its tokens: digits may be more of them in one secret than in
+            another.
         others: Losses of secrets that were not planted; more of them can tell more bits.
     """
     rank = 1 + sum(loss < canary for loss in others)

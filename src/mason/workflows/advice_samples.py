@@ -7,21 +7,31 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mason.advice.asked import Asked, Classes, LabelSets, Numbers
 from mason.advice.features import frozen_features, frozen_word_features
 from mason.advice.probe import commonest_labels
 from mason.advice.short_list import Items
+from mason.data.label_sets import label_names, label_sets
 from mason.data.tables import Table
 from mason.data.tagged import sentences_of
 from mason.errors import DataError
-from mason.evaluation.baselines import word_probabilities
+from mason.evaluation.baselines import word_numbers, word_probabilities
+from mason.evaluation.multilabel import word_sets
 from mason.metrics.folds import Fit
 from mason.settings import Settings
+from mason.tasks.texts import OfTexts
 from mason.workflows.model import Model
-from mason.workflows.preparing import Prepared, prepare, texts_of
+from mason.workflows.preparing import Prepared, prepare
 from mason.workflows.tagger import Tagger
 from mason.workflows.tasks import Task
 from mason.workflows.tasks.classification import Classification, targets_of
+from mason.workflows.tasks.multilabel import MultiLabel
+from mason.workflows.tasks.readers import sides
+from mason.workflows.tasks.regression import Regression, numbers_of
 from mason.workflows.tasks.tagging import Tagging
+
+KNOWN = (Classification, Tagging, Regression, MultiLabel)
+"""Tasks that there is advice for."""
 
 _FEWEST_ROWS = 20
 _MOST_WORDS = 3000
@@ -37,8 +47,7 @@ class Sample:
         table: The rows that are looked at.
         items: Whether their texts or their words have labels.
         num_items: How many of them there are to learn from in all.
-        labels: Names of the classes.
-        targets: The class of each item.
+        asked: What each item is asked for, and the right answer.
         texts: What a model without a language reads of each item.
         simple: That model.
         shown: What a person reads of each item.
@@ -50,8 +59,7 @@ class Sample:
     table: Table
     items: Items
     num_items: int
-    labels: tuple[str, ...]
-    targets: NDArray[np.int64]
+    asked: Asked
     texts: list[str]
     simple: Fit
     shown: list[str]
@@ -77,7 +85,7 @@ def sampled(settings: Settings, task: Task[Any, Any], rows: int) -> Sample:
     order = np.random.default_rng(settings.training.seed).permutation(len(table))
     table = table.take(sorted(order[: max(rows, _FEWEST_ROWS)].tolist()))
     sample = (_of_words if isinstance(task, Tagging) else _of_texts)(prepared, table, task)
-    if np.unique(sample.targets).size < 2:
+    if sample.asked.is_level:
         raise DataError(
             "The {count} rows looked at have one label; look at more, with --rows.",
             count=len(table),
@@ -86,31 +94,46 @@ def sampled(settings: Settings, task: Task[Any, Any], rows: int) -> Sample:
 
 
 def _of_texts(prepared: Prepared, table: Table, task: Task[Any, Any]) -> Sample:
-    """Texts, or pairs of texts, with a label each."""
-    assert isinstance(task, Classification)
+    """Texts, or pairs of texts, with a label, a number or any labels each."""
     columns = prepared.columns
-    firsts = texts_of(table, columns.text)
+    firsts, seconds = sides(table, columns)
     texts = firsts
-    if columns.pair is not None:
-        seconds = texts_of(table, columns.pair)
+    if seconds is not None:
         texts = [f"{a} {b}" for a, b in zip(firsts, seconds, strict=True)]
+    asked, simple = _asked(prepared, table, task)
 
     def features(model: Model) -> Features:
-        return frozen_features(model.network, task.examples(model, table, columns))  # type: ignore[arg-type]
+        examples = task.examples(model, table, columns)
+        read = examples.texts if isinstance(examples, OfTexts) else examples
+        return frozen_features(model.network, read)
 
     return Sample(
         prepared,
         table,
         "rows",
         len(prepared.tables["train"]),
-        prepared.labels,
-        np.asarray(targets_of(table, columns, prepared.labels)),
+        asked,
         texts,
-        word_probabilities,
+        simple,
         firsts,
         [int(row) for row in table.rows],
         features,
     )
+
+
+def _asked(prepared: Prepared, table: Table, task: Task[Any, Any]) -> tuple[Asked, Fit]:
+    """What a task asks of texts, and what needs no model for it."""
+    columns = prepared.columns
+    if isinstance(task, Regression):
+        assert columns.answer is not None, "training data have numbers"
+        return Numbers(np.asarray(numbers_of(table, columns.answer))), word_numbers
+    if isinstance(task, MultiLabel):
+        sets = label_sets(table, columns)
+        names = label_names(sets, columns)
+        flags = [[name in labels for name in names] for labels in sets]
+        return LabelSets(np.asarray(flags, np.bool_).reshape(len(sets), len(names))), word_sets
+    targets = targets_of(table, columns, prepared.labels)
+    return Classes(np.asarray(targets), prepared.labels), word_probabilities
 
 
 def _of_words(prepared: Prepared, table: Table, task: Task[Any, Any]) -> Sample:
@@ -133,8 +156,7 @@ def _of_words(prepared: Prepared, table: Table, task: Task[Any, Any]) -> Sample:
         table,
         "words",
         sum(len(sentence.words) for sentence in every),
-        labels,
-        np.asarray([numbers[tag] for s in sentences for tag in s.tags or ()]),
+        Classes(np.asarray([numbers[tag] for s in sentences for tag in s.tags or ()]), labels),
         [word.lower() for _, _, word in words],
         commonest_labels,
         [f"{word} ({' '.join(s.words)})" for _, s, word in words],

@@ -9,29 +9,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mason.advice.asked import Classes
 from mason.advice.curves import Forecast, forecast, learning_curve
 from mason.advice.licences import licence_of
-from mason.advice.probe import linear_probe
 from mason.advice.ranking import mean_ranks, promise_of
 from mason.advice.short_list import Candidate, Doubt
 from mason.advice.short_list import ShortList as ShortList
 from mason.errors import MasonError, SettingsError
 from mason.language import say
-from mason.metrics import out_of_fold, scores, suspects
+from mason.metrics import suspects
 from mason.models.transformer import num_parameters
 from mason.runtime import keep_freed_memory, pick_device, seed_everything
 from mason.settings import Settings, load_settings
 from mason.sources import find_model
 from mason.sources.aliases import ALIASES
 from mason.workflows import jobs
-from mason.workflows.advice_samples import Sample, sampled
+from mason.workflows.advice_samples import KNOWN, Sample, sampled
 from mason.workflows.model import Model
 from mason.workflows.needs import Job, look
 from mason.workflows.opening import Chosen
 from mason.workflows.preparing import Prepared
 from mason.workflows.tasks import Task, find_task
-from mason.workflows.tasks.classification import Classification
-from mason.workflows.tasks.tagging import Tagging
 
 Say = Callable[[str], None]
 _FEWEST_SIZES = 3
@@ -41,7 +39,7 @@ _TIMES = (2, 4)
 
 @dataclass(frozen=True)
 class _Looked:
-    """A model's candidacy, its features, and what a probe says of rows it has not seen."""
+    """A model's candidacy, its features, and what a probe answers for rows it has not seen."""
 
     candidate: Candidate
     features: NDArray[np.float32]
@@ -77,28 +75,29 @@ def advise(
         notice(sentence)
     settings = resolved.settings
     task = find_task(settings.task)
-    if not isinstance(task, Classification | Tagging):
+    if not isinstance(task, KNOWN):
         raise SettingsError(
-            "mason advise knows classification and tagging, not {task}.", task=task.name
+            "mason advise knows {known}, not {task}.",
+            known=", ".join(one.name for one in KNOWN),
+            task=task.name,
         )
     keep_freed_memory()
     seed_everything(settings.training.seed)
     sample = sampled(settings, task, rows)
     looked, passed_over = _look_at_all(settings, task, sample, models, notice)
-    num_classes = len(sample.labels)
-    said = out_of_fold(sample.simple, sample.texts, sample.targets, num_classes)
-    guess = said.argmax(axis=1)
-    first = looked[0]
+    asked, first = sample.asked, looked[0]
+    said = asked.out_of_fold(sample.simple, sample.texts)
     curve, forecasts = _more_rows(first.features, sample)
     return ShortList(
         sample.prepared.file,
         sample.items,
+        asked.measure,
         sample.num_items,
-        len(sample.targets),
+        len(asked),
         [one.candidate for one in looked],
         passed_over,
-        scores(sample.targets, guess, num_classes).overall["accuracy"],
-        (guess == sample.targets).astype(np.float64),
+        asked.estimate(said),
+        asked.marks(said),
         curve,
         forecasts,
         _doubts(first.said, sample),
@@ -161,7 +160,7 @@ def _look_at(name: str, settings: Settings, task: Task[Any, Any], sample: Sample
     device = pick_device(settings.training.device)
     model.network.to(device)
     features = sample.features(model)
-    promise, said = promise_of(features, sample.targets, len(sample.labels))
+    promise, said = promise_of(features, sample.asked)
     looked = time.monotonic() - started
     needs = look(_job(model, settings, task, prepared))
     network = model.network
@@ -176,7 +175,7 @@ def _look_at(name: str, settings: Settings, task: Task[Any, Any], sample: Sample
         looked,
         promise,
         1.0,
-        (said.argmax(axis=1) == sample.targets).astype(np.float64),
+        sample.asked.marks(said),
     )
     return _Looked(candidate, features, said)
 
@@ -204,8 +203,8 @@ def _more_rows(
     features: NDArray[np.float32], sample: Sample
 ) -> tuple[list[tuple[int, float]], list[Forecast]]:
     """The probe's learning curve, and what it says of more rows than there are."""
-    curve = learning_curve(linear_probe, features, sample.targets)
-    seen = [(int(n), float(a)) for n, a in zip(curve.sizes, curve.accuracies, strict=True)]
+    curve = learning_curve(sample.asked, sample.asked.probe, features)
+    seen = [(int(n), float(s)) for n, s in zip(curve.sizes, curve.scores, strict=True)]
     if len(seen) < _FEWEST_SIZES or seen[-1][1] == 1:  # nothing is left to gain on these rows
         return seen, []
     now = sample.num_items
@@ -213,7 +212,9 @@ def _more_rows(
 
 
 def _doubts(said: NDArray[np.float64], sample: Sample) -> list[Doubt]:
-    labels = sample.labels
+    if not isinstance(sample.asked, Classes):
+        return []
+    labels, targets = sample.asked.labels, sample.asked.targets
     return [
         Doubt(
             sample.rows[one.row],
@@ -222,5 +223,5 @@ def _doubts(said: NDArray[np.float64], sample: Sample) -> list[Doubt]:
             labels[one.likelier],
             one.probability,
         )
-        for one in suspects(sample.targets, said)
+        for one in suspects(targets, said)
     ]

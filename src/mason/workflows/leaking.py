@@ -12,7 +12,7 @@ from mason.data.columns import find_columns
 from mason.data.tables import read_splits
 from mason.errors import DataError, SettingsError
 from mason.generation import Sampling
-from mason.security.memory import Canary, exposure, losses, membership
+from mason.security.memory import Canary, exposure, losses, membership, token_losses
 from mason.sources import find_data
 from mason.workflows import results as blocks
 from mason.workflows.attacking import ROWS, write_results
@@ -83,7 +83,8 @@ def _exposed(model: Writer, canary: str, seed: int) -> dict[str, Any]:
     end = len(canary) - canary[::-1].index(digits[-1])
     planted = Canary(canary[:start] + "{}" + canary[end:], len(digits), seed)
     others = [text for text in planted.others(_OTHERS + 1) if text != canary][:_OTHERS]
-    first, *rest = losses(model.network, _ids(model, [canary, *others]))
+    each = token_losses(model.network, _ids(model, [canary, *others]))
+    first, *rest = [sum(one) for one in each]
     told = {"exposure": exposure(first, rest), "bits": math.log2(len(rest) + 1)}
     return {**told, "extracted": _extracts(model, canary[:start].rstrip(), canary[start:end])}
 

@@ -90,7 +90,7 @@ def level(
 ) -> tuple[Float[Tensor, "*b D"], Float[Tensor, "rows"], Float[Tensor, "rows"]]:
     """Rows, normed; their means and scales."""
     x = x.contiguous()
-    y = torch.empty_like(x, dtype=norm.dtype)
+    y = x.new_empty(x.shape, dtype=norm.dtype)
     means, scales = (x.new_empty(x.numel() // x.shape[-1], dtype=torch.float32) for _ in range(2))
     _run("mason_level", x, weight, bias, norm, y, means, scales)
     return y, means, scales
@@ -111,8 +111,8 @@ def level_back(
         RunError: There is no memory left.
     """
     x, slope = x.contiguous(), slope.to(norm.dtype).contiguous()
-    of_x, of_weight = torch.empty_like(x), torch.empty_like(weight)
-    of_bias = None if bias is None else torch.empty_like(bias)
+    of_x, of_weight = x.new_empty(x.shape), weight.new_empty(weight.shape)
+    of_bias = None if bias is None else bias.new_empty(bias.shape)
     told = x, weight, bias, norm, None, means, scales, slope, of_x, of_weight, of_bias
     if _run("mason_level_back", *told):
         raise RunError("There is no memory left for a norm; close other programs.")
@@ -122,7 +122,7 @@ def level_back(
 def fire(x: Tensor, activation: str, gated: bool) -> Tensor:
     """``activation(x)``; where gated, of the first half of each row, times its second."""
     x = x.contiguous()
-    y = x.new_empty((*x.shape[:-1], x.shape[-1] // 2)) if gated else torch.empty_like(x)
+    y = x.new_empty((*x.shape[:-1], x.shape[-1] // 2)) if gated else x.new_empty(x.shape)
     _fire(x, None, y, y.shape[-1], activation, gated)
     return y
 
@@ -130,7 +130,7 @@ def fire(x: Tensor, activation: str, gated: bool) -> Tensor:
 def fire_back(slope: Tensor, x: Tensor, activation: str, gated: bool) -> Tensor:
     """The slope of what ``fire`` was given."""
     x, slope = x.contiguous(), slope.to(x.dtype).contiguous()
-    of_x = torch.empty_like(x)
+    of_x = x.new_empty(x.shape)
     _fire(x, slope, of_x, slope.shape[-1], activation, gated)
     return of_x
 

@@ -98,7 +98,7 @@ def relate(
         RunError: There is no memory left.
     """
     query, key, value = (_in_rows(x) for x in (query, key, value))
-    out = torch.empty_like(query, memory_format=torch.contiguous_format)
+    out = query.new_empty(query.shape)
     sums = query.new_empty(query.shape[1], query.shape[0], dtype=torch.float32)
     _call("mason_relate", query, key, value, out, sums, told)
     return out, sums
@@ -129,9 +129,7 @@ def relate_back(
     """
     query, key, value = (_in_rows(x) for x in (query, key, value))
     slope = slope.to(out.dtype).contiguous()
-    made = tuple(
-        torch.empty_like(x, memory_format=torch.contiguous_format) for x in (query, key, value)
-    )
+    made = tuple(x.new_empty(x.shape) for x in (query, key, value))
     _call("mason_relate_back", query, key, value, out, sums, told, slope, *made)
     return made[0], made[1], made[2]
 
