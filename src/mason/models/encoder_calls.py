@@ -96,14 +96,14 @@ def _block(layer: Any) -> native.Block8 | None:
         return None
     maps = [attention.block.query_key_value, attention.block.output]
     maps += [inner.block.input, inner.block.output]
-    held = [weights for weights in map(_weights, maps) if weights is not None]
-    if len(held) < len(maps):
+    fused, output, up, down = map(_weights, maps)
+    if fused is None or output is None or up is None or down is None:
         return None
     rows = []
     for norm in norms:
         bias = torch.zeros_like(norm.weight) if norm.bias is None else norm.bias
         rows += [norm.weight.detach(), bias.detach()]
-    return native.Block8(*held, torch.stack(rows).float())
+    return native.Block8(fused, output, up, down, torch.stack(rows).float())
 
 
 def _weights(linear: Any) -> native.Packed8 | native.Packed16 | None:

@@ -66,8 +66,8 @@ class Packed8:
         outputs, inputs = weight.shape
         packed = _packed(weight, together=4, depth=_TILE)
         totals = weight.sum(1, dtype=torch.int32)
-        three = (_filled(values, outputs) for values in (scales, totals, bias))
-        return cls(packed, *three, inputs, outputs)
+        laid = [_filled(values, outputs) for values in (scales, totals, bias)]
+        return cls(packed, laid[0], laid[1], laid[2], inputs, outputs)
 
     def pointers(self) -> Weights8:
         """Where the tensors lie."""
