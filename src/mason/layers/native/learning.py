@@ -164,7 +164,7 @@ def judge(
         slopes: Whether they are asked for; the bias' slope is their sum.
     """
     losses = logits.new_empty(len(logits), dtype=torch.float32)
-    if has_values(logits):
+    if has_values(logits, bias, targets):
         found, right = library(), targets.contiguous()
         assert found is not None, "asked before"
         where = logits.data_ptr(), None if bias is None else bias.data_ptr(), right.data_ptr()
@@ -183,7 +183,7 @@ def _run(
     norm: Norm,
     *tensors: Tensor | None,
 ) -> int:
-    if not has_values(x):
+    if not has_values(x, weight, bias, *tensors):
         made = next(t for t in reversed(tensors) if t is not None and t.shape == x.shape)
         made.copy_(x)  # what moves is foretold
         return 0
@@ -199,7 +199,7 @@ def _run(
 def _fire(
     x: Tensor, slope: Tensor | None, y: Tensor, width: int, activation: str, gated: bool
 ) -> None:
-    if not has_values(x):
+    if not has_values(x, slope, y):
         y[..., :width].copy_(x[..., :width])
         return
     found = library()

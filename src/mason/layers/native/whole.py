@@ -149,7 +149,7 @@ def _call(
     told: Related,
     *back: Tensor,
 ) -> None:
-    if not has_values(query):
+    if not has_values(query, key, value, out, *back):
         pairs = sum(q * k for q, k in zip(told.queries.lengths, told.keys.lengths, strict=True))
         # Two products there; back these, made anew, and three more, as if all pairs met.
         foretell(query, (5 if back else 2) * 2 * pairs * query.shape[1] * query.shape[2])
