@@ -156,6 +156,7 @@ def _call(
         return
     found = library()
     assert found is not None, "asked before"
+    assert len(query) == told.queries.num_rows and len(key) == len(value) == told.keys.num_rows
     turns = None if told.angles is None else [x.contiguous() for x in told.angles]
     bounds = told.queries.offsets, told.keys.offsets
     seed, limit = told.seed % 2**64, told.limit
