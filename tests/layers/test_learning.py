@@ -123,3 +123,21 @@ def test_the_slope_of_a_weight(rows: int, outputs: int, inputs: int) -> None:
     torch.testing.assert_close(found.double(), wanted, rtol=1e-5, atol=1e-4)
     assert native.trace(slope, x, found) is found
     torch.testing.assert_close(found.double(), 2 * wanted, rtol=1e-5, atol=2e-4)
+
+
+@pytest.mark.skipif(not VARIANTS, reason="the kernels are not built")
+@pytest.mark.parametrize("wrong", [-100, 301])
+def test_a_target_that_is_no_output_is_refused(wrong: int) -> None:
+    logits, targets = torch.randn(2, 301).bfloat16(), torch.tensor([7, wrong])
+    with pytest.raises(IndexError, match="from 0 to 300"):
+        native.judge(logits, None, targets, 0.0, slopes=True)
+
+
+@pytest.mark.skipif(not VARIANTS, reason="the kernels are not built")
+def test_deriving_twice_is_refused_and_not_wrong() -> None:
+    x = torch.randn(3, 64, requires_grad=True)
+    block = FeedForward(FeedForwardSpec(width=32, activation="gelu"), 64)
+    for module in (LayerNorm(NormSpec(kind="layer"), 64), block):
+        (once,) = torch.autograd.grad(module(x).pow(3).sum(), x, create_graph=True)
+        with pytest.raises(RuntimeError, match="once_differentiable"):
+            once.sum().backward()

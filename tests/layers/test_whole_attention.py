@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from mason.layers import AttentionPlan, Layout, Sight, flat, native
+from mason.layers import Attention, AttentionPlan, AttentionSpec, Layout, Sight, flat, native
 from mason.layers.attention import reference_attention
 from mason.layers.positions import rotate
 
@@ -170,3 +170,31 @@ def test_no_number_stays_none() -> None:
     plan = AttentionPlan(Layout([40]), Layout([40]))
     out = flat.attend(*rows, plan, Sight(), scale=1.0)
     assert out[7].isnan().all() and not out[:7].isnan().any() and not out[8:].isnan().any()
+
+
+@pytest.mark.parametrize("tiles", [True, False], ids=["tiles", "without"])
+@pytest.mark.parametrize("lengths", [[5, 64, 33], [300, 7]], ids=["short", "long"])
+def test_the_block_learns_in_bf16_as_it_does_in_fp32(tiles: bool, lengths: list[int]) -> None:
+    """Processors without tiles go other ways, by PyTorch's products and kernels."""
+    torch.manual_seed(6)
+    block = Attention(AttentionSpec(num_heads=4, num_kv_heads=2), 128)
+    layout = Layout(lengths)
+    plan, x = AttentionPlan(layout, layout), torch.randn(layout.num_rows, 128)
+    turns = torch.rand(layout.num_rows, 32).cos(), torch.rand(layout.num_rows, 32).sin()
+
+    def learned(dtype: torch.dtype) -> list[Tensor]:
+        rows = x.clone().requires_grad_()
+        with torch.autocast("cpu", torch.bfloat16, enabled=dtype is torch.bfloat16):
+            biases = plan.biases(Sight(causal=True), None, dtype)
+            out = block(rows, plan, biases, angles=turns)
+        block.zero_grad()
+        out.float().sin().sum().backward()
+        return [out.float(), rows.grad, *(p.grad for p in block.parameters())]
+
+    exact = learned(torch.float32)
+    found = native.library()
+    assert found is not None
+    with native.using(next(v for v in found.variants if tiles or v != "amx")):
+        half = learned(torch.bfloat16)
+    for ours, true in zip(half, exact, strict=True):
+        assert (ours - true).norm() < 0.02 * true.norm()

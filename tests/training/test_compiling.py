@@ -13,6 +13,7 @@ from tests.training.small import build
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler on this machine")
+@pytest.mark.chaos  # a minute of compiling for what is off by default
 def test_a_compiled_run_learns_the_same() -> None:
     command = [sys.executable, "-m", "tests.training.compiled_run"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)

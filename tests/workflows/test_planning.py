@@ -77,7 +77,7 @@ def test_still_too_little_computes_activations_again(
 ) -> None:
     monkeypatch.setattr(jobs, "resident_bytes", lambda: 0)
     # Long texts: one alone takes more for its activations than the optimiser's step takes.
-    one = {"training.batch_size": 1, "table": "long.csv"}
+    one = {"training.batch_size": 1, "training.precision": "fp32", "table": "long.csv"}
     kept, again = (plan(folder, **one, **{"training.recompute": on}).peak for on in (False, True))
     assert again < kept
     monkeypatch.setattr(needs, "memory_limit", lambda: int((again + kept) / 2 * needs.MARGIN))

@@ -62,7 +62,9 @@ class _EvenProduct(torch.autograd.Function):
 
 
 def _slope_of_weight(grad: Tensor, rows: Tensor) -> Tensor:
-    return native.trace(grad, rows) if native.traces(grad, rows) else grad.T @ rows
+    # Where gradients are derived once more, PyTorch has to know how they were made.
+    once = not torch.is_grad_enabled()
+    return native.trace(grad, rows) if once and native.traces(grad, rows) else grad.T @ rows
 
 
 def even(x: Tensor, dtype: torch.dtype) -> Tensor:

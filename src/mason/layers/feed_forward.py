@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from mason.layers import native
 from mason.layers.activations import activation
@@ -23,7 +24,7 @@ class FeedForward(nn.Module):
         names = ("gate", "up") if spec.gated else ("up",)
         self.input = FusedLinear(width, dict.fromkeys(names, spec.width), bias=spec.bias)
         self.output = Linear(spec.width, width, bias=spec.bias)
-        self.activation, self.fired = activation(spec.activation), spec.activation
+        self.activation, self.activation_name = activation(spec.activation), spec.activation
         self.gated = spec.gated
         self.silu_gate = spec.gated and spec.activation == "silu"
         self.dropout = Dropout(spec.dropout, usual=False)  # T5 drops here, BERT and GPT-2 do not
@@ -33,8 +34,8 @@ class FeedForward(nn.Module):
         wide = self.input(x)
         if self.silu_gate and native.few(wide):
             return self._ended(native.gate(wide))
-        if native.fires(wide, self.fired):
-            return self._ended(_Fired.apply(wide, self.fired, self.gated))  # type: ignore[no-untyped-call]
+        if native.fires(wide, self.activation_name):
+            return self._ended(_Fired.apply(wide, self.activation_name, self.gated))  # type: ignore[no-untyped-call]
         if self.silu_gate and wide.requires_grad:
             return self._ended(_Gate.apply(wide))  # type: ignore[no-untyped-call]
         first, *up = self.input.split(wide)
@@ -58,6 +59,7 @@ class _Fired(torch.autograd.Function):
         return native.fire(wide, activation, gated)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
         return native.fire_back(grads[0], *ctx.saved_tensors, *ctx.told), None, None
 

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from mason.layers import native
 from mason.layers.dropout import draw_seed, dropped_of_256
@@ -117,6 +118,7 @@ class _Related(torch.autograd.Function):
         return out
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         query, key, value, out, sums = ctx.saved_tensors
         slopes = native.relate_back(grads[0], query, key, value, out, sums, ctx.told)

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from mason.layers import native
 from mason.layers.registry import norms
@@ -88,6 +89,7 @@ class _Levelled(torch.autograd.Function):
         return y
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, bias, means, scales = ctx.saved_tensors
         slopes = native.level_back(grads[0], x, weight, bias, means, scales, ctx.norm)

@@ -184,11 +184,11 @@ class Processes(World):
         if lost:
             error = _lost()
         with suppress(RuntimeError):  # the store ends with the process or machine that holds it
-            if isinstance(error, MasonError):
+            if isinstance(error, MasonError) and not error.told:
                 # Said once, and not at all where it only follows from what another one says.
                 digest = hashlib.sha256(str(error).encode()).hexdigest()
                 others, same = (self._store.add(f"told/{key}", 1) for key in ("", digest))
-                error.told = error.told or (others if lost else same) > 1
+                error.told = (others if lost else same) > 1
             self._store.add("left", 1)
             patience = time.monotonic() + _LEAVE_SECONDS
             while self.is_first and time.monotonic() < patience:  # it may hold the store

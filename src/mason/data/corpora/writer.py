@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ FORMAT = "mason-tokens-3"
 FACTS = "store.json"
 SIZES = {"sentences": 8, "documents": 8, "held": 1, "origins": 2}
 """Bytes of an entry in each file but ``tokens``."""
+_AT_ONCE = 1 << 18
 LONGEST = 64
 """Tokens of a sentence that is not cut in two: code and text without full stops lose nothing."""
 
@@ -92,8 +94,11 @@ class Writer:
         self.streams = {name: (folder / name).open("ab") for name in sizes}
         for name, size in sizes.items():
             self.streams[name].truncate(size)
-        hashes, bands = (_read_keys(folder / name) for name in ("hashes", "bands"))
-        sieve.remember(hashes, bands)
+        none = np.empty(0, np.uint64)
+        for keys in _keys(folder / "hashes"):
+            sieve.remember(keys, none)
+        for keys in _keys(folder / "bands"):
+            sieve.remember(none, keys)
 
     def add(self, chunk: Sifted, encoded: Runs, held_share: float) -> None:
         """Write one chunk and, from time to time, say that it is there."""
@@ -154,5 +159,8 @@ def _pieces(lengths: Ints) -> tuple[Ints, Ints]:
     return starts[owners] + places * lengths[owners] // pieces[owners], pieces
 
 
-def _read_keys(file: Path) -> npt.NDArray[np.uint64]:
-    return np.fromfile(file, "<u8").astype(np.uint64)
+def _keys(file: Path) -> Iterator[npt.NDArray[np.uint64]]:
+    """The keys of a file, a part at a time: taking all in at once takes ten times their room."""
+    with file.open("rb") as stream:
+        while len(part := np.fromfile(stream, "<u8", _AT_ONCE)):
+            yield part.astype(np.uint64, copy=False)

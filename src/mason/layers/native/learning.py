@@ -162,11 +162,17 @@ def judge(
         targets: The right outputs.
         smoothing: Probability spread over all outputs.
         slopes: Whether they are asked for; the bias' slope is their sum.
+
+    Raises:
+        IndexError: A target is no output.
     """
     losses = logits.new_empty(len(logits), dtype=torch.float32)
-    if has_values(logits):
+    if has_values(logits, bias, targets):
         found, right = library(), targets.contiguous()
         assert found is not None, "asked before"
+        if len(right) and not 0 <= int(right.min()) <= int(right.max()) < logits.shape[1]:
+            # The kernel writes there: a tokenizer of more pieces than the model knows is not its.
+            raise IndexError(f"a target is no output from 0 to {logits.shape[1] - 1}")
         where = logits.data_ptr(), None if bias is None else bias.data_ptr(), right.data_ptr()
         job = _Judging(*where, losses.data_ptr(), *logits.shape, smoothing, slopes)
         found.calls.mason_judge(ctypes.byref(job))
@@ -183,7 +189,7 @@ def _run(
     norm: Norm,
     *tensors: Tensor | None,
 ) -> int:
-    if not has_values(x):
+    if not has_values(x, weight, bias, *tensors):
         made = next(t for t in reversed(tensors) if t is not None and t.shape == x.shape)
         made.copy_(x)  # what moves is foretold
         return 0
@@ -199,7 +205,7 @@ def _run(
 def _fire(
     x: Tensor, slope: Tensor | None, y: Tensor, width: int, activation: str, gated: bool
 ) -> None:
-    if not has_values(x):
+    if not has_values(x, slope, y):
         y[..., :width].copy_(x[..., :width])
         return
     found = library()

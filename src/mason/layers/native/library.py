@@ -177,9 +177,9 @@ def ready() -> bool:
     )
 
 
-def has_values(x: Tensor) -> bool:
-    """Whether ``x`` is a plain tensor in memory: a forecast's have shapes alone."""
-    return type(x) in (Tensor, nn.Parameter)
+def has_values(*tensors: Tensor | None) -> bool:
+    """Whether all are plain tensors in memory: a forecast's have shapes alone."""
+    return all(x is None or type(x) in (Tensor, nn.Parameter) for x in tensors)
 
 
 def foretell(x: Tensor, operations: int) -> None:

@@ -47,9 +47,9 @@ def trace(
     """
     add = out is not None
     if out is None:
-        out = x.new_empty(slope.shape[1], x.shape[1], dtype=torch.float32)
-    if not has_values(x):
-        foretell(x, 2 * x.numel() * slope.shape[1])
+        out = slope.new_empty(slope.shape[1], x.shape[1], dtype=torch.float32)
+    if not has_values(slope, x, out):
+        foretell(slope, 2 * x.numel() * slope.shape[1])
         return out
     found, slope, x = library(), slope.contiguous(), x.contiguous()
     assert found is not None, "asked before"

@@ -149,13 +149,14 @@ def _call(
     told: Related,
     *back: Tensor,
 ) -> None:
-    if not has_values(query):
+    if not has_values(query, key, value, out, *back):
         pairs = sum(q * k for q, k in zip(told.queries.lengths, told.keys.lengths, strict=True))
         # Two products there; back these, made anew, and three more, as if all pairs met.
         foretell(query, (5 if back else 2) * 2 * pairs * query.shape[1] * query.shape[2])
         return
     found = library()
     assert found is not None, "asked before"
+    assert len(query) == told.queries.num_rows and len(key) == len(value) == told.keys.num_rows
     turns = None if told.angles is None else [x.contiguous() for x in told.angles]
     bounds = told.queries.offsets, told.keys.offsets
     seed, limit = told.seed % 2**64, told.limit
