@@ -13,6 +13,7 @@ enum { GROUP = 32 }; /* inputs of weights in 4 bits that share a step */
 enum { DIGITS = 3 }; /* of 8 bits, of a number that is multiplied in whole numbers */
 enum { WIDE_ROWS = 8 }; /* rows whose sums of bytes stay in registers of 512 bits */
 enum { LINE = 64, TILE = 16 * LINE }; /* bytes that tiles hold (tiles.h) */
+enum { DOTTED = 2 }; /* rows whose digits are multiplied without tiles */
 enum { RUN = 8 }; /* new rows of a sequence that attend by tiles */
 enum { SOON = 12 }; /* keys that are fetched before they are looked at */
 enum { AHEAD = 2048 }; /* bytes that are fetched before they are used */

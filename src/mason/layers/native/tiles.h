@@ -3,7 +3,7 @@
  * A tile of weights is 16 outputs as they lie. Rows lie across, 16 beside each other, in pieces that
  * tiles multiply exactly: one in bf16 or two, then of 16 bits together; or three digits of 8 bits,
  * 2^22 for the largest number of the row. Whatever rows are beside it, a row's products are added
- * in one order.
+ * in one order. Digits of few rows are multiplied without tiles, whose whole sums are the same.
  */
 #if defined(USE_TILES)
 /* A tile's columns become its lines. */
@@ -81,7 +81,7 @@ FN void NAME(to_digit_lines)(const float *x, int64_t inputs, int64_t count, char
     const __m512i middle = _mm512_set1_epi32(0x808080); /* digits from -128 on, not from 0 */
     for (int r = 0; r < 16; r++) steps[r] = r < count ? NAME(step_of)(x + r * inputs, inputs) : 0;
     for (int64_t k = 0; k < inputs; k += LINE, to += DIGITS * TILE) {
-        for (int d = 0; d < DIGITS; d++)
+        for (int d = 0; d < DIGITS && count > DOTTED; d++)
             memset(to + d * TILE + count * LINE, 0, TILE - count * LINE);
         for (int64_t r = 0; r < count; r++) {
             __m512 by = _mm512_set1_ps(steps[r] > 0 ? 1 / steps[r] : 0);
@@ -108,6 +108,7 @@ static TARGET void NAME(lay_across)(int kind, const Product *job, int64_t group)
         NAME(halve)(x, inputs, inputs, count, job->pieces, to);
     else
         NAME(to_digit_lines)(x, inputs, count, to, job->steps + 16 * group);
+    if (kind == INT8 && job->rows <= DOTTED) return;
     for (int64_t at = 0; at < size; at += TILE) NAME(turn_tile)(to + at);
 }
 
@@ -182,6 +183,16 @@ FN void NAME(multiply_halves)(const Product *job, const int64_t *blocks, int64_t
     if (more) NAME(unlay)(job, blocks, group + 1, sums[2]);
 }
 
+/* Sixteen sums of each digit, which lie `apart`, and what the lowest is worth, to what they are. */
+FN void NAME(join_digits)(const int32_t *parts, int64_t apart, const float *steps, float *to) {
+    __m512 low = _mm512_cvtepi32_ps(_mm512_load_si512(parts));
+    __m512 mid = _mm512_cvtepi32_ps(_mm512_load_si512(parts + apart));
+    __m512 high = _mm512_cvtepi32_ps(_mm512_load_si512(parts + 2 * apart));
+    __m512 sum = _mm512_fmadd_ps(mid, _mm512_set1_ps(0x1p8f), low);
+    sum = _mm512_fmadd_ps(high, _mm512_set1_ps(0x1p16f), sum);
+    _mm512_storeu_ps(to, _mm512_mul_ps(sum, _mm512_loadu_ps(steps)));
+}
+
 /* Two blocks of outputs and a group of 16 rows. */
 FN void NAME(multiply_digits)(const Product *job, const int64_t *blocks, int64_t group) {
     int64_t apart = job->inputs;
@@ -220,18 +231,67 @@ FN void NAME(multiply_digits)(const Product *job, const int64_t *blocks, int64_t
     _tile_stored(3, parts[3], LINE);
     _tile_stored(4, parts[4], LINE);
     _tile_stored(5, parts[5], LINE);
-    __m512 steps = _mm512_loadu_ps(job->steps + 16 * group);
     float sums[2][16 * BLOCK] __attribute__((aligned(64)));
     for (int b = 0; b < 2; b++)
-        for (int i = 0; i < 16 * BLOCK; i += LANES) {
-            __m512 low = _mm512_cvtepi32_ps(_mm512_load_si512(parts[DIGITS * b] + i));
-            __m512 mid = _mm512_cvtepi32_ps(_mm512_load_si512(parts[DIGITS * b + 1] + i));
-            __m512 high = _mm512_cvtepi32_ps(_mm512_load_si512(parts[DIGITS * b + 2] + i));
-            __m512 sum = _mm512_fmadd_ps(mid, _mm512_set1_ps(0x1p8f), low);
-            sum = _mm512_fmadd_ps(high, _mm512_set1_ps(0x1p16f), sum);
-            _mm512_store_ps(sums[b] + i, _mm512_mul_ps(sum, steps));
-        }
+        for (int i = 0; i < 16 * BLOCK; i += LANES)
+            NAME(join_digits)(parts[DIGITS * b] + i, 16 * BLOCK, job->steps + 16 * group, sums[b] + i);
     NAME(unlay)(job, blocks, group, sums[0]);
+}
+
+/* What the bytes of weights are more than they stand for makes of each digit of a row. */
+FN void NAME(excess)(const char *x, int64_t inputs, int32_t *excess) {
+    __m512i sums[DIGITS] = {_mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512()};
+    for (int64_t k = 0; k < inputs; k += LINE, x += DIGITS * TILE)
+        for (int d = 0; d < DIGITS; d++)
+            sums[d] = _mm512_dpbusd_epi32(sums[d], _mm512_set1_epi8(-128),
+                                          _mm512_load_si512(x + d * TILE));
+    for (int d = 0; d < DIGITS; d++) excess[d] = _mm512_reduce_add_epi32(sums[d]);
+}
+
+/* The sums of one row's digits with four outputs, two each of two blocks, to [block, digit, output]. */
+FN void NAME(dot)(const Product *job, const int64_t *blocks, int output, const char *x,
+                  const int32_t *excess, int32_t (*parts)[DIGITS][BLOCK]) {
+    int64_t apart = job->inputs;
+    const __m512i sign = _mm512_set1_epi8(-128);
+    __m512i sums[4][DIGITS];
+#pragma GCC unroll 4
+    for (int o = 0; o < 4; o++)
+#pragma GCC unroll 3
+        for (int d = 0; d < DIGITS; d++) sums[o][d] = _mm512_setzero_si512();
+    const char *from[4];
+    for (int o = 0; o < 4; o++)
+        from[o] = (const char *)job->weight + (blocks[o / 2] * BLOCK + output + o % 2 * 8) * apart;
+    for (int64_t k = 0; k < apart; k += LINE, x += DIGITS * TILE)
+#pragma GCC unroll 4
+        for (int o = 0; o < 4; o++) {
+            __builtin_prefetch(from[o] + k + BLOCK * apart, 0, 2);
+            __m512i weight = _mm512_xor_si512(_mm512_loadu_si512(from[o] + k), sign);
+#pragma GCC unroll 3
+            for (int d = 0; d < DIGITS; d++)
+                sums[o][d] = _mm512_dpbusd_epi32(sums[o][d], weight, _mm512_load_si512(x + d * TILE));
+        }
+#pragma GCC unroll 4
+    for (int o = 0; o < 4; o++)
+#pragma GCC unroll 3
+        for (int d = 0; d < DIGITS; d++)
+            parts[o / 2][d][output + o % 2 * 8] = _mm512_reduce_add_epi32(sums[o][d]) - excess[d];
+}
+
+/* Two blocks of outputs and at most DOTTED rows. */
+FN void NAME(dot_digits)(const Product *job, const int64_t *blocks, int32_t (*excess)[DIGITS]) {
+    float sums[2][16 * BLOCK] __attribute__((aligned(64))) = {{0}};
+    for (int64_t row = 0; row < job->rows; row++) {
+        int32_t parts[2][DIGITS][BLOCK] __attribute__((aligned(64)));
+        float steps[BLOCK], own[BLOCK];
+        for (int o = 0; o < BLOCK; o++) steps[o] = job->steps[row];
+        for (int output = 0; output < 8; output++)
+            NAME(dot)(job, blocks, output, job->laid + row * LINE, excess[row], parts);
+        for (int b = 0; b < 2; b++) {
+            NAME(join_digits)(parts[b][0], BLOCK, steps, own);
+            for (int o = 0; o < BLOCK; o++) sums[b][16 * o + row] = own[o];
+        }
+    }
+    NAME(unlay)(job, blocks, 0, sums[0]);
 }
 
 /* Blocks `first` to `last` of all rows, two far from each other at once: memory gives several long
@@ -240,15 +300,23 @@ FN void NAME(multiply_digits)(const Product *job, const int64_t *blocks, int64_t
 static TARGET void NAME(tile_product)(int kind, const Product *job, int64_t first, int64_t last) {
     int64_t run = job->gated ? last - first : (last - first + 1) / 2;
     int64_t apart = job->gated ? job->outputs / BLOCK / 2 : run, groups = (job->rows + 15) / 16;
-    NAME(configure)();
+    int32_t excess[DOTTED][DIGITS];
+    int dotted = kind == INT8 && job->rows <= DOTTED;
+    for (int64_t row = 0; row < job->rows && dotted; row++)
+        NAME(excess)(job->laid + row * LINE, job->inputs, excess[row]);
+    if (!dotted) NAME(configure)();
     for (int64_t block = first; block < first + run; block++) {
         int64_t second = job->gated || block + apart < last ? block + apart : block;
         int64_t blocks[2] = {block, second}, group = 0;
+        if (dotted) {
+            NAME(dot_digits)(job, blocks, excess);
+            continue;
+        }
         if (kind == INT8)
             for (; group < groups; group++) NAME(multiply_digits)(job, blocks, group);
         for (; group + 2 <= groups; group += 2) NAME(multiply_halves)(job, blocks, group, 1);
         if (group < groups) NAME(multiply_halves)(job, blocks, group, 0);
     }
-    _tile_release();
+    if (!dotted) _tile_release();
 }
 #endif
