@@ -56,6 +56,7 @@ pretrain-demo: $(VENV)/.installed ## raw text to a model of its own, and what it
 lint: $(VENV)/.installed-dev ## style, types and the order of the rooms
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/clang-format --dry-run --Werror src/mason/layers/native/kernels/*
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports --no-logo --no-cache
 

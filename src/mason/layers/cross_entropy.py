@@ -113,17 +113,17 @@ def _pass(
         for start in range(0, hidden.shape[0], judge.chunk):
             rows = slice(start, start + judge.chunk)
             inputs = hidden[rows].to(plan.dtype)
-            summed, slope = judge(inputs, targets[rows], any(wanted))
+            summed, grad = judge(inputs, targets[rows], any(wanted))
             loss += summed
             if not any(wanted):
                 continue
-            product = slope.to(plan.dtype)
+            product = grad.to(plan.dtype)
             if of_hidden is not None:
                 _add_product(of_hidden[rows], product, matrix, anew=True)
             if of_weight is not None:
-                _add_slope(of_weight, product, inputs)
+                _add_grad(of_weight, product, inputs)
             if of_bias is not None:
-                of_bias += slope.sum(0, dtype=exact)
+                of_bias += grad.sum(0, dtype=exact)
     kinds = (hidden, weight, bias)
     return _Passed(
         loss,
@@ -135,7 +135,7 @@ def _pass(
 
 
 class _Judge:
-    """The summed loss of a chunk ``C D`` and the slope of its logits ``C V``.
+    """The summed loss of a chunk ``C D`` and the gradient of its logits ``C V``.
 
     One piece of memory serves every chunk: memory that is new costs a fault for each page.
     """
@@ -147,38 +147,38 @@ class _Judge:
         self.room = hidden.new_empty(self.chunk, matrix.shape[0], dtype=kind)
         self.matrix, self.bias, self.plan = matrix, bias, plan
 
-    def __call__(self, inputs: Tensor, targets: Tensor, slopes: bool) -> tuple[Tensor, Tensor]:
+    def __call__(self, inputs: Tensor, targets: Tensor, grads: bool) -> tuple[Tensor, Tensor]:
         logits = _add_product(self.room[: len(inputs)], inputs, self.matrix.T, anew=True)
         if self.bias is not None:
             logits += self.bias
-        return _loss_and_slope(logits, targets, self.plan)
+        return _loss_and_grad(logits, targets, self.plan)
 
 
 class _HalfJudge(_Judge):
     """The same by the compiled kernel, which leaves logits in the products' own bf16."""
 
-    def __call__(self, inputs: Tensor, targets: Tensor, slopes: bool) -> tuple[Tensor, Tensor]:
+    def __call__(self, inputs: Tensor, targets: Tensor, grads: bool) -> tuple[Tensor, Tensor]:
         logits = torch.mm(inputs, self.matrix.T, out=self.room[: len(inputs)])
         smoothing = self.plan.label_smoothing
-        losses = native.judge(logits, self.bias, targets, smoothing, slopes=slopes)
+        losses = native.cross_entropy(logits, self.bias, targets, smoothing, grads=grads)
         return losses.sum(), logits
 
 
 def _judge_of(hidden: Tensor, matrix: Tensor, bias: Tensor | None, plan: _Plan) -> _Judge:
-    compiled = plan.softcap is None and native.judges(matrix, bias)
+    compiled = plan.softcap is None and native.has_cross_entropy(matrix, bias)
     kind = plan.dtype if compiled else torch.promote_types(plan.dtype, torch.float32)
     return (_HalfJudge if compiled else _Judge)(hidden, matrix, bias, plan, kind)
 
 
-def _add_slope(total: Tensor, slope: Tensor, inputs: Tensor) -> None:
-    """``total += slope.T @ inputs``."""
-    if native.traces(slope, inputs) and total.dtype is torch.float32:
-        native.trace(slope, inputs, total)
+def _add_grad(total: Tensor, grad: Tensor, inputs: Tensor) -> None:
+    """``total += grad.T @ inputs``."""
+    if native.has_weight_gradient(grad, inputs) and total.dtype is torch.float32:
+        native.weight_gradient(grad, inputs, total)
     else:
-        _add_product(total, slope.T, inputs)
+        _add_product(total, grad.T, inputs)
 
 
-def _loss_and_slope(logits: Tensor, targets: Tensor, plan: _Plan) -> tuple[Tensor, Tensor]:
+def _loss_and_grad(logits: Tensor, targets: Tensor, plan: _Plan) -> tuple[Tensor, Tensor]:
     """The summed loss of a chunk ``C V`` and its gradient for the logits, in their memory."""
     smooth, cap, right = plan.label_smoothing, plan.softcap, targets[:, None]
     squashed = None

@@ -55,16 +55,17 @@ class _EvenProduct(torch.autograd.Function):
         grad, wanted = even(given, weight.dtype), ctx.needs_input_grad
         return (
             (grad @ weight)[: len(given)].to(of_input) if wanted[0] else None,
-            _slope_of_weight(grad, rows).to(of_weight) if wanted[1] else None,
+            _grad_of_weight(grad, rows).to(of_weight) if wanted[1] else None,
             grad.sum(0).to(of_bias) if wanted[2] else None,
             None,
         )
 
 
-def _slope_of_weight(grad: Tensor, rows: Tensor) -> Tensor:
+def _grad_of_weight(grad: Tensor, rows: Tensor) -> Tensor:
     # Where gradients are derived once more, PyTorch has to know how they were made.
-    once = not torch.is_grad_enabled()
-    return native.trace(grad, rows) if once and native.traces(grad, rows) else grad.T @ rows
+    if torch.is_grad_enabled() or not native.has_weight_gradient(grad, rows):
+        return grad.T @ rows
+    return native.weight_gradient(grad, rows)
 
 
 def even(x: Tensor, dtype: torch.dtype) -> Tensor:

@@ -34,8 +34,8 @@ class FeedForward(nn.Module):
         wide = self.input(x)
         if self.silu_gate and native.few(wide):
             return self._ended(native.gate(wide))
-        if native.fires(wide, self.activation_name):
-            return self._ended(_Fired.apply(wide, self.activation_name, self.gated))  # type: ignore[no-untyped-call]
+        if native.has_activation(wide, self.activation_name):
+            return self._ended(_CompiledActivation.apply(wide, self.activation_name, self.gated))  # type: ignore[no-untyped-call]
         if self.silu_gate and wide.requires_grad:
             return self._ended(_Gate.apply(wide))  # type: ignore[no-untyped-call]
         first, *up = self.input.split(wide)
@@ -49,19 +49,19 @@ class FeedForward(nn.Module):
         return out
 
 
-class _Fired(torch.autograd.Function):
+class _CompiledActivation(torch.autograd.Function):
     """An activation, gated or not, by the compiled kernel; remembers what it reads."""
 
     @staticmethod
     def forward(ctx: Any, wide: Tensor, activation: str, gated: bool) -> Tensor:
         ctx.save_for_backward(wide)
         ctx.told = activation, gated
-        return native.fire(wide, activation, gated)
+        return native.activation_forward(wide, activation, gated)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
-        return native.fire_back(grads[0], *ctx.saved_tensors, *ctx.told), None, None
+        return native.activation_backward(grads[0], *ctx.saved_tensors, *ctx.told), None, None
 
 
 class _Gate(torch.autograd.Function):
@@ -77,8 +77,8 @@ class _Gate(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> Tensor:
         (wide,), (grad,) = ctx.saved_tensors, grads
         gate, up = wide.chunk(2, -1)
-        slopes: Tensor = wide.new_empty(wide.shape)
-        of_gate, of_up = slopes.chunk(2, -1)
+        of_wide: Tensor = wide.new_empty(wide.shape)
+        of_gate, of_up = of_wide.chunk(2, -1)
         torch.mul(grad, nn.functional.silu(gate), out=of_up)
         of_gate.copy_(torch.ops.aten.silu_backward(grad * up, gate))
-        return slopes
+        return of_wide

@@ -32,7 +32,7 @@ def serves(
     """Whether a kernel takes these rows: no cache is behind them, and it can drop if it has to."""
     if not (_whole(plan.queries) and _whole(plan.keys)):
         return False
-    if native.relates(query, key, value):
+    if native.has_varlen_attention(query, key, value):
         return True
     width = query.shape[-1]
     return (
@@ -73,12 +73,12 @@ def attend(
         angles: By which queries and keys are to be turned, where ``turns`` says so.
         dropping: Share of the weights that is dropped.
     """
-    if native.relates(query, key, value):
+    if native.has_varlen_attention(query, key, value):
         limit, seed = (dropped_of_256(dropping), draw_seed()) if dropping else (0, 0)
-        told = native.Related(
+        told = native.VarlenPlan(
             plan.queries, plan.keys, sight.causal, sight.window, scale, angles, limit, seed
         )
-        mixed: Tensor = _Related.apply(query, key, value, told)  # type: ignore[no-untyped-call]
+        mixed: Tensor = _CompiledAttention.apply(query, key, value, told)  # type: ignore[no-untyped-call]
         return mixed
     return _attend_on_cuda(query, key, value, plan, sight, scale)
 
@@ -105,14 +105,14 @@ def _attend_on_cuda(
     return mixed
 
 
-class _Related(torch.autograd.Function):
+class _CompiledAttention(torch.autograd.Function):
     """Remembers what came in and out, and of the weights the logarithms of their sums."""
 
     @staticmethod
     def forward(
-        ctx: Any, query: Tensor, key: Tensor, value: Tensor, told: native.Related
+        ctx: Any, query: Tensor, key: Tensor, value: Tensor, told: native.VarlenPlan
     ) -> Tensor:
-        out, sums = native.relate(query, key, value, told)
+        out, sums = native.varlen_attention(query, key, value, told)
         ctx.save_for_backward(query, key, value, out, sums)
         ctx.told = told
         return out
@@ -121,8 +121,9 @@ class _Related(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         query, key, value, out, sums = ctx.saved_tensors
-        slopes = native.relate_back(grads[0], query, key, value, out, sums, ctx.told)
-        return *slopes, None
+        (grad,) = grads
+        found = native.varlen_attention_backward(grad, query, key, value, out, sums, ctx.told)
+        return *found, None
 
 
 def _whole(layout: Layout) -> bool:

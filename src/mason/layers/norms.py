@@ -24,7 +24,7 @@ class LayerNorm(nn.LayerNorm):
 
     def forward(self, input: Float[Tensor, "... D"]) -> Float[Tensor, "... D"]:
         """Take off each row's mean, divide by its deviation, scale and shift."""
-        if native.learns(input, self.weight, self.bias):
+        if native.trains(input, self.weight, self.bias):
             return _learned(self, input, self.weight, self.bias, True, self.eps, 0.0)
         return super().forward(input)
 
@@ -46,7 +46,7 @@ class RMSNorm(nn.Module):
         """Divide each row by its root mean square, then scale."""
         if native.few(x) and self.weight.dtype is x.dtype:
             return native.norm(x, self.weight, self.epsilon, self.offset)
-        if native.learns(x, self.weight):
+        if native.trains(x, self.weight):
             return _learned(self, x, self.weight, None, False, self.epsilon, self.offset)
         if x.requires_grad and x.dtype is torch.float32 is self.weight.dtype:
             learned: Tensor = _RootMeanSquare.apply(x, self.weight, self.epsilon, self.offset)  # type: ignore[no-untyped-call]
@@ -72,18 +72,18 @@ def _learned(
     if module.feeds_products and torch.is_autocast_enabled("cpu"):
         dtype = torch.get_autocast_dtype("cpu")
     norm = native.Norm(centred, epsilon, offset, dtype)
-    out: Tensor = _Levelled.apply(x, weight, bias, norm)  # type: ignore[no-untyped-call]
+    out: Tensor = _CompiledNorm.apply(x, weight, bias, norm)  # type: ignore[no-untyped-call]
     return out
 
 
-class _Levelled(torch.autograd.Function):
+class _CompiledNorm(torch.autograd.Function):
     """A norm that remembers its rows, and two numbers of each."""
 
     @staticmethod
     def forward(
         ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, norm: native.Norm
     ) -> Tensor:
-        y, means, scales = native.level(x, weight, bias, norm)
+        y, means, scales = native.norm_forward(x, weight, bias, norm)
         ctx.save_for_backward(x, weight, bias, means, scales)
         ctx.norm = norm
         return y
@@ -92,8 +92,8 @@ class _Levelled(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, bias, means, scales = ctx.saved_tensors
-        slopes = native.level_back(grads[0], x, weight, bias, means, scales, ctx.norm)
-        return *slopes, None
+        found = native.norm_backward(grads[0], x, weight, bias, means, scales, ctx.norm)
+        return *found, None
 
 
 class _RootMeanSquare(torch.autograd.Function):
@@ -113,9 +113,9 @@ class _RootMeanSquare(torch.autograd.Function):
         of_weight = None
         if ctx.needs_input_grad[1]:
             of_weight = (grad * x).mul_(scale).flatten(0, -2).sum(0)
-        slope = grad * (weight + ctx.offset if ctx.offset else weight)
-        along = (slope * x).mean(-1, keepdim=True) * scale.pow(3)
-        return slope.mul_(scale).sub_(x * along), of_weight, None, None
+        of_x = grad * (weight + ctx.offset if ctx.offset else weight)
+        along = (of_x * x).mean(-1, keepdim=True) * scale.pow(3)
+        return of_x.mul_(scale).sub_(x * along), of_weight, None, None
 
 
 def build_norm(spec: NormSpec | None, width: int) -> nn.Module:

@@ -17,15 +17,6 @@ from mason.layers.native.encoder import Packed16 as Packed16
 from mason.layers.native.encoder import multiply_bytes as multiply_bytes
 from mason.layers.native.encoder import reads_bytes as reads_bytes
 from mason.layers.native.encoder import reads_halves as reads_halves
-from mason.layers.native.learning import Norm as Norm
-from mason.layers.native.learning import fire as fire
-from mason.layers.native.learning import fire_back as fire_back
-from mason.layers.native.learning import fires as fires
-from mason.layers.native.learning import judge as judge
-from mason.layers.native.learning import judges as judges
-from mason.layers.native.learning import learns as learns
-from mason.layers.native.learning import level as level
-from mason.layers.native.learning import level_back as level_back
 from mason.layers.native.library import decoding as decoding
 from mason.layers.native.library import library as library
 from mason.layers.native.library import ready as ready
@@ -43,9 +34,20 @@ from mason.layers.native.rows import multiplies as multiplies
 from mason.layers.native.rows import multiply as multiply
 from mason.layers.native.rows import norm as norm
 from mason.layers.native.rows import widen as widen
-from mason.layers.native.traces import trace as trace
-from mason.layers.native.traces import traces as traces
-from mason.layers.native.whole import Related as Related
-from mason.layers.native.whole import relate as relate
-from mason.layers.native.whole import relate_back as relate_back
-from mason.layers.native.whole import relates as relates
+from mason.layers.native.training import Norm as Norm
+from mason.layers.native.training import activation_backward as activation_backward
+from mason.layers.native.training import activation_forward as activation_forward
+from mason.layers.native.training import cross_entropy as cross_entropy
+from mason.layers.native.training import has_activation as has_activation
+from mason.layers.native.training import has_cross_entropy as has_cross_entropy
+from mason.layers.native.training import norm_backward as norm_backward
+from mason.layers.native.training import norm_forward as norm_forward
+from mason.layers.native.training import trains as trains
+from mason.layers.native.varlen_attention import VarlenPlan as VarlenPlan
+from mason.layers.native.varlen_attention import has_varlen_attention as has_varlen_attention
+from mason.layers.native.varlen_attention import varlen_attention as varlen_attention
+from mason.layers.native.varlen_attention import (
+    varlen_attention_backward as varlen_attention_backward,
+)
+from mason.layers.native.weight_gradient import has_weight_gradient as has_weight_gradient
+from mason.layers.native.weight_gradient import weight_gradient as weight_gradient

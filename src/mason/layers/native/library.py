@@ -54,13 +54,13 @@ _FUNCTIONS = {
     "mason_product_of_bytes": ([_P, _P, _P, _N], _I),
     "mason_encode": ([_P, _P, _N, _P, _P, _P], _I),
     "mason_decode": ([_P, _P], _I),
-    "mason_level": ([_P], None),
-    "mason_level_back": ([_P], _I),
-    "mason_fire": ([_P], None),
-    "mason_judge": ([_P], None),
-    "mason_trace": ([_P], _I),
-    "mason_relate": ([_P], _I),
-    "mason_relate_back": ([_P], _I),
+    "mason_norm_forward": ([_P], None),
+    "mason_norm_backward": ([_P], _I),
+    "mason_activation": ([_P], None),
+    "mason_cross_entropy": ([_P], None),
+    "mason_weight_gradient": ([_P], _I),
+    "mason_varlen_attention": ([_P], _I),
+    "mason_varlen_attention_backward": ([_P], _I),
 }
 
 

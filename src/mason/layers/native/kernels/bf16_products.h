@@ -1,5 +1,5 @@
-/* Products of many rows in bf16 with packed weights in bf16, for one instruction set; sums are fp32.
- * Weights lie as [blocks of 16 outputs, inputs / 2, 16, 2]. */
+/* Products of many rows in bf16 with packed weights in bf16, for one instruction set; sums are
+ * fp32. Weights lie as [blocks of 16 outputs, inputs / 2, 16, 2]. */
 #if defined(USE_TILES)
 /* What 16 outputs of a row are, by their sums. */
 FN VEC NAME(settled)(const Halves *job, int64_t block, const float *sums) {
@@ -8,7 +8,8 @@ FN VEC NAME(settled)(const Halves *job, int64_t block, const float *sums) {
 }
 
 /* Two blocks of a row into y. */
-FN void NAME(settle_half)(const Halves *job, int64_t row, const int64_t *blocks, const float *sums) {
+FN void NAME(settle_half)(const Halves *job, int64_t row, const int64_t *blocks,
+                          const float *sums) {
     int64_t at = row * job->outputs + blocks[0] * BLOCK;
     VEC two[2] = {NAME(settled)(job, blocks[0], sums),
                   NAME(settled)(job, blocks[1], sums + 16 * BLOCK)};
@@ -74,7 +75,8 @@ static TARGET void NAME(half_product)(const Halves *job, int64_t first, int64_t 
 static TARGET void NAME(to_halves)(const float *x, int64_t width, int64_t depth, uint16_t *to) {
     int64_t i = 0;
     for (; i + 32 <= width; i += 32)
-        _mm512_storeu_si512(to + i, NAME(halved)(_mm512_loadu_ps(x + i), _mm512_loadu_ps(x + i + 16)));
+        _mm512_storeu_si512(to + i,
+                            NAME(halved)(_mm512_loadu_ps(x + i), _mm512_loadu_ps(x + i + 16)));
     for (; i < depth; i++) to[i] = i < width ? to_bf16(x[i]) : 0;
 }
 #endif

@@ -1,9 +1,10 @@
 /* Products of rows with weights in bf16 or 8 bits by tiles of 16 lines of 64 bytes.
  *
- * A tile of weights is 16 outputs as they lie. Rows lie across, 16 beside each other, in pieces that
- * tiles multiply exactly: one in bf16 or two, then of 16 bits together; or three digits of 8 bits,
- * 2^22 for the largest number of the row. Whatever rows are beside it, a row's products are added
- * in one order. Digits of few rows are multiplied without tiles, whose whole sums are the same.
+ * A tile of weights is 16 outputs as they lie. Rows lie across, 16 beside each other, in pieces
+ * that tiles multiply exactly: one in bf16 or two, then of 16 bits together; or three digits of 8
+ * bits, 2^22 for the largest number of the row. Whatever rows are beside it, a row's products are
+ * added in one order. Digits of few rows are multiplied without tiles, whose whole sums are the
+ * same.
  */
 #if defined(USE_TILES)
 /* A tile's columns become its lines. */
@@ -120,8 +121,8 @@ FN VEC NAME(finished)(const Product *job, int64_t output, const float *sums) {
     return (VEC)_mm512_fmadd_ps((__m512)NAME(load_fp32)(sums), by, _mm512_set1_ps(bias));
 }
 
-/* The sums [16 outputs, 16 rows] of two blocks and a group of rows into y: both, or the second times
- * silu of the first. */
+/* The sums [16 outputs, 16 rows] of two blocks and a group of rows into y: both, or the second
+ * times silu of the first. */
 FN void NAME(unlay)(const Product *job, const int64_t *blocks, int64_t group, float *sums) {
     float *second = sums + 16 * BLOCK;
     int64_t outputs = job->gated ? job->outputs / 2 : job->outputs;
@@ -234,7 +235,8 @@ FN void NAME(multiply_digits)(const Product *job, const int64_t *blocks, int64_t
     float sums[2][16 * BLOCK] __attribute__((aligned(64)));
     for (int b = 0; b < 2; b++)
         for (int i = 0; i < 16 * BLOCK; i += LANES)
-            NAME(join_digits)(parts[DIGITS * b] + i, 16 * BLOCK, job->steps + 16 * group, sums[b] + i);
+            NAME(join_digits)(parts[DIGITS * b] + i, 16 * BLOCK, job->steps + 16 * group,
+                              sums[b] + i);
     NAME(unlay)(job, blocks, group, sums[0]);
 }
 
@@ -248,7 +250,8 @@ FN void NAME(excess)(const char *x, int64_t inputs, int32_t *excess) {
     for (int d = 0; d < DIGITS; d++) excess[d] = _mm512_reduce_add_epi32(sums[d]);
 }
 
-/* The sums of one row's digits with four outputs, two each of two blocks, to [block, digit, output]. */
+/* The sums of one row's digits with four outputs, two each of two blocks, to [block, digit,
+ * output]. */
 FN void NAME(dot)(const Product *job, const int64_t *blocks, int output, const char *x,
                   const int32_t *excess, int32_t (*parts)[DIGITS][BLOCK]) {
     int64_t apart = job->inputs;
@@ -268,7 +271,8 @@ FN void NAME(dot)(const Product *job, const int64_t *blocks, int output, const c
             __m512i weight = _mm512_xor_si512(_mm512_loadu_si512(from[o] + k), sign);
 #pragma GCC unroll 3
             for (int d = 0; d < DIGITS; d++)
-                sums[o][d] = _mm512_dpbusd_epi32(sums[o][d], weight, _mm512_load_si512(x + d * TILE));
+                sums[o][d] =
+                    _mm512_dpbusd_epi32(sums[o][d], weight, _mm512_load_si512(x + d * TILE));
         }
 #pragma GCC unroll 4
     for (int o = 0; o < 4; o++)
@@ -295,8 +299,8 @@ FN void NAME(dot_digits)(const Product *job, const int64_t *blocks, int32_t (*ex
 }
 
 /* Blocks `first` to `last` of all rows, two far from each other at once: memory gives several long
- * runs faster than one. The last of an odd number is its own other. Where y is gated, they are blocks
- * of gates, each with what it lets through. */
+ * runs faster than one. The last of an odd number is its own other. Where y is gated, they are
+ * blocks of gates, each with what it lets through. */
 static TARGET void NAME(tile_product)(int kind, const Product *job, int64_t first, int64_t last) {
     int64_t run = job->gated ? last - first : (last - first + 1) / 2;
     int64_t apart = job->gated ? job->outputs / BLOCK / 2 : run, groups = (job->rows + 15) / 16;

@@ -16,13 +16,13 @@ VARIANTS = [] if COMPILED is None else COMPILED.variants
 WIDTH = 53  # no whole number of vectors
 
 
-def _slopes(module: torch.nn.Module, x: Tensor) -> list[Tensor]:
-    """What comes out, and every slope."""
+def _grads(module: torch.nn.Module, x: Tensor) -> list[Tensor]:
+    """What comes out, and every gradient."""
     x = x.detach().requires_grad_()
     module.zero_grad()
     out = module(x)
-    slope = torch.linspace(-1, 1, out.numel()).bfloat16()
-    out.backward(slope.view(out.shape).to(out.dtype))
+    grad = torch.linspace(-1, 1, out.numel()).bfloat16()
+    out.backward(grad.view(out.shape).to(out.dtype))
     return [out, x.grad, *(p.grad for p in module.parameters())]
 
 
@@ -38,9 +38,9 @@ def test_norms(variant: str, dtype: torch.dtype, offset: bool) -> None:
             torch.nn.init.normal_(parameter)
         with native.using(None):
             # A bf16 path rounds on the way, so that both are held to the sums in fp32.
-            exact = _slopes(module, x.float())
+            exact = _grads(module, x.float())
         with native.using(variant):
-            found = _slopes(module, x)
+            found = _grads(module, x)
         assert found[0].dtype is dtype
         near = {torch.float32: 2e-6, torch.bfloat16: 6e-3}[dtype]
         for ours, true in zip(found, exact, strict=True):
@@ -56,9 +56,9 @@ def test_activations(variant: str, dtype: torch.dtype, gated: bool, name: str) -
     block = FeedForward(FeedForwardSpec(width=WIDTH, activation=name, gated=gated), 16).to(dtype)
     x = (torch.randn(67, 16) * 2).to(dtype)
     with native.using(None):
-        exact = _slopes(block.float(), x.float())
+        exact = _grads(block.float(), x.float())
     with native.using(variant):
-        found = _slopes(block.to(dtype), x)
+        found = _grads(block.to(dtype), x)
     near = {torch.float32: 2e-6, torch.bfloat16: 2e-2}[dtype]
     for ours, true in zip(found, exact, strict=True):
         assert (ours.float() - true).norm() <= near * true.norm()
@@ -85,7 +85,7 @@ def test_threads_do_not_change_sums() -> None:
         found = []
         for threads in (1, 2, 3):
             torch.set_num_threads(threads)
-            found.append(_slopes(module, x))
+            found.append(_grads(module, x))
     finally:
         torch.set_num_threads(before)
     for other in found[1:]:
@@ -95,7 +95,7 @@ def test_threads_do_not_change_sums() -> None:
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 @pytest.mark.parametrize("biased", [False, True])
-def test_losses_and_their_slopes(variant: str, smoothing: float, biased: bool) -> None:
+def test_losses_and_their_grads(variant: str, smoothing: float, biased: bool) -> None:
     torch.manual_seed(0)
     logits, targets = (torch.randn(67, 301) * 4).bfloat16(), torch.randint(0, 301, (67,))
     bias = torch.randn(301) if biased else None
@@ -104,9 +104,9 @@ def test_losses_and_their_slopes(variant: str, smoothing: float, biased: bool) -
     wanted.sum().backward()
     with native.using(variant):
         kept = logits.clone()
-        alone = native.judge(kept, bias, targets, smoothing, slopes=False)
+        alone = native.cross_entropy(kept, bias, targets, smoothing, grads=False)
         assert torch.equal(kept, logits)
-        losses = native.judge(kept, bias, targets, smoothing, slopes=True)
+        losses = native.cross_entropy(kept, bias, targets, smoothing, grads=True)
     assert torch.equal(losses, alone)
     torch.testing.assert_close(losses, wanted.detach(), rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(kept.float(), exact.grad, rtol=5e-3, atol=1e-7)
@@ -115,13 +115,13 @@ def test_losses_and_their_slopes(variant: str, smoothing: float, biased: bool) -
 @pytest.mark.skipif("amx" not in VARIANTS, reason="no compiled kernels, or no tiles of bf16")
 @pytest.mark.parametrize("rows", [1, 64, 700, 1100])
 @pytest.mark.parametrize("outputs, inputs", [(96, 64), (50, 77)])
-def test_the_slope_of_a_weight(rows: int, outputs: int, inputs: int) -> None:
+def test_the_grad_of_a_weight(rows: int, outputs: int, inputs: int) -> None:
     torch.manual_seed(0)
-    slope, x = torch.randn(rows, outputs).bfloat16(), torch.randn(rows, inputs).bfloat16()
-    wanted = slope.double().T @ x.double()
-    found = native.trace(slope, x)
+    grad, x = torch.randn(rows, outputs).bfloat16(), torch.randn(rows, inputs).bfloat16()
+    wanted = grad.double().T @ x.double()
+    found = native.weight_gradient(grad, x)
     torch.testing.assert_close(found.double(), wanted, rtol=1e-5, atol=1e-4)
-    assert native.trace(slope, x, found) is found
+    assert native.weight_gradient(grad, x, found) is found
     torch.testing.assert_close(found.double(), 2 * wanted, rtol=1e-5, atol=2e-4)
 
 
@@ -130,7 +130,7 @@ def test_the_slope_of_a_weight(rows: int, outputs: int, inputs: int) -> None:
 def test_a_target_that_is_no_output_is_refused(wrong: int) -> None:
     logits, targets = torch.randn(2, 301).bfloat16(), torch.tensor([7, wrong])
     with pytest.raises(IndexError, match="from 0 to 300"):
-        native.judge(logits, None, targets, 0.0, slopes=True)
+        native.cross_entropy(logits, None, targets, 0.0, grads=True)
 
 
 @pytest.mark.skipif(not VARIANTS, reason="the kernels are not built")

@@ -26,13 +26,13 @@ class _Dropping(ctypes.Structure):
     )
 
 
-class _Whole(ctypes.Structure):
-    """``Whole`` of kernels.h."""
+class _VarlenAttention(ctypes.Structure):
+    """``VarlenAttention`` of kernels.h."""
 
     _fields_ = (
         *((name, ctypes.c_void_p) for name in ("query", "key", "value", "out", "sums")),
         *((name, ctypes.c_void_p) for name in ("cosine", "sine", "starts", "key_starts")),
-        *((name, ctypes.c_void_p) for name in ("slope", "of_query", "of_key", "of_value")),
+        *((name, ctypes.c_void_p) for name in ("grad", "of_query", "of_key", "of_value")),
         *((name, ctypes.c_int64) for name in ("query_stride", "key_stride", "value_stride")),
         *((name, ctypes.c_int64) for name in ("sequences", "heads", "kv_heads", "width")),
         *((name, ctypes.c_int64) for name in ("causal", "window")),
@@ -42,7 +42,7 @@ class _Whole(ctypes.Structure):
 
 
 @dataclass(frozen=True)
-class Related:
+class VarlenPlan:
     """Who sees whom, and how.
 
     Attributes:
@@ -67,8 +67,8 @@ class Related:
     seed: int = 0
 
 
-def relates(query: Tensor, key: Tensor, value: Tensor) -> bool:
-    """Whether ``relate`` knows how: bf16 on a processor with tiles of it."""
+def has_varlen_attention(query: Tensor, key: Tensor, value: Tensor) -> bool:
+    """Whether ``varlen_attention`` knows how: bf16 on a processor with tiles of it."""
     found = library()
     return (
         found is not None
@@ -80,11 +80,11 @@ def relates(query: Tensor, key: Tensor, value: Tensor) -> bool:
     )
 
 
-def relate(
+def varlen_attention(
     query: Float[Tensor, "T h d"],
     key: Float[Tensor, "S g d"],
     value: Float[Tensor, "S g d"],
-    told: Related,
+    told: VarlenPlan,
 ) -> tuple[Float[Tensor, "T h d"], Float[Tensor, "h T"]]:
     """softmax(scale QKᵀ) V of each sequence, and the logarithms of the softmax's sums.
 
@@ -100,24 +100,24 @@ def relate(
     query, key, value = (_in_rows(x) for x in (query, key, value))
     out = query.new_empty(query.shape)
     sums = query.new_empty(query.shape[1], query.shape[0], dtype=torch.float32)
-    _call("mason_relate", query, key, value, out, sums, told)
+    _call("mason_varlen_attention", query, key, value, out, sums, told)
     return out, sums
 
 
-def relate_back(
-    slope: Float[Tensor, "T h d"],
+def varlen_attention_backward(
+    grad: Float[Tensor, "T h d"],
     query: Float[Tensor, "T h d"],
     key: Float[Tensor, "S g d"],
     value: Float[Tensor, "S g d"],
     out: Float[Tensor, "T h d"],
     sums: Float[Tensor, "h T"],
-    told: Related,
+    told: VarlenPlan,
 ) -> tuple[Float[Tensor, "T h d"], Float[Tensor, "S g d"], Float[Tensor, "S g d"]]:
-    """The slopes of query, key and value.
+    """The gradients of query, key and value.
 
     Args:
-        slope: Of ``out``.
-        query: As given to ``relate``, like ``key``, ``value`` and ``told``.
+        grad: Of ``out``.
+        query: As given to ``varlen_attention``, like ``key``, ``value`` and ``told``.
         key: See there.
         value: See there.
         out: What it returned.
@@ -128,9 +128,9 @@ def relate_back(
         RunError: There is no memory left.
     """
     query, key, value = (_in_rows(x) for x in (query, key, value))
-    slope = slope.to(out.dtype).contiguous()
+    grad = grad.to(out.dtype).contiguous()
     made = tuple(x.new_empty(x.shape) for x in (query, key, value))
-    _call("mason_relate_back", query, key, value, out, sums, told, slope, *made)
+    _call("mason_varlen_attention_backward", query, key, value, out, sums, told, grad, *made)
     return made[0], made[1], made[2]
 
 
@@ -146,7 +146,7 @@ def _call(
     value: Tensor,
     out: Tensor,
     sums: Tensor,
-    told: Related,
+    told: VarlenPlan,
     *back: Tensor,
 ) -> None:
     if not has_values(query, key, value, out, *back):
@@ -160,7 +160,7 @@ def _call(
     turns = None if told.angles is None else [x.contiguous() for x in told.angles]
     bounds = told.queries.offsets, told.keys.offsets
     seed, limit = told.seed % 2**64, told.limit
-    job = _Whole(
+    job = _VarlenAttention(
         *(x.data_ptr() for x in (query, key, value, out, sums)),
         *((None, None) if turns is None else [x.data_ptr() for x in turns]),
         *(x.data_ptr() for x in bounds),

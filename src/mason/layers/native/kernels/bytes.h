@@ -139,8 +139,7 @@ FN void NAME(dots)(const Bytes *job, int64_t row, int64_t block, int blocks, int
             int32_t kept[BLOCK] = {0};
             for (int64_t k = 0; k < depth; k += 4)
                 for (int o = 0; o < BLOCK; o++)
-                    for (int i = 0; i < 4; i++)
-                        kept[o] += x[k + i] * weight[k * BLOCK + 4 * o + i];
+                    for (int i = 0; i < 4; i++) kept[o] += x[k + i] * weight[k * BLOCK + 4 * o + i];
             NAME(settle)(job, row + r, block + b, kept);
         }
 }
@@ -186,7 +185,8 @@ static TARGET void NAME(to_bytes)(const float *x, int64_t width, int64_t depth, 
 #if LANES == 16
     for (; i + LANES <= width; i += LANES) {
         VEC place = (NAME(load_fp32)(x + i) - down) * by;
-        _mm_storeu_si128((void *)(to + i), _mm512_cvtusepi32_epi8(_mm512_cvtps_epi32((__m512)place)));
+        _mm_storeu_si128((void *)(to + i),
+                         _mm512_cvtusepi32_epi8(_mm512_cvtps_epi32((__m512)place)));
     }
 #endif
     for (; i < width; i++) {

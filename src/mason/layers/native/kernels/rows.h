@@ -1,8 +1,7 @@
 /* What works on single rows: gates, norms and widening, for one instruction set. */
 
 FN void NAME(save)(void *to, int half, int64_t i, VEC values) {
-    if (!half)
-        *(VEC *)((float *)to + i) = values;
+    if (!half) *(VEC *)((float *)to + i) = values;
 #if LANES == 16
     else {
         __m512i bits = (__m512i)values, one = _mm512_set1_epi32(1);
@@ -91,8 +90,7 @@ static TARGET int64_t NAME(likeliest)(const float *x, int64_t width, float *like
     }
     while (found + 1 < width && x[found] != most) found++;
     VEC sums = {0};
-    for (; i + LANES <= width; i += LANES)
-        sums += NAME(exponential)(NAME(load_fp32)(x + i) - most);
+    for (; i + LANES <= width; i += LANES) sums += NAME(exponential)(NAME(load_fp32)(x + i) - most);
     for (sum = NAME(total)(sums); i < width; i++) sum += expf(x[i] - most);
     *likely = -logf(sum);
     return found;

@@ -14,8 +14,17 @@ static int product_of_bytes(const Weights8 *weights, const float *x, float *y, i
         chosen->to_bytes(x + row * weights->inputs, weights->inputs, depth, bytes + row * depth,
                          steps + row, steps + rows + row);
     memset(bytes + rows * depth, 0, (room - rows) * depth);
-    Bytes job = {weights->packed, weights->scales, weights->totals, weights->biases, bytes, steps,
-                 steps + rows,    y,               rows,            depth,           weights->outputs};
+    Bytes job = {weights->packed,
+                 weights->scales,
+                 weights->totals,
+                 weights->biases,
+                 bytes,
+                 steps,
+                 steps + rows,
+                 y,
+                 rows,
+                 depth,
+                 weights->outputs};
     int64_t blocks = (weights->outputs + BLOCK - 1) / BLOCK, parts = (blocks + 7) / 8;
 #pragma omp parallel for schedule(static) if (rows * depth * weights->outputs > 1 << 22)
     for (int64_t part = 0; part < parts; part++)
@@ -32,10 +41,10 @@ static void multiply_halves(Halves job) {
         chosen->half_product(&job, part * 8, part * 8 + 8 < blocks ? part * 8 + 8 : blocks);
 }
 
-/* The same with rows rounded to bf16. With a `second` map, whose inputs are whole tiles, an activation
- * stands between the two, and what it gives is in bf16. */
-static int product_of_halves(const Weights8 *weights, const Weights8 *second, const float *x, float *y,
-                             int64_t rows, int64_t activation) {
+/* The same with rows rounded to bf16. With a `second` map, whose inputs are whole tiles, an
+ * activation stands between the two, and what it gives is in bf16. */
+static int product_of_halves(const Weights8 *weights, const Weights8 *second, const float *x,
+                             float *y, int64_t rows, int64_t activation) {
     int64_t depth = weights->depth, room = (rows + 31) / 32 * 32;
     int64_t between = second == NULL ? 0 : second->depth;
     uint16_t *halves = malloc(sizeof(uint16_t) * room * (depth + between) + LINE);
@@ -46,14 +55,25 @@ static int product_of_halves(const Weights8 *weights, const Weights8 *second, co
         chosen->to_halves(x + row * weights->inputs, weights->inputs, depth, start + row * depth);
     memset(start + rows * depth, 0, sizeof(uint16_t) * (room - rows) * depth);
     memset(inner + rows * between, 0, sizeof(uint16_t) * (room - rows) * between);
-    Halves job = {.packed = weights->packed, .biases = weights->biases, .x = start, .rows = rows,
-                  .depth = depth, .outputs = weights->outputs, .activation = activation,
-                  .y = second == NULL ? (void *)y : inner, .half = second != NULL};
+    Halves job = {.packed = weights->packed,
+                  .biases = weights->biases,
+                  .x = start,
+                  .rows = rows,
+                  .depth = depth,
+                  .outputs = weights->outputs,
+                  .activation = activation,
+                  .y = second == NULL ? (void *)y : inner,
+                  .half = second != NULL};
     multiply_halves(job);
     if (second != NULL)
-        multiply_halves((Halves){.packed = second->packed, .biases = second->biases, .x = inner,
-                                 .rows = rows, .depth = between, .outputs = second->outputs,
-                                 .activation = PLAIN, .y = y});
+        multiply_halves((Halves){.packed = second->packed,
+                                 .biases = second->biases,
+                                 .x = inner,
+                                 .rows = rows,
+                                 .depth = between,
+                                 .outputs = second->outputs,
+                                 .activation = PLAIN,
+                                 .y = y});
     free(halves);
     return 0;
 }
@@ -79,14 +99,14 @@ typedef struct {
 static int64_t mix(const Turn *turn, const int64_t *wanted) {
     const Encoder *model = turn->model;
     int64_t inner = model->heads * model->head_width, start = turn->offsets[turn->first], kept = 0;
-    int whole = chosen->glance != NULL && model->head_width % 32 == 0;
+    int whole = chosen->encoder_attention_tiles != NULL && model->head_width % 32 == 0;
     for (int64_t s = turn->first; s < turn->last; s++) {
         int64_t from = turn->offsets[s] - start, count = turn->offsets[s + 1] - turn->offsets[s];
         int64_t first = wanted ? wanted[s] : 0, last = wanted ? first + 1 : count;
         for (int64_t head = 0; head < model->heads; head++)
-            (whole ? chosen->glance : chosen->look)(model, turn->fused + 3 * inner * from, count,
-                                                    head, first, last, turn->mixed + kept * inner,
-                                                    turn->room);
+            (whole ? chosen->encoder_attention_tiles : chosen->encoder_attention)(
+                model, turn->fused + 3 * inner * from, count, head, first, last,
+                turn->mixed + kept * inner, turn->room);
         if (wanted)
             memcpy(turn->hidden + kept * model->width, turn->hidden + (from + first) * model->width,
                    sizeof(float) * model->width);
@@ -131,8 +151,10 @@ static int take_turn(Turn *turn, const float *x, float *out) {
     float *all = malloc(sizeof(float) * (turn->rows * (2 * width + 4 * inner + widest) + room));
     if (all == NULL) return 1;
     turn->hidden = all, turn->added = all + turn->rows * width;
-    turn->fused = turn->added + turn->rows * width, turn->mixed = turn->fused + turn->rows * 3 * inner;
-    turn->between = turn->mixed + turn->rows * inner, turn->room = turn->between + turn->rows * widest;
+    turn->fused = turn->added + turn->rows * width,
+    turn->mixed = turn->fused + turn->rows * 3 * inner;
+    turn->between = turn->mixed + turn->rows * inner,
+    turn->room = turn->between + turn->rows * widest;
     memcpy(all, x + start * width, sizeof(float) * turn->rows * width);
     int failed = 0;
     for (int64_t i = 0; i < model->depth && !failed; i++)

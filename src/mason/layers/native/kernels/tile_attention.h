@@ -2,11 +2,13 @@
  * a cache. Numbers are in pieces of bf16 (tiles.h), sums in fp32. What a row gives does not hang on
  * how many rows are asked for. */
 #if defined(USE_TILES)
-/* Keys as tiles read values: 32 of them two by two, 16 features [keys / 32, width / 16, pieces, tile]. */
+/* Keys as tiles read values: 32 of them two by two, 16 features [keys / 32, width / 16, pieces,
+ * tile]. */
 FN void NAME(pair_values)(const float *value, int64_t apart, int64_t count, int64_t width,
                           int pieces, char *to) {
-    const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24,
-                                           8, 23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+    const __m512i order =
+        _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6,
+                         21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
     for (int64_t key = 0; key < count; key += 32)
         for (int64_t i = 0; i < width; i += 16, to += pieces * TILE)
             for (int64_t pair = 0; pair < 16; pair++) {
@@ -73,8 +75,12 @@ typedef struct {
 
 FN NAME(Head) NAME(divide)(float *room, int64_t count, int64_t width, int pieces, int held) {
     int64_t stride = (count + 31) / 32 * 32, size = 2 * held * stride * width;
-    NAME(Head) head = {.width = width, .stride = stride, .pieces = pieces, .held = held,
-                       .wide = (stride > width ? stride : width) + LANES};
+    NAME(Head)
+    head = {.width = width,
+            .stride = stride,
+            .pieces = pieces,
+            .held = held,
+            .wide = (stride > width ? stride : width) + LANES};
     head.keys = (char *)(((uintptr_t)room + LINE - 1) / LINE * LINE);
     head.values = head.keys + size, head.queries = head.values + size;
     head.weights = head.queries + 32 * pieces * width;
@@ -83,7 +89,7 @@ FN NAME(Head) NAME(divide)(float *room, int64_t count, int64_t width, int pieces
 }
 
 /* Scores of 16 queries with the first `seen` keys, in whole pairs of tiles. */
-FN void NAME(score_tiles)(const NAME(Head) *head, int64_t seen) {
+FN void NAME(score_tiles)(const NAME(Head) * head, int64_t seen) {
     int64_t size = 32 * head->held * head->width;
     for (int64_t at = 0; at < seen; at += 32)
         NAME(two_tiles)((NAME(Pair)){head->queries, head->keys + at / 16 * size, head->width / 32,
@@ -92,7 +98,7 @@ FN void NAME(score_tiles)(const NAME(Head) *head, int64_t seen) {
 }
 
 /* What weights in place of the scores make of the first `seen` values; in their place. */
-FN void NAME(mix_tiles)(const NAME(Head) *head, int64_t seen, int64_t rows) {
+FN void NAME(mix_tiles)(const NAME(Head) * head, int64_t seen, int64_t rows) {
     int64_t size = head->held * TILE, depth = (seen + 31) / 32;
     NAME(halve)(head->scores, head->wide, 32 * depth, rows, head->pieces, head->weights);
     for (int64_t i = 0; i < head->width; i += 32)
@@ -101,10 +107,11 @@ FN void NAME(mix_tiles)(const NAME(Head) *head, int64_t seen, int64_t rows) {
                         head->scores + i, head->wide);
 }
 
-/* The same as `look` for heads whose features fill tiles; `room`: see `room_of_tiles`. */
-static TARGET void NAME(glance)(const Encoder *job, const float *fused, int64_t count,
-                                int64_t number, int64_t first, int64_t last, float *out,
-                                float *room) {
+/* The same as `encoder_attention` for heads whose features fill tiles; `room`: see `room_of_tiles`.
+ */
+static TARGET void NAME(encoder_attention_tiles)(const Encoder *job, const float *fused,
+                                                 int64_t count, int64_t number, int64_t first,
+                                                 int64_t last, float *out, float *room) {
     int64_t width = job->head_width, inner = job->heads * width, apart = 3 * inner;
     const float *query = fused + number * width, *key = query + inner, *value = key + inner;
     NAME(Head) head = NAME(divide)(room, count, width, 1, 1);
@@ -132,7 +139,7 @@ static TARGET void NAME(glance)(const Encoder *job, const float *fused, int64_t 
 
 /* A head's keys and values from wherever they are, in fp32 and as tiles read them. */
 FN void NAME(lay_head)(const Attention *job, int64_t row, int64_t kv_head, int64_t count,
-                       const NAME(Head) *head, float *wide) {
+                       const NAME(Head) * head, float *wide) {
     int64_t width = job->width;
     for (int side = 0; side < 2; side++) {
         for (int64_t k = 0; k < count; k++) {
@@ -150,7 +157,7 @@ FN void NAME(lay_head)(const Attention *job, int64_t row, int64_t kv_head, int64
 
 /* Scores to weights, for rows from `row` on; what a row does not see weighs nothing. */
 FN void NAME(soften_seen)(const Attention *job, int64_t row, int64_t rows, int64_t seen,
-                          const NAME(Head) *head) {
+                          const NAME(Head) * head) {
     for (int64_t r = 0; r < rows; r++) {
         float *own = head->scores + r * head->wide;
         int64_t end = job->ends[row + r];
@@ -180,7 +187,7 @@ static TARGET int NAME(attend_run)(const Attention *job, int64_t first, int64_t 
         for (int64_t h = kv_head * shared; h < (kv_head + 1) * shared; h++) {
             for (int64_t r = 0; r < rows; r++)
                 NAME(turn_head)(job, job->query, (row + r) * job->query_stride + h * width, row + r,
-                           job->scale, query + r * width);
+                                job->scale, query + r * width);
             NAME(halve)(query, width, width, rows, pieces, head.queries);
             NAME(score_tiles)(&head, seen);
             NAME(soften_seen)(job, row, rows, seen, &head);

@@ -5,8 +5,8 @@
  * `rows` rows of x. The counts are constants where it is used, so that the sums stay in registers.
  * Whatever they are, a sum adds its products in one order: what a row gives does not depend on the
  * rows beside it. */
-FN void OF(tile)(const WEIGHT *weight, int64_t apart, int64_t ahead, const float *x,
-                 int64_t inputs, int outputs, int rows, float *sums) {
+FN void OF(tile)(const WEIGHT *weight, int64_t apart, int64_t ahead, const float *x, int64_t inputs,
+                 int outputs, int rows, float *sums) {
     VEC sum[16] = {0};
     int64_t k = 0, step = apart * inputs;
     for (; k + LANES <= inputs; k += LANES)

@@ -1,8 +1,8 @@
 /* Attention of the query heads of one row that share a key head, for one instruction set. */
 
 /* A head's features, each turned with the one half a head on (rotate-half), times `scale`. */
-FN void NAME(turn_head)(const Attention *job, const void *x, int64_t start, int64_t row, float scale,
-                   float *to) {
+FN void NAME(turn_head)(const Attention *job, const void *x, int64_t start, int64_t row,
+                        float scale, float *to) {
     int64_t width = job->width, half = width / 2;
     for (int64_t i = 0; i < width; i++) to[i] = get(x, job->half, start + i) * scale;
     if (job->cosine == NULL) return;

@@ -21,8 +21,8 @@ static TARGET void NAME(to_digits)(const float *x, int64_t depth, int8_t *digits
     const __m128i order = _mm_set_epi8(15, 13, 11, 9, 14, 12, 10, 8, 7, 5, 3, 1, 6, 4, 2, 0);
     for (int64_t i = 0; i < depth; i += GROUP) {
         __m512 parts[2] = {_mm512_loadu_ps(x + i), _mm512_loadu_ps(x + i + LANES)};
-        float most = _mm512_reduce_max_ps(
-            _mm512_max_ps(_mm512_abs_ps(parts[0]), _mm512_abs_ps(parts[1])));
+        float most =
+            _mm512_reduce_max_ps(_mm512_max_ps(_mm512_abs_ps(parts[0]), _mm512_abs_ps(parts[1])));
         steps[i / GROUP] = most * 0x1p-22f;
         for (int p = 0; p < 2; p++) {
             __m512 scaled = _mm512_mul_ps(parts[p], _mm512_set1_ps(most > 0 ? 0x1p22f / most : 0));
@@ -44,8 +44,8 @@ FN __m512i NAME(add_four)(__m512i sum, __m512i weights, const int8_t *digits) {
 }
 
 /* Group `at` of the weights times `rows` rows, in whole numbers: group `g` of a row. */
-FN void NAME(group)(const Quarters *job, int64_t at, int64_t lane, int64_t row, int64_t g,
-                    int rows, VEC *products) {
+FN void NAME(group)(const Quarters *job, int64_t at, int64_t lane, int64_t row, int64_t g, int rows,
+                    VEC *products) {
     const __m512i lowest = _mm512_set1_epi8(15);
     int64_t depth = job->depth, apart = DIGITS * depth;
     const int8_t *x = job->digits + row * apart + g * GROUP;
@@ -67,8 +67,8 @@ FN void NAME(group)(const Quarters *job, int64_t at, int64_t lane, int64_t row, 
     for (int r = 0; r < rows; r++) {
         VEC low = (VEC)_mm512_cvtepi32_ps(sums[r][0]), mid = (VEC)_mm512_cvtepi32_ps(sums[r][1]);
         VEC high = (VEC)_mm512_cvtepi32_ps(sums[r][2]);
-        products[r] = (high * 0x1p16f + mid * 0x1p8f + low) *
-                      job->steps[(row + r) * (depth / GROUP) + g];
+        products[r] =
+            (high * 0x1p16f + mid * 0x1p8f + low) * job->steps[(row + r) * (depth / GROUP) + g];
     }
 }
 #else
@@ -95,20 +95,18 @@ static TARGET void NAME(to_digits)(const float *x, int64_t depth, int8_t *digits
 }
 
 /* Group `at` of the weights times `rows` rows, LANES outputs from `lane` on; `g` of a row. */
-FN void NAME(group)(const Quarters *job, int64_t at, int64_t lane, int64_t row, int64_t g,
-                    int rows, VEC *products) {
+FN void NAME(group)(const Quarters *job, int64_t at, int64_t lane, int64_t row, int64_t g, int rows,
+                    VEC *products) {
     const float *x = job->x + row * job->depth + g * GROUP;
     VEC sums[SOME][4] = {0};
 #pragma GCC unroll 4
     for (int j = 0; j < GROUP / 8; j++) {
-        NAME(ints) eight =
-            *(const NAME(ints) *)(job->packed + (at * GROUP / 8 + j) * BLOCK + lane);
+        NAME(ints) eight = *(const NAME(ints) *)(job->packed + (at * GROUP / 8 + j) * BLOCK + lane);
 #pragma GCC unroll 8
         for (int i = 0; i < 8; i++) {
             VEC weight = NAME(quarter)(eight, i);
 #pragma GCC unroll 4
-            for (int r = 0; r < rows; r++)
-                sums[r][i % 4] += weight * x[r * job->depth + j * 8 + i];
+            for (int r = 0; r < rows; r++) sums[r][i % 4] += weight * x[r * job->depth + j * 8 + i];
         }
     }
 #pragma GCC unroll 4
@@ -148,8 +146,7 @@ FN void NAME(lanes)(const Quarters *job, int64_t block, int64_t apart, int64_t l
             VEC step = NAME(load_fp16)(grid), low = NAME(load_fp16)(grid + BLOCK);
 #pragma GCC unroll 4
             for (int r = 0; r < rows; r++)
-                sum[b * rows + r] +=
-                    step * products[r] + low * job->totals[(row + r) * groups + g];
+                sum[b * rows + r] += step * products[r] + low * job->totals[(row + r) * groups + g];
         }
     for (int b = 0; b < blocks; b++)
         for (int r = 0; r < rows; r++)
@@ -203,8 +200,8 @@ FN void NAME(rows_by_tiles)(const Quarters *job, int64_t block, int64_t row) {
         const uint16_t *grid = job->grid + at * 2 * BLOCK;
         int32_t sums[DIGITS][16 * BLOCK] __attribute__((aligned(64)));
         for (int line = 0; line < GROUP / 8 && row == 0; line++)
-            __builtin_prefetch((const char *)(job->packed + (at * GROUP / 8 + line) * BLOCK) + AHEAD,
-                               0, 2);
+            __builtin_prefetch(
+                (const char *)(job->packed + (at * GROUP / 8 + line) * BLOCK) + AHEAD, 0, 2);
         __builtin_prefetch((const char *)grid + AHEAD / 4, 0, 2);
         NAME(group_by_tiles)(job, at, job->digits + row * DIGITS * job->depth + g * GROUP, sums);
         VEC step = NAME(load_fp16)(grid), low = NAME(load_fp16)(grid + BLOCK);

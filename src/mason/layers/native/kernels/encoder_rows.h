@@ -29,8 +29,8 @@ static TARGET void NAME(add_norm)(const float *x, const float *added, const floa
 }
 
 FN VEC NAME(activated)(VEC x, int kind) {
-    VEC value, slope;
-    NAME(both)(x, kind, &value, &slope);
+    VEC value, grad;
+    NAME(both)(x, kind, &value, &grad);
     return value;
 }
 
@@ -79,15 +79,17 @@ FN void NAME(gather)(const float *weights, int64_t stride, const float *value, i
     for (; i < width; i++)
         for (int r = 0; r < rows; r++) {
             float sum = 0;
-            for (int64_t j = 0; j < count; j++) sum += weights[r * stride + j] * value[j * apart + i];
+            for (int64_t j = 0; j < count; j++)
+                sum += weights[r * stride + j] * value[j * apart + i];
             out[r * out_apart + i] = sum;
         }
 }
 
 /* One head of one sequence: queries `first` to `last` look at all its rows.
  * `room`: numbers for [width + 4, stride], stride being `count` in whole vectors. */
-static TARGET void NAME(look)(const Encoder *job, const float *fused, int64_t count, int64_t head,
-                              int64_t first, int64_t last, float *out, float *room) {
+static TARGET void NAME(encoder_attention)(const Encoder *job, const float *fused, int64_t count,
+                                           int64_t head, int64_t first, int64_t last, float *out,
+                                           float *room) {
     int64_t width = job->head_width, inner = job->heads * width, apart = 3 * inner;
     int64_t stride = (count + LANES - 1) / LANES * LANES;
     const float *query = fused + head * width, *key = query + inner, *value = key + inner;

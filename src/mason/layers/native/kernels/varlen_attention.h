@@ -56,7 +56,7 @@ FN void NAME(turn)(const void *from, void *to) {
 }
 
 /* Feature i with feature i + width / 2 turned by an angle, or back (`side` -1), in fp32. */
-FN void NAME(rotate)(const Whole *job, float *restrict x, int64_t row, float side) {
+FN void NAME(rotate)(const VarlenAttention *job, float *restrict x, int64_t row, float side) {
     int64_t half = job->width / 2;
     const float *cosine = job->cosine + row * job->width, *sine = job->sine + row * job->width;
     for (int64_t i = 0; i < half; i++) {
@@ -70,8 +70,8 @@ FN void NAME(rotate)(const Whole *job, float *restrict x, int64_t row, float sid
 }
 
 /* The rows of one head as plain tiles; `turned`: by each row's angle. */
-static TARGET void NAME(lay)(const Whole *job, const uint16_t *from, int64_t stride, int64_t first,
-                             int64_t count, int turned, uint16_t *tiles) {
+static TARGET void NAME(lay)(const VarlenAttention *job, const uint16_t *from, int64_t stride,
+                             int64_t first, int64_t count, int turned, uint16_t *tiles) {
     int64_t width = job->width, deep = NAME(even)(width) / 32, rows = NAME(even)(count);
     float wide[WIDEST] = {0};
     for (int64_t row = 0; row < rows; row++) {
@@ -107,8 +107,8 @@ static TARGET void NAME(pair)(const uint16_t *plain, int64_t rows, int64_t width
             for (int part = 0; part < 2; part++) {
                 __m256i even = _mm256_loadu_si256((const void *)(from + 16 * part));
                 __m256i odd = _mm256_loadu_si256((const void *)(from + 32 + 16 * part));
-                __m512i both = _mm512_or_si512(
-                    _mm512_cvtepu16_epi32(even), _mm512_slli_epi32(_mm512_cvtepu16_epi32(odd), 16));
+                __m512i both = _mm512_or_si512(_mm512_cvtepu16_epi32(even),
+                                               _mm512_slli_epi32(_mm512_cvtepu16_epi32(odd), 16));
                 int64_t tile = row / 32 * 2 * deep + 2 * d + part;
                 _mm512_storeu_si512(to + tile * SIZE + row % 32 / 2 * 32, both);
             }
@@ -116,12 +116,12 @@ static TARGET void NAME(pair)(const uint16_t *plain, int64_t rows, int64_t width
 }
 
 /* Keys that query `row` sees begin at `first`. */
-FN int64_t NAME(begin)(const Whole *job, int64_t row) {
+FN int64_t NAME(begin)(const VarlenAttention *job, int64_t row) {
     return job->window && row >= job->window ? row - job->window + 1 : 0;
 }
 
 /* The first of `keys` keys beyond those that query `row` sees. */
-FN int64_t NAME(end)(const Whole *job, int64_t row, int64_t keys) {
+FN int64_t NAME(end)(const VarlenAttention *job, int64_t row, int64_t keys) {
     int64_t last = job->causal ? row + 1 : job->window ? row + job->window : keys;
     return last < keys ? last : keys;
 }
@@ -170,7 +170,7 @@ FN void NAME(square)(const uint16_t *left, int64_t left_apart, int64_t left_step
 }
 
 /* Bit k: whether the pair of a query and key 64 * block + k is kept, of 64 keys. */
-FN uint64_t NAME(kept_keys)(const Whole *job, int64_t pairs, int64_t block) {
+FN uint64_t NAME(kept_keys)(const VarlenAttention *job, int64_t pairs, int64_t block) {
     NAME(words) count;
     for (int lane = 0; lane < LANES; lane++) count[lane] = lane;
     NAME(words) bytes = NAME(hashed)(count + (uint32_t)(pairs + 16 * block), &job->drop);
@@ -178,14 +178,14 @@ FN uint64_t NAME(kept_keys)(const Whole *job, int64_t pairs, int64_t block) {
 }
 
 /* The first of the words of a query's pairs; a word serves four keys. */
-FN int64_t NAME(words_of)(const Whole *job, int64_t head, int64_t query, int64_t keys) {
+FN int64_t NAME(words_of)(const VarlenAttention *job, int64_t head, int64_t query, int64_t keys) {
     return (head * job->starts[job->sequences] + query) * ((keys + 63) / 64 * 16);
 }
 
 /* Weights of one query, as bf16 in plain tiles; returns what the sums so far are multiplied by. */
-FN float NAME(weigh)(const Whole *job, const float *scores, int64_t start, int64_t columns,
-                     int64_t first, int64_t last, int64_t pairs, float *top, float *total,
-                     uint16_t *to) {
+FN float NAME(softmax_block)(const VarlenAttention *job, const float *scores, int64_t start,
+                             int64_t columns, int64_t first, int64_t last, int64_t pairs,
+                             float *top, float *total, uint16_t *to) {
     __m512 scale = _mm512_set1_ps(job->scale), most = _mm512_set1_ps(-INFINITY);
     for (int64_t j = 0; j < columns; j += 16) {
         __m512 x = _mm512_mul_ps(_mm512_loadu_ps(scores + j), scale);
@@ -219,9 +219,10 @@ FN float NAME(weigh)(const Whole *job, const float *scores, int64_t start, int64
 }
 
 /* What 32 queries from `row` on read, and the logarithms of their sums. */
-FN void NAME(read)(const Whole *job, int64_t sequence, int64_t head, int64_t row, int64_t queries,
-                   int64_t keys, const uint16_t *query, const uint16_t *key, const uint16_t *value,
-                   float *scores, uint16_t *weights, float *sums) {
+FN void NAME(attend_block)(const VarlenAttention *job, int64_t sequence, int64_t head, int64_t row,
+                           int64_t queries, int64_t keys, const uint16_t *query,
+                           const uint16_t *key, const uint16_t *value, float *scores,
+                           uint16_t *weights, float *sums) {
     int64_t deep = NAME(even)(job->width) / 32, far = row + 31 < queries ? row + 31 : queries - 1;
     int64_t first = NAME(begin)(job, row) / 64 * 64, last = NAME(end)(job, far, keys);
     int64_t origin = job->starts[sequence];
@@ -240,9 +241,9 @@ FN void NAME(read)(const Whole *job, int64_t sequence, int64_t head, int64_t row
                 continue;
             }
             int64_t pairs = NAME(words_of)(job, head, origin + row + i, keys);
-            float by = NAME(weigh)(job, scores + i * APART, start, columns,
-                                   NAME(begin)(job, row + i), NAME(end)(job, row + i, keys), pairs,
-                                   top + i, total + i, to);
+            float by = NAME(softmax_block)(job, scores + i * APART, start, columns,
+                                           NAME(begin)(job, row + i), NAME(end)(job, row + i, keys),
+                                           pairs, top + i, total + i, to);
             for (int64_t d = 0; start > first && d < 2 * deep; d++) {
                 float *own = sums + ((i / 16 * 2 * deep + d) * 16 + i % 16) * 16;
                 _mm512_storeu_ps(own, _mm512_mul_ps(_mm512_loadu_ps(own), _mm512_set1_ps(by)));
@@ -265,7 +266,8 @@ FN void NAME(read)(const Whole *job, int64_t sequence, int64_t head, int64_t row
 }
 
 /* One head of one sequence. */
-static TARGET int NAME(relate)(const Whole *job, int64_t sequence, int64_t head) {
+static TARGET int NAME(varlen_attention)(const VarlenAttention *job, int64_t sequence,
+                                         int64_t head) {
     int64_t origin = job->starts[sequence], queries = job->starts[sequence + 1] - origin;
     int64_t from = job->key_starts[sequence], keys = job->key_starts[sequence + 1] - from;
     int64_t width = job->width, deep = NAME(even)(width), group = job->heads / job->kv_heads;
@@ -285,12 +287,13 @@ static TARGET int NAME(relate)(const Whole *job, int64_t sequence, int64_t head)
     NAME(lay)(job, job->query + head * width, job->query_stride, origin, queries, turned, query);
     NAME(configure)();
     for (int64_t row = 0; row < queries; row += 32)
-        NAME(read)(job, sequence, head, row, queries, keys, query, key, value, scores, weights, sums);
+        NAME(attend_block)(job, sequence, head, row, queries, keys, query, key, value, scores,
+                           weights, sums);
     _tile_release();
     free(plain);
     return 0;
 }
-#include "whole_back.h"
+#include "varlen_attention_backward.h"
 #undef SIZE
 #undef SPAN
 #undef APART

@@ -13,7 +13,8 @@ from mason.layers.positions import rotate
 
 HALF = torch.empty(0, 1, 32, dtype=torch.bfloat16)
 pytestmark = pytest.mark.skipif(
-    not native.relates(HALF, HALF, HALF), reason="no compiled kernels, or no tiles of bf16"
+    not native.has_varlen_attention(HALF, HALF, HALF),
+    reason="no compiled kernels, or no tiles of bf16",
 )
 SIGHTS = [Sight(), Sight(causal=True), Sight(causal=True, window=70), Sight(window=40)]
 
@@ -61,15 +62,15 @@ def _check(
     dropping: float = 0.0,
     kept: Tensor | None = None,
 ) -> None:
-    """What comes out and all three slopes, beside the five lines on the same bf16 numbers."""
+    """What comes out and all three gradients, beside the five lines on the same bf16 numbers."""
     half = [x.requires_grad_() for x in rows]
     exact = [x.detach().float().requires_grad_() for x in rows]
     out = flat.attend(*half, plan, sight, scale=0.2, angles=turns, dropping=dropping)
     turned = exact if turns is None else [*(rotate(x, *turns) for x in exact[:2]), exact[2]]
     wanted = _plainly(turned, plan, sight, 0.2, kept)
-    slope = torch.randn_like(wanted).bfloat16()
-    out.backward(slope)
-    wanted.backward(slope.float())
+    grad = torch.randn_like(wanted).bfloat16()
+    out.backward(grad)
+    wanted.backward(grad.float())
     for found, true in [
         (out, wanted),
         *((h.grad, e.grad) for h, e in zip(half, exact, strict=True)),
@@ -150,7 +151,7 @@ def test_a_sequence_gives_the_same_whatever_is_beside_it() -> None:
     rows = [_rows(334, 3, 64).requires_grad_() for _ in range(3)]
     plan = AttentionPlan(Layout(lengths), Layout(lengths))
     together = flat.attend(*rows, plan, Sight(causal=True), scale=0.125)
-    slopes = torch.autograd.grad(together.float().sin().sum(), rows)
+    grads = torch.autograd.grad(together.float().sin().sum(), rows)
     start = 0
     for length in lengths:
         own = slice(start, start + length)
@@ -158,7 +159,7 @@ def test_a_sequence_gives_the_same_whatever_is_beside_it() -> None:
         one = flat.attend(*(x[own] for x in rows), alone, Sight(causal=True), scale=0.125)
         assert torch.equal(one, together[own])
         for found, true in zip(
-            torch.autograd.grad(one.float().sin().sum(), rows), slopes, strict=True
+            torch.autograd.grad(one.float().sin().sum(), rows), grads, strict=True
         ):
             assert torch.equal(found[own], true[own])
         start += length

@@ -30,8 +30,8 @@ FN VEC NAME(load_int8)(const int8_t *from) {
 }
 
 FN float NAME(total)(VEC parts) {
-    __m128 half = _mm_add_ps(_mm256_castps256_ps128((__m256)parts),
-                             _mm256_extractf128_ps((__m256)parts, 1));
+    __m128 half =
+        _mm_add_ps(_mm256_castps256_ps128((__m256)parts), _mm256_extractf128_ps((__m256)parts, 1));
     half = _mm_add_ps(half, _mm_movehl_ps(half, half));
     return _mm_cvtss_f32(_mm_add_ss(half, _mm_movehdup_ps(half)));
 }
@@ -89,12 +89,12 @@ FN VEC NAME(exponential)(VEC x) {
     return (VEC)((NAME(ints))sum + exponent) + (x - x); /* no number stays none */
 }
 
-/* An activation and its slope; P(normal <= x) is to 2e-7 (Abramowitz and Stegun 7.1.26). */
-FN void NAME(both)(VEC x, int kind, VEC *value, VEC *slope) {
+/* An activation and its gradient; P(normal <= x) is to 2e-7 (Abramowitz and Stegun 7.1.26). */
+FN void NAME(both)(VEC x, int kind, VEC *value, VEC *grad) {
     VEC zero = {0}, one = zero + 1.0f;
     if (kind == RELU) {
         NAME(ints) above = x > zero;
-        *slope = (VEC)(above & (NAME(ints))one), *value = x * *slope;
+        *grad = (VEC)(above & (NAME(ints))one), *value = x * *grad;
     } else if (kind == GELU) {
         VEC side = x * 0.70710678f, size = -NAME(least)(side, -side);
         VEC t = NAME(inverse)(one + size * 0.3275911f), bell = NAME(exponential)(-size * size);
@@ -105,7 +105,7 @@ FN void NAME(both)(VEC x, int kind, VEC *value, VEC *slope) {
         VEC beyond = sum * t * bell * 0.5f;
         NAME(ints) below = side < zero;
         VEC share = (VEC)((below & (NAME(ints))beyond) | (~below & (NAME(ints))(one - beyond)));
-        *value = x * share, *slope = share + x * bell * 0.39894228f;
+        *value = x * share, *grad = share + x * bell * 0.39894228f;
     } else {
         VEC inner = x, steep = one;
         if (kind == GELU_TANH) { /* tanh is a logistic curve of twice as much */
@@ -113,7 +113,7 @@ FN void NAME(both)(VEC x, int kind, VEC *value, VEC *slope) {
             steep = 1.595769122f * (1.0f + 0.134145f * x * x);
         }
         VEC share = NAME(inverse)(1.0f + NAME(exponential)(-inner));
-        *value = x * share, *slope = share + x * share * (one - share) * steep;
+        *value = x * share, *grad = share + x * share * (one - share) * steep;
     }
 }
 
@@ -132,13 +132,13 @@ FN void NAME(both)(VEC x, int kind, VEC *value, VEC *slope) {
 #include "attention.h"
 #include "bytes.h"
 #include "tiles.h"
-#include "sequences.h"
-#include "glances.h"
-#include "halves.h"
+#include "encoder_rows.h"
+#include "tile_attention.h"
+#include "bf16_products.h"
 #include "dropout.h"
-#include "learning.h"
-#include "whole.h"
-#include "traces.h"
+#include "training.h"
+#include "varlen_attention.h"
+#include "weight_gradient.h"
 
 #undef VEC
 #undef FN

@@ -1,8 +1,8 @@
-/* The products and the attention of a decoding step, for one to a few rows.
+/* Kernels for decoding, for encoders and for a step of training.
  *
  * Plain C without Python's headers: `library.py` loads it by ctypes. What a processor has is
  * asked when it runs, so that one build serves every machine of an architecture: each kernel is
- * compiled once for each instruction set (`lanes.h`), and `variants` holds them, best first.
+ * compiled once for each instruction set (`variant.h`), and `variants` holds them, best first.
  */
 #include <math.h>
 #include <stdint.h>
@@ -37,7 +37,7 @@ static int omp_get_max_threads(void) { return 1; }
 #define LANES 16
 #define USE_TILES
 #define USE_DOTS
-#define TARGET                                                                                  \
+#define TARGET                                                                                     \
     __attribute__((target("avx512f,avx512vl,avx512bw,avx512dq,avx512vnni,avx512bf16,fma,amx-tile," \
                           "amx-int8,amx-bf16")))
 #include "variant.h"
@@ -93,8 +93,7 @@ static const Variant variants[] = {
 #ifdef HAS_TILES
     VARIANT(amx, has_amx, TILES(amx)),
 #endif
-    VARIANT(vnni, has_vnni, NO_TILES),
-    VARIANT(avx512, has_avx512, NO_TILES),
+    VARIANT(vnni, has_vnni, NO_TILES),   VARIANT(avx512, has_avx512, NO_TILES),
     VARIANT(avx2, has_avx2, NO_TILES),
 #endif
     VARIANT(portable, always, NO_TILES),
@@ -163,8 +162,9 @@ static void multiply(int kind, Product *job, float *room) {
 
 /* Numbers that `multiply_quarters` needs room for: rows, totals, steps and digits. */
 static int64_t room_of_quarters(int64_t rows, int64_t depth) {
-    int64_t read = (rows + 15) / 16 * 16; /* tiles read 16 rows of digits, wherever they end */
-    return rows * (depth + 2 * (depth / GROUP)) + read * DIGITS * (depth / 4);
+    int64_t attend_block =
+        (rows + 15) / 16 * 16; /* tiles read 16 rows of digits, wherever they end */
+    return rows * (depth + 2 * (depth / GROUP)) + attend_block * DIGITS * (depth / 4);
 }
 
 /* The same in 4 bits; x is `inputs` wide. */
@@ -185,7 +185,8 @@ static void multiply_quarters(Quarters *job, const void *x, int half, int64_t in
                         ((sums[2] + sums[6]) + (sums[3] + sums[7]));
     }
     job->x = room, job->totals = totals, job->steps = steps, job->digits = digits;
-    int64_t blocks = (job->outputs + BLOCK - 1) / BLOCK, part = blocks_at_once(blocks, rows == 1 || rows > 4);
+    int64_t blocks = (job->outputs + BLOCK - 1) / BLOCK,
+            part = blocks_at_once(blocks, rows == 1 || rows > 4);
 #pragma omp parallel for schedule(static) if (rows * depth * job->outputs > 1 << 17)
     for (int64_t first = 0; first < blocks; first += part)
         chosen->quarters(job, first, first + part < blocks ? first + part : blocks);
@@ -193,13 +194,19 @@ static void multiply_quarters(Quarters *job, const void *x, int half, int64_t in
 
 /* y[rows, outputs] = x[rows, inputs] weight^T + bias. */
 int mason_product(int kind, const void *weight, const float *scales, const void *bias,
-                  const void *x, void *y, int half, int64_t rows, int64_t inputs,
-                  int64_t outputs) {
+                  const void *x, void *y, int half, int64_t rows, int64_t inputs, int64_t outputs) {
     float *wide = malloc(sizeof(float) * (rows * inputs + room_of_product(rows, inputs)));
     if (wide == NULL) return 1;
     widen(wide, x, half, rows * inputs);
-    Product job = {.weight = weight, .scales = scales, .bias = bias, .x = wide, .y = y,
-                   .half = half, .rows = rows, .inputs = inputs, .outputs = outputs,
+    Product job = {.weight = weight,
+                   .scales = scales,
+                   .bias = bias,
+                   .x = wide,
+                   .y = y,
+                   .half = half,
+                   .rows = rows,
+                   .inputs = inputs,
+                   .outputs = outputs,
                    .pieces = half ? 1 : 2};
     multiply(kind, &job, wide + rows * inputs);
     free(wide);
@@ -213,8 +220,14 @@ int mason_product_of_quarters(const int32_t *packed, const uint16_t *grid, const
     int64_t depth = (inputs + GROUP - 1) / GROUP * GROUP;
     float *room = malloc(sizeof(float) * room_of_quarters(rows, depth));
     if (room == NULL) return 1;
-    Quarters job = {.packed = packed, .grid = grid, .bias = bias, .y = y, .half = half,
-                    .rows = rows, .depth = depth, .outputs = outputs};
+    Quarters job = {.packed = packed,
+                    .grid = grid,
+                    .bias = bias,
+                    .y = y,
+                    .half = half,
+                    .rows = rows,
+                    .depth = depth,
+                    .outputs = outputs};
     multiply_quarters(&job, x, half, inputs, room);
     free(room);
     return 0;
@@ -232,7 +245,8 @@ void mason_widen_quarters(const int32_t *packed, const uint16_t *grid, void *wid
             float low = of_fp16(grid[(2 * at + 1) * BLOCK + lane]);
             for (int64_t i = 0; i < GROUP && g * GROUP + i < inputs; i++) {
                 int32_t eight = packed[(at * (GROUP / 8) + i / 8) * BLOCK + lane];
-                put(wide, half, o * inputs + g * GROUP + i, (eight >> 4 * (i % 8) & 15) * step + low);
+                put(wide, half, o * inputs + g * GROUP + i,
+                    (eight >> 4 * (i % 8) & 15) * step + low);
             }
         }
 }
@@ -246,8 +260,8 @@ void mason_dequantise(const int8_t *weight, const float *scales, void *wide, int
 }
 
 /* y = weight * x / rms(x), each of `rows`; `offset` is added to the weight. */
-void mason_norm(const void *x, const void *weight, void *y, int half, int64_t rows,
-                int64_t width, double epsilon, double offset) {
+void mason_norm(const void *x, const void *weight, void *y, int half, int64_t rows, int64_t width,
+                double epsilon, double offset) {
     for (int64_t row = 0; row < rows; row++)
         chosen->norm(x, weight, y, half, row * width, width, epsilon, offset);
 }
@@ -278,79 +292,83 @@ void mason_drop(const void *x, void *y, int half, int64_t count, uint64_t seed, 
 /* Rows of part `number` of PARTS begin here. */
 static int64_t part_of(int64_t rows, int64_t number) { return rows * number / PARTS; }
 
-void mason_level(const Level *job) {
+void mason_norm_forward(const NormPass *job) {
 #pragma omp parallel for schedule(static) if (job->rows * job->width > 1 << 15)
     for (int64_t part = 0; part < PARTS; part++)
-        chosen->level(job, part_of(job->rows, part), part_of(job->rows, part + 1));
+        chosen->norm_forward(job, part_of(job->rows, part), part_of(job->rows, part + 1));
 }
 
-/* Weights' slopes are summed part by part: the same whatever the threads are. */
-int mason_level_back(const Level *job) {
+/* Weights' gradients are summed part by part: the same whatever the threads are. */
+int mason_norm_backward(const NormPass *job) {
     int64_t width = job->width;
     float *sums = calloc(PARTS * 2 * width, sizeof(float));
     if (sums == NULL) return 1;
 #pragma omp parallel for schedule(static) if (job->rows * width > 1 << 15)
     for (int64_t part = 0; part < PARTS; part++)
-        chosen->level_back(job, part_of(job->rows, part), part_of(job->rows, part + 1),
-                           sums + 2 * part * width);
+        chosen->norm_backward(job, part_of(job->rows, part), part_of(job->rows, part + 1),
+                              sums + 2 * part * width);
     for (int64_t i = 0; i < 2 * width; i++) {
         float sum = 0;
         for (int64_t part = 0; part < PARTS; part++) sum += sums[2 * part * width + i];
-        if (i < width) job->weight_slope[i] = sum;
-        else if (job->bias_slope) job->bias_slope[i - width] = sum;
+        if (i < width)
+            job->weight_grad[i] = sum;
+        else if (job->bias_grad)
+            job->bias_grad[i - width] = sum;
     }
     free(sums);
     return 0;
 }
 
-/* There, or back where there is a slope. */
-void mason_fire(const Firing *job) {
-    void (*way)(const Firing *, int64_t, int64_t) = job->slope ? chosen->fire_back : chosen->fire;
+/* There, or back where there is a gradient. */
+void mason_activation(const ActivationPass *job) {
+    void (*pass)(const ActivationPass *, int64_t, int64_t) =
+        job->grad ? chosen->activation_backward : chosen->activation_forward;
 #pragma omp parallel for schedule(static) if (job->rows * job->width > 1 << 15)
     for (int64_t part = 0; part < PARTS; part++)
-        way(job, part_of(job->rows, part), part_of(job->rows, part + 1));
+        pass(job, part_of(job->rows, part), part_of(job->rows, part + 1));
 }
 
-void mason_judge(const Judging *job) {
+void mason_cross_entropy(const CrossEntropy *job) {
 #pragma omp parallel for schedule(static) if (job->rows * job->count > 1 << 15)
     for (int64_t part = 0; part < PARTS; part++)
-        chosen->judge(job, part_of(job->rows, part), part_of(job->rows, part + 1));
+        chosen->cross_entropy(job, part_of(job->rows, part), part_of(job->rows, part + 1));
 }
 
-/* out = slope^T x, or more by it. */
-int mason_trace(const Trace *job) {
+/* out = gradient^T x, or more by it. */
+int mason_weight_gradient(const WeightGradient *job) {
     int64_t panels = (job->inputs + 31) / 32, blocks = (job->outputs + 31) / 32;
-    uint16_t *laid = malloc(sizeof(uint16_t) * panels * 32 * TRACED);
+    uint16_t *laid = malloc(sizeof(uint16_t) * panels * 32 * GRADIENT_ROWS);
     if (laid == NULL) return 1;
-    for (int64_t first = 0; first < job->rows; first += TRACED) {
-        int64_t count = job->rows - first < TRACED ? job->rows - first : TRACED;
+    for (int64_t first = 0; first < job->rows; first += GRADIENT_ROWS) {
+        int64_t count = job->rows - first < GRADIENT_ROWS ? job->rows - first : GRADIENT_ROWS;
         int64_t apart = (count + 31) / 32 * 1024;
 #pragma omp parallel for schedule(static) if (count * job->inputs > 1 << 15)
         for (int64_t panel = 0; panel < panels; panel++)
             chosen->lay_inputs(job, first, count, panel, laid + panel * apart);
 #pragma omp parallel for schedule(static) if (count * job->inputs * job->outputs > 1 << 20)
         for (int64_t block = 0; block < blocks; block++)
-            chosen->trace(job, first, count, 32 * block, laid, job->add || first);
+            chosen->weight_gradient(job, first, count, 32 * block, laid, job->add || first);
     }
     free(laid);
     return 0;
 }
 
 /* Each query's mean of the values it sees, and the logarithms of its sums. */
-int mason_relate(const Whole *job) {
+int mason_varlen_attention(const VarlenAttention *job) {
     int failed = 0;
 #pragma omp parallel for schedule(dynamic) reduction(| : failed)
     for (int64_t part = 0; part < job->sequences * job->heads; part++)
-        failed |= chosen->relate(job, part / job->heads, part % job->heads);
+        failed |= chosen->varlen_attention(job, part / job->heads, part % job->heads);
     return failed;
 }
 
-/* The slopes of queries, keys and values. */
-int mason_relate_back(const Whole *job) {
+/* The gradients of queries, keys and values. */
+int mason_varlen_attention_backward(const VarlenAttention *job) {
     int failed = 0;
 #pragma omp parallel for schedule(dynamic) reduction(| : failed)
     for (int64_t part = 0; part < job->sequences * job->kv_heads; part++)
-        failed |= chosen->relate_back(job, part / job->kv_heads, part % job->kv_heads);
+        failed |=
+            chosen->varlen_attention_backward(job, part / job->kv_heads, part % job->kv_heads);
     return failed;
 }
 
@@ -377,7 +395,8 @@ int mason_attend(const Attention *job) {
         work += job->ends[row] * job->heads * job->width;
     }
     for (int64_t row = 0; row < job->rows;) {
-        int64_t run = run_of(job->places, job->ends, row, job->rows), long_one = tiles && run >= RUN;
+        int64_t run = run_of(job->places, job->ends, row, job->rows),
+                long_one = tiles && run >= RUN;
         for (int64_t i = 0; i < run; i++) runs[row + i] = !long_one ? 1 : i == 0 ? run : 0;
         row += run;
     }

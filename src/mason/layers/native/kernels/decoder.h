@@ -39,7 +39,7 @@ typedef struct {
     void *const *values;
     const float *const *cosines; /* of each way to turn [positions, head_width]; NULL: none */
     const float *const *sines;
-    const int64_t *places, *ends, *blocks; /* see Attention */
+    const int64_t *places, *ends, *blocks;             /* see Attention */
     int64_t longest, rows, capacity, ways, half, held; /* `held`: whether the caches are bf16 */
 } Step;
 
@@ -53,12 +53,24 @@ static void pass_map(const Map *map, const float *x, float *y, int64_t rows, int
                      const Room *room) {
     if (map->kind == QUARTER) {
         int64_t depth = (map->inputs + GROUP - 1) / GROUP * GROUP;
-        Quarters job = {.packed = map->weight, .grid = map->worth, .bias = map->bias, .y = y,
-                        .rows = rows, .depth = depth, .outputs = map->outputs};
+        Quarters job = {.packed = map->weight,
+                        .grid = map->worth,
+                        .bias = map->bias,
+                        .y = y,
+                        .rows = rows,
+                        .depth = depth,
+                        .outputs = map->outputs};
         multiply_quarters(&job, x, 0, map->inputs, room->laid);
     } else {
-        Product job = {.weight = map->weight, .scales = map->worth, .bias = map->bias, .x = x, .y = y,
-                       .rows = rows, .inputs = map->inputs, .outputs = map->outputs, .pieces = 2,
+        Product job = {.weight = map->weight,
+                       .scales = map->worth,
+                       .bias = map->bias,
+                       .x = x,
+                       .y = y,
+                       .rows = rows,
+                       .inputs = map->inputs,
+                       .outputs = map->outputs,
+                       .pieces = 2,
                        .gated = gated};
         multiply(map->kind, &job, room->laid);
     }
@@ -94,16 +106,31 @@ static int attend(const Decoder *model, const Step *step, int64_t number, const 
         pass_norm(&layer->key, shared, shared, model->kv_heads, width, width, room);
     }
     Attention job = {
-        .query = query, .key = key, .value = value, .out = room->mixed,
-        .query_stride = apart, .key_stride = apart, .value_stride = apart,
-        .keys = step->keys[number], .values = step->values[number],
+        .query = query,
+        .key = key,
+        .value = value,
+        .out = room->mixed,
+        .query_stride = apart,
+        .key_stride = apart,
+        .value_stride = apart,
+        .keys = step->keys[number],
+        .values = step->values[number],
         .cosine = step->ways ? room->cosines + layer->turning * step->rows * width : NULL,
         .sine = step->ways ? room->sines + layer->turning * step->rows * width : NULL,
-        .places = step->places, .ends = step->ends, .capacity = step->capacity,
-        .rows = step->rows, .heads = model->heads, .kv_heads = model->kv_heads, .width = width,
-        .window = layer->window, .half = 0, .held = step->held,
-        .scale = model->scale, .softcap = model->softcap,
-        .blocks = step->blocks, .longest = step->longest,
+        .places = step->places,
+        .ends = step->ends,
+        .capacity = step->capacity,
+        .rows = step->rows,
+        .heads = model->heads,
+        .kv_heads = model->kv_heads,
+        .width = width,
+        .window = layer->window,
+        .half = 0,
+        .held = step->held,
+        .scale = model->scale,
+        .softcap = model->softcap,
+        .blocks = step->blocks,
+        .longest = step->longest,
     };
     return mason_attend(&job);
 }
@@ -118,7 +145,8 @@ static void activate(const Decoder *model, float *wide, int64_t rows, int64_t ou
             continue;
         }
         chosen->activate(from, width, model->activation);
-        for (int64_t i = 0; i < width; i++) to[i] = model->gated ? from[i] * from[width + i] : from[i];
+        for (int64_t i = 0; i < width; i++)
+            to[i] = model->gated ? from[i] * from[width + i] : from[i];
     }
 }
 
@@ -179,8 +207,8 @@ static int decode(const Decoder *model, const Step *step) {
     int64_t rows = step->rows, width = model->width, widest = widest_row(model);
     int64_t inner = model->heads * model->head_width, laid = room_to_lay(rows, widest);
     int64_t angles = step->ways * rows * model->head_width;
-    float *all = malloc(sizeof(float) *
-                        (rows * (3 * width + widest + inner) + laid + widest + 2 * angles));
+    float *all =
+        malloc(sizeof(float) * (rows * (3 * width + widest + inner) + laid + widest + 2 * angles));
     if (all == NULL) return 1;
     Room room = {.hidden = all, .normed = all + rows * width};
     room.added = room.normed + rows * width, room.wide = room.added + rows * width;
@@ -212,8 +240,8 @@ static int64_t rows_together(const int64_t *places, const int64_t *ends, int64_t
     return count;
 }
 
-/* out = the rows behind the last norm; their keys and values are in the caches then. A row sees none
- * that comes after it, so that some go through all layers before the others. */
+/* out = the rows behind the last norm; their keys and values are in the caches then. A row sees
+ * none that comes after it, so that some go through all layers before the others. */
 int mason_decode(const Decoder *model, const Step *step) {
     int64_t size = model->width * (step->half ? 2 : 4), row = 0;
     int failed = 0;

@@ -8,19 +8,19 @@
 #include <string.h>
 
 enum { FP32, BF16, INT8, KINDS };
-enum { BLOCK = 16 }; /* outputs that a thread takes at once */
-enum { GROUP = 32 }; /* inputs of weights in 4 bits that share a step */
-enum { DIGITS = 3 }; /* of 8 bits, of a number that is multiplied in whole numbers */
+enum { BLOCK = 16 };    /* outputs that a thread takes at once */
+enum { GROUP = 32 };    /* inputs of weights in 4 bits that share a step */
+enum { DIGITS = 3 };    /* of 8 bits, of a number that is multiplied in whole numbers */
 enum { WIDE_ROWS = 8 }; /* rows whose sums of bytes stay in registers of 512 bits */
-enum { LINE = 64, TILE = 16 * LINE }; /* bytes that tiles hold (tiles.h) */
-enum { DOTTED = 2 }; /* rows whose digits are multiplied without tiles */
-enum { RUN = 8 }; /* new rows of a sequence that attend by tiles */
-enum { SOON = 12 }; /* keys that are fetched before they are looked at */
-enum { AHEAD = 2048 }; /* bytes that are fetched before they are used */
+enum { LINE = 64, TILE = 16 * LINE };   /* bytes that tiles hold (tiles.h) */
+enum { DOTTED = 2 };                    /* rows whose digits are multiplied without tiles */
+enum { RUN = 8 };                       /* new rows of a sequence that attend by tiles */
+enum { SOON = 12 };                     /* keys that are fetched before they are looked at */
+enum { AHEAD = 2048 };                  /* bytes that are fetched before they are used */
 enum { WORDS = 16, BYTES = 4 * WORDS }; /* of dropout's numbers that are made together */
-enum { WIDEST = 256 }; /* features of a head of whole sequences */
-enum { TRACED = 512 }; /* rows that a weight's slope is summed over in one go */
-enum { PARTS = 64 }; /* what threads share a pass over values in */
+enum { WIDEST = 256 };                  /* features of a head of whole sequences */
+enum { GRADIENT_ROWS = 512 };           /* rows that a weight's gradient is summed over in one go */
+enum { PARTS = 64 };                    /* what threads share a pass over values in */
 
 typedef struct {
     const void *weight;  /* [outputs, inputs] */
@@ -63,20 +63,20 @@ typedef struct {
     const int64_t *ends;   /* how many keys there are up to the last that each row sees */
     int64_t query_stride, key_stride, value_stride; /* numbers from row to row */
     int64_t rows, heads, kv_heads, width, capacity;
-    int64_t window; /* keys that a row sees at most; 0: all */
-    int64_t half, held; /* `held`: whether the cache is bf16, as `half` says of the rest */
+    int64_t window;        /* keys that a row sees at most; 0: all */
+    int64_t half, held;    /* `held`: whether the cache is bf16, as `half` says of the rest */
     double scale, softcap; /* softcap 0: none */
     const int64_t *blocks; /* NULL: a row of the cache is a sequence's; else [sequences, longest] of
                             * its rows, each `capacity` keys of one */
     int64_t longest;
 } Attention;
 
-/* Weights in 8 bits or bf16; BLOCK outputs lie together (see bytes.h and halves.h), what is beyond
- * the last is 0. Those in bf16 have biases alone beside them. */
+/* Weights in 8 bits or bf16; BLOCK outputs lie together (see bytes.h and bf16_products.h), what is
+ * beyond the last is 0. Those in bf16 have biases alone beside them. */
 typedef struct {
-    const void *packed;   /* [blocks, depth / 4, BLOCK, 4], or by twos */
-    const float *scales;  /* of each output, as are those below */
-    const float *totals;  /* sums of its weights */
+    const void *packed;  /* [blocks, depth / 4, BLOCK, 4], or by twos */
+    const float *scales; /* of each output, as are those below */
+    const float *totals; /* sums of its weights */
     const float *biases;
     int64_t inputs, depth, outputs; /* depth: inputs, filled up to whole tiles */
     int64_t kind;                   /* INT8 or BF16 */
@@ -85,7 +85,7 @@ typedef struct {
 typedef struct {
     const int8_t *packed;
     const float *scales, *totals, *biases;
-    const uint8_t *x; /* [rows up to whole tiles, depth] */
+    const uint8_t *x;          /* [rows up to whole tiles, depth] */
     const float *steps, *lows; /* of each row */
     float *y;                  /* [rows, outputs] */
     int64_t rows, depth, outputs;
@@ -126,38 +126,38 @@ typedef struct {
     float scale;        /* of the others */
 } Dropping;
 
-/* A norm of rows, there and back: see learning.h. */
+/* A norm of rows, there and back: see training.h. */
 typedef struct {
-    const void *x;             /* [rows, width] */
+    const void *x;              /* [rows, width] */
     const float *weight, *bias; /* [width]; no bias: NULL */
     void *y;
     float *means, *scales; /* of each row */
-    const void *slope;     /* of y, for the way back */
-    void *x_slope;
-    float *weight_slope, *bias_slope;
+    const void *grad;      /* of y, for the way back */
+    void *x_grad;
+    float *weight_grad, *bias_grad;
     int64_t rows, width;
-    int half, to_half; /* of x, of y; slopes are like what they are of */
+    int half, to_half; /* of x, of y; gradients are like what they are of */
     int centred;       /* a row's mean is taken off */
     float epsilon, offset;
-} Level;
+} NormPass;
 
-/* An activation, gated or not: see learning.h. */
+/* An activation, gated or not: see training.h. */
 typedef struct {
-    const void *x, *slope; /* [rows, width or two of them where gated]; slope: of y, or NULL */
-    void *y;               /* [rows, width]; on the way back like x */
+    const void *x, *grad; /* [rows, width or two of them where gated]; gradient: of y, or NULL */
+    void *y;              /* [rows, width]; on the way back like x */
     int64_t rows, width;
     int half, kind, gated;
-} Firing;
+} ActivationPass;
 
-/* The slope of a weight: see traces.h. */
+/* The gradient of a weight: see weight_gradient.h. */
 typedef struct {
-    const uint16_t *slope, *x; /* [rows, outputs], [rows, inputs] */
-    float *out;                /* [outputs, inputs] */
+    const uint16_t *grad, *x; /* [rows, outputs], [rows, inputs] */
+    float *out;               /* [outputs, inputs] */
     int64_t rows, outputs, inputs;
     int add; /* to what is there */
-} Trace;
+} WeightGradient;
 
-/* The cross-entropy of rows of logits in bf16: see learning.h. */
+/* The cross-entropy of rows of logits in bf16: see training.h. */
 typedef struct {
     uint16_t *logits;       /* [rows, count] */
     const float *bias;      /* [count] or NULL */
@@ -165,24 +165,25 @@ typedef struct {
     float *losses;          /* [rows] */
     int64_t rows, count;
     float smoothing; /* spread over all outputs */
-    int slopes;      /* whether the slopes are to take the logits' place */
-} Judging;
+    int grads;       /* whether the gradients are to take the logits' place */
+} CrossEntropy;
 
-/* Attention of whole sequences in bf16: see whole.h. `slope` and what follows are for the way back. */
+/* Attention of whole sequences in bf16: see varlen_attention.h. `grad` and what follows are for the
+ * way back. */
 typedef struct {
     const uint16_t *query, *key, *value; /* [rows, heads or kv_heads, width] */
     uint16_t *out;                       /* [rows, heads, width], in one piece like all below */
     float *sums;                         /* [heads, rows]: logarithms of each query's sum */
     const float *cosine, *sine;          /* [rows, width], or NULL: nothing is turned */
     const int64_t *starts, *key_starts;  /* [sequences + 1]: where each begins, and the end */
-    const uint16_t *slope;               /* of out */
-    uint16_t *query_slope, *key_slope, *value_slope;
+    const uint16_t *grad;                /* of out */
+    uint16_t *query_grad, *key_grad, *value_grad;
     int64_t query_stride, key_stride, value_stride; /* numbers from row to row */
     int64_t sequences, heads, kv_heads, width;
     int64_t causal, window; /* window 0: none */
     float scale;
     Dropping drop; /* of weights; limit 0: none */
-} Whole;
+} VarlenAttention;
 
 typedef struct {
     const char *name;
@@ -202,42 +203,63 @@ typedef struct {
     void (*add_norm)(const float *x, const float *added, const float *weight, const float *bias,
                      double epsilon, int64_t width, float *y);
     void (*activate)(float *x, int64_t count, int kind);
-    void (*look)(const Encoder *, const float *fused, int64_t count, int64_t head, int64_t first,
-                 int64_t last, float *out, float *room);
+    void (*encoder_attention)(const Encoder *, const float *fused, int64_t count, int64_t head,
+                              int64_t first, int64_t last, float *out, float *room);
     void (*drop)(const Dropping *, int64_t first, int64_t last);
     void (*store)(const Attention *, int64_t row);
     int64_t (*likeliest)(const float *x, int64_t width, float *likely);
-    void (*level)(const Level *, int64_t first, int64_t last);
-    void (*level_back)(const Level *, int64_t first, int64_t last, float *sums);
-    void (*fire)(const Firing *, int64_t first, int64_t last);
-    void (*fire_back)(const Firing *, int64_t first, int64_t last);
-    void (*judge)(const Judging *, int64_t first, int64_t last);
+    void (*norm_forward)(const NormPass *, int64_t first, int64_t last);
+    void (*norm_backward)(const NormPass *, int64_t first, int64_t last, float *sums);
+    void (*activation_forward)(const ActivationPass *, int64_t first, int64_t last);
+    void (*activation_backward)(const ActivationPass *, int64_t first, int64_t last);
+    void (*cross_entropy)(const CrossEntropy *, int64_t first, int64_t last);
     /* Those below are NULL where there are no tiles. */
     void (*lay)(int kind, const Product *, int64_t group);
     void (*tile_product)(int kind, const Product *, int64_t first, int64_t last);
-    void (*glance)(const Encoder *, const float *fused, int64_t count, int64_t head, int64_t first,
-                   int64_t last, float *out, float *room);
+    void (*encoder_attention_tiles)(const Encoder *, const float *fused, int64_t count,
+                                    int64_t head, int64_t first, int64_t last, float *out,
+                                    float *room);
     int (*attend_run)(const Attention *, int64_t first, int64_t last, int64_t kv_head);
     void (*half_product)(const Halves *, int64_t first, int64_t last);
     void (*to_halves)(const float *x, int64_t width, int64_t depth, uint16_t *to);
-    int (*relate)(const Whole *, int64_t sequence, int64_t head);
-    int (*relate_back)(const Whole *, int64_t sequence, int64_t kv_head);
-    void (*lay_inputs)(const Trace *, int64_t first, int64_t count, int64_t panel, uint16_t *to);
-    void (*trace)(const Trace *, int64_t first, int64_t count, int64_t output,
-                  const uint16_t *laid, int add);
+    int (*varlen_attention)(const VarlenAttention *, int64_t sequence, int64_t head);
+    int (*varlen_attention_backward)(const VarlenAttention *, int64_t sequence, int64_t kv_head);
+    void (*lay_inputs)(const WeightGradient *, int64_t first, int64_t count, int64_t panel,
+                       uint16_t *to);
+    void (*weight_gradient)(const WeightGradient *, int64_t first, int64_t count, int64_t output,
+                            const uint16_t *laid, int add);
 } Variant;
 
 /* What only tiles make worth while. */
 #define TILES(set)                                                                                 \
-    lay_across_##set, tile_product_##set, glance_##set, attend_run_##set, half_product_##set,             \
-        to_halves_##set, relate_##set, relate_back_##set, lay_inputs_##set, trace_##set
+    lay_across_##set, tile_product_##set, encoder_attention_tiles_##set, attend_run_##set,         \
+        half_product_##set, to_halves_##set, varlen_attention_##set,                               \
+        varlen_attention_backward_##set, lay_inputs_##set, weight_gradient_##set
 #define NO_TILES NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
 #define VARIANT(set, runs, ...)                                                                    \
-    {#set, runs, {product_fp32_##set, product_bf16_##set, product_int8_##set},                     \
-     quarters_##set, to_digits_##set, gate_##set, norm_##set, widen_##set, attend_##set,           \
-     bytes_##set, to_bytes_##set, add_norm_##set, activate_##set, look_##set, drop_##set,          \
-     store_##set, likeliest_##set, level_##set, level_back_##set, fire_##set, fire_back_##set,     \
-     judge_##set, __VA_ARGS__}
+    {#set,                                                                                         \
+     runs,                                                                                         \
+     {product_fp32_##set, product_bf16_##set, product_int8_##set},                                 \
+     quarters_##set,                                                                               \
+     to_digits_##set,                                                                              \
+     gate_##set,                                                                                   \
+     norm_##set,                                                                                   \
+     widen_##set,                                                                                  \
+     attend_##set,                                                                                 \
+     bytes_##set,                                                                                  \
+     to_bytes_##set,                                                                               \
+     add_norm_##set,                                                                               \
+     activate_##set,                                                                               \
+     encoder_attention_##set,                                                                      \
+     drop_##set,                                                                                   \
+     store_##set,                                                                                  \
+     likeliest_##set,                                                                              \
+     norm_forward_##set,                                                                           \
+     norm_backward_##set,                                                                          \
+     activation_forward_##set,                                                                     \
+     activation_backward_##set,                                                                    \
+     cross_entropy_##set,                                                                          \
+     __VA_ARGS__}
 
 /* Numbers that attention by tiles needs room for, for a head of so many keys. */
 static inline int64_t room_of_tiles(int64_t count, int64_t width, int pieces) {
