@@ -1,15 +1,18 @@
 """Encoders in bf16 as one call, beside the modules that it stands for."""
 
 import copy
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 import torch
 
-from mason.layers import AttentionSpec, FeedForwardSpec, native
+from mason.layers import AttentionSpec, ByteLinear, FeedForwardSpec, Residual, native
 from mason.models.packed import Packed
 from mason.models.stack import Stack
 from mason.models.transformer import Transformer
+from mason.training.averages import swapped
+from mason.training.optimizers.adamw import AdamW
 from tests.models.small import ENCODER, SPECS, sequences
 
 BUILT = native.library()
@@ -83,6 +86,52 @@ def test_it_follows_what_changes() -> None:
         assert len(seen) == 1
 
 
+def step_of_adamw(parameters: list[torch.nn.Parameter]) -> None:
+    for parameter in parameters:
+        parameter.grad = torch.ones_like(parameter)
+    AdamW([{"params": parameters, "lr": 0.1}]).step()
+
+
+def averaged(parameters: list[torch.nn.Parameter]) -> None:
+    with swapped([(p, 3 * p.detach()) for p in parameters]):
+        pass
+
+
+def learned(model: Transformer) -> None:
+    model.train()
+    for parameter in model.parameters():
+        parameter.data.mul_(3)  # nobody counts it
+    model.eval()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda model: step_of_adamw(list(model.parameters())),
+        lambda model: averaged(list(model.parameters())),
+        learned,
+    ],
+)
+def test_it_does_not_answer_with_weights_of_before(change: Callable[[Transformer], None]) -> None:
+    model, packed = made().bfloat16(), Packed.of(sequences(LENGTHS, seed=3))
+    with torch.no_grad():
+        model(packed)
+        change(model)
+        assert is_called(model)
+        found = model(packed)
+        with native.using(None):
+            assert apart(found, model(packed).float()) < 0.05
+
+
+def test_averages_are_what_is_asked_while_they_are_there() -> None:
+    model, packed = made().bfloat16(), Packed.of(sequences(LENGTHS, seed=3))
+    with torch.no_grad():
+        before = model(packed)
+        with swapped([(p, 3 * p.detach()) for p in model.parameters()]):
+            assert apart(model(packed), before.float()) > 0.1
+        assert torch.equal(model(packed), before)
+
+
 def test_what_the_kernel_does_not_know_stays_with_the_modules() -> None:
     assert not is_called(made(placement="pre").bfloat16())
     assert not is_called(made().bfloat16().train())
@@ -91,5 +140,12 @@ def test_what_the_kernel_does_not_know_stays_with_the_modules() -> None:
         "Mine", (torch.nn.LayerNorm,), {}
     )
     assert not is_called(own)
+    own = made().bfloat16()
+    own.get_submodule("encoder.layers.0.feed_forward").__class__ = type("Mine", (Residual,), {})
+    assert not is_called(own)
+    mixed = made().bfloat16()
+    narrow = mixed.get_submodule("encoder.layers.0.feed_forward.block")
+    narrow.output = ByteLinear(torch.zeros(64, 128, dtype=torch.int8), torch.ones(64))  # type: ignore[assignment]
+    assert not is_called(mixed)
     with torch.enable_grad():
         assert made().bfloat16()(Packed.of([[1, 2]])).requires_grad

@@ -18,7 +18,7 @@ from mason.errors import SettingsError
 from mason.explanation.attention import Place, layer_by_layer, stacks_of
 from mason.layers import Attention
 from mason.metrics import holm, paired_bootstrap, permutation_test
-from mason.models.stack import Layer
+from mason.models.layer import Layer
 from mason.models.transformer import Transformer
 
 Scores = NDArray[np.float64]

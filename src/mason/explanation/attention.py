@@ -19,8 +19,9 @@ from torch import Tensor, nn
 
 from mason.errors import SettingsError
 from mason.layers import Attention
+from mason.models.layer import Layer
 from mason.models.packed import Packed
-from mason.models.stack import Layer, Stack
+from mason.models.stack import Stack
 from mason.models.transformer import Transformer
 
 Place = Literal["encoder", "decoder", "cross"]

@@ -28,8 +28,10 @@ from mason.layers import (
 )
 from mason.layers.attention import Angles
 from mason.layers.layout import Layout, Stored
+from mason.models.encoder_calls import is_watched
+from mason.models.layer import Layer
 from mason.models.packed import Packed
-from mason.models.stack import Layer, Stack
+from mason.models.stack import Stack
 
 _MORE = 64
 """Positions, at least, whose angles are computed before they are needed."""
@@ -124,7 +126,7 @@ def _program(stack: Stack) -> native.DecoderProgram:
         and _ways(stack) in ([], sorted(set(stack.kinds)))
         # Those of "dynamic" differ from step to step.
         and not any(turn and turn.scaling == "dynamic" for turn in turns)
-        and not any(part._forward_hooks or part._forward_pre_hooks for part in stack.modules())
+        and not is_watched(stack)
     )
     layers: list[Any] = list(stack.layers) * (spec.depth if spec.shared else 1)
     attention = layers[0].attention.block

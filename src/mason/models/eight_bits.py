@@ -6,7 +6,14 @@ import torch
 from torch import nn
 
 from mason.errors import CheckpointError
-from mason.layers import ByteLinear, Int8Embedding, Int8Linear, QuarterLinear, hold_in_int8
+from mason.layers import (
+    ByteLinear,
+    Int8Embedding,
+    Int8Linear,
+    QuarterLinear,
+    hold_in_int8,
+    native,
+)
 from mason.layers.int8 import STEPS
 from mason.models.encoder_calls import program_of
 from mason.models.transformer import Transformer
@@ -30,7 +37,7 @@ def hold_in_eight_bits(model: Transformer, *, bits: int = 8) -> Transformer:
             model.heads[name].output = output
     for stack in (model.encoder, model.decoder):
         if stack is not None:
-            stack.program = program_of(stack)
+            stack.program = program_of(stack, native.Packed8)
     return model.eval().requires_grad_(False)
 
 

@@ -10,10 +10,21 @@ from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.modules import module as of_modules
 
-from mason.layers import Attention, ByteLinear, FeedForward, LayerNorm, Linear, StackSpec, native
+from mason.layers import (
+    Attention,
+    ByteLinear,
+    FeedForward,
+    LayerNorm,
+    Linear,
+    Residual,
+    StackSpec,
+    native,
+)
 from mason.layers.linear import FusedLinear
+from mason.models.layer import Layer
 
 if TYPE_CHECKING:
     from mason.models.stack import Stack
@@ -30,6 +41,10 @@ class EncoderCall:
         """A copy belongs to other weights."""
         return {"_made_of": None, "_program": None}
 
+    def forget(self) -> None:
+        """Let go of what was made of weights that may change."""
+        self._made_of = self._program = None
+
     def program(self, stack: "Stack", x: Tensor) -> native.EncoderProgram | None:
         """What computes rows such as ``x``; None: the modules do."""
         fronts = stack.fronts is not None and stack.fronts.chosen is not None
@@ -37,19 +52,24 @@ class EncoderCall:
             return None
         made_of = _parts(stack)
         if made_of != self._made_of:
-            self._made_of, self._program = made_of, None if _watched(stack) else program_of(stack)
+            watched = is_watched(stack)
+            self._made_of = made_of
+            self._program = None if watched else program_of(stack, native.Packed16)
         return self._program
 
 
 def _parts(stack: "Stack") -> Hashable:
     """What a program was made of: no module, no tensor and no number in one may change."""
     tensors = [(p.data_ptr(), -1 if p.is_inference() else p._version) for p in stack.parameters()]
-    return tuple(map(id, stack.modules())), tuple(tensors), _watched(stack)
+    return tuple(map(id, stack.modules())), tuple(tensors), is_watched(stack)
 
 
-def _watched(stack: "Stack") -> bool:
+def is_watched(stack: "Stack") -> bool:
     """Whether somebody looks at what goes through a module."""
-    return any(part._forward_hooks or part._forward_pre_hooks for part in stack.modules())
+    anywhere = of_modules._global_forward_hooks or of_modules._global_forward_pre_hooks
+    return bool(anywhere) or any(
+        part._forward_hooks or part._forward_pre_hooks for part in stack.modules()
+    )
 
 
 def _is_known(spec: StackSpec) -> bool:
@@ -67,12 +87,19 @@ def _is_known(spec: StackSpec) -> bool:
     )
 
 
-def program_of(stack: "Stack") -> native.EncoderProgram | None:
-    """The stack as one call; None where the kernels do not know what it does."""
+def program_of(
+    stack: "Stack", kind: type[native.Packed8 | native.Packed16]
+) -> native.EncoderProgram | None:
+    """The stack as one call; None where the kernels do not know what it does.
+
+    Args:
+        stack: An encoder.
+        kind: What all its weights are: in 8 bits, or in bf16 for a processor with tiles.
+    """
     spec = stack.spec
-    if not _is_known(spec):
+    if not (_is_known(spec) and type(stack.norm) is nn.Identity):
         return None
-    blocks = [block for block in map(_block, stack.layers) if block is not None]
+    blocks = [block for layer in stack.layers if (block := _block(layer, kind)) is not None]
     if len(blocks) < len(stack.layers):
         return None
     layers: list[Any] = list(stack.layers)
@@ -87,19 +114,29 @@ def program_of(stack: "Stack") -> native.EncoderProgram | None:
     )
 
 
-def _block(layer: Any) -> native.Block8 | None:
+def _block(layer: Any, kind: type[native.Packed8 | native.Packed16]) -> native.Block8 | None:
     """A layer's weights; None where a part of it is a user's own."""
-    attention, inner = layer.attention, layer.feed_forward
-    known = type(attention.block) is Attention and type(inner.block) is FeedForward
-    norms = [attention.outside, inner.outside]
-    if not known or not all(type(norm) is LayerNorm for norm in norms):
+    if type(layer) is not Layer or not all(
+        type(part) is Residual
+        and type(part.before) is type(part.after) is nn.Identity
+        and type(part.outside) is LayerNorm
+        for part in (layer.attention, layer.feed_forward)
+    ):
         return None
-    maps = [attention.block.query_key_value, attention.block.output]
-    maps += [inner.block.input, inner.block.output]
+    attention, inner = layer.attention.block, layer.feed_forward.block
+    if type(attention) is not Attention or type(inner) is not FeedForward:
+        return None
+    maps = attention.query_key_value, attention.output, inner.input, inner.output
     fused, output, up, down = map(_weights, maps)
-    if fused is None or output is None or up is None or down is None:
+    if not (
+        isinstance(fused, kind)
+        and isinstance(output, kind)
+        and isinstance(up, kind)
+        and isinstance(down, kind)
+    ):
         return None
-    rows = []
+    rows: list[Tensor] = []
+    norms: list[Any] = [layer.attention.outside, layer.feed_forward.outside]
     for norm in norms:
         bias = torch.zeros_like(norm.weight) if norm.bias is None else norm.bias
         rows += [norm.weight.detach(), bias.detach()]

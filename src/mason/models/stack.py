@@ -1,7 +1,7 @@
 """An encoder or a decoder: embedding, layers, last norm."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Self
 
 import torch
 from jaxtyping import Float, Int
@@ -15,75 +15,21 @@ from mason.layers import (
     Dropout,
     Layout,
     RelativeBias,
-    Residual,
     Rotary,
     RotarySpec,
     Sight,
     StackSpec,
-    attentions,
     build_norm,
     embeddings,
-    feed_forwards,
     native,
 )
 from mason.layers.adapters import Before, Fronts, KeysValues, order_of
 from mason.models.encoder_calls import EncoderCall
+from mason.models.layer import Layer
 from mason.models.packed import Packed
 
 Look = Callable[[int, Tensor], None]
 """Called with a layer's number and its rows, for whoever wants to watch."""
-
-
-class Layer(nn.Module):
-    """Self-attention, perhaps cross-attention, feed-forward; each with norms and sum.
-
-    Args:
-        spec: What the blocks are.
-        width: Width of the rows.
-        first_norm: False: no norm before self-attention.
-    """
-
-    cross_attention: Residual | None
-
-    def __init__(self, spec: StackSpec, width: int, *, first_norm: bool) -> None:
-        super().__init__()
-
-        def residual(block: nn.Module, first_norm: bool = True) -> Residual:
-            return Residual(
-                block,
-                spec.norm,
-                width,
-                placement=spec.placement,
-                dropout=spec.dropout,
-                first_norm=first_norm,
-            )
-
-        attention = spec.attention
-        self.attention = residual(attentions.build(attention.kind, attention, width), first_norm)
-        self.cross_attention = None
-        if spec.cross:
-            cross = attentions.build(attention.kind, attention, width, cross=True)
-            self.cross_attention = residual(cross)
-        inner = feed_forwards.build(spec.feed_forward.kind, spec.feed_forward, width)
-        self.feed_forward = residual(inner)
-
-    def forward(
-        self,
-        x: Float[Tensor, "T D"],
-        attend: Mapping[str, Any],
-        cross: Mapping[str, Any],
-        at: Int[Tensor, "R"] | None = None,
-    ) -> Float[Tensor, "R D"]:
-        """One layer on; ``attend`` and ``cross`` are what the two attentions take.
-
-        Rows meet in attention alone, so after it only those ``at`` are computed on.
-        """
-        x = self.attention(x, **attend)
-        if self.cross_attention is not None:
-            assert cross["plan"] is not None, "a stack that crosses needs a source"
-            x = self.cross_attention(x, **cross)
-        out: Tensor = self.feed_forward(x if at is None else x.index_select(0, at))
-        return out
 
 
 class Stack(nn.Module):
@@ -117,6 +63,12 @@ class Stack(nn.Module):
         self.dropout = Dropout(spec.final_dropout, usual=False)
         self.fronts: Fronts | None = None
         """Virtual tokens before every text, where an adapter is of such a kind."""
+
+    def train(self, mode: bool = True) -> Self:
+        """See ``torch``; a copy of the weights that may change now is forgotten."""
+        if mode:
+            self._call.forget()
+        return super().train(mode)
 
     def forward(
         self,

@@ -18,9 +18,10 @@ from mason.layers import (
     RelativeBias,
 )
 from mason.models.heads import Head
+from mason.models.layer import Layer
 from mason.models.packed import Packed
 from mason.models.spec import ModelSpec
-from mason.models.stack import Layer, Look, Stack
+from mason.models.stack import Look, Stack
 
 
 class Transformer(nn.Module):

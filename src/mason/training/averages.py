@@ -62,8 +62,8 @@ def swapped(averages: Iterable[tuple[Tensor, Tensor]]) -> Iterator[None]:
     try:
         for parameter, average in averages:
             aside.append((parameter, parameter.detach().clone()))
-            parameter.data.copy_(average)
+            parameter.detach().copy_(average)
         yield
     finally:
         for parameter, value in aside:
-            parameter.data.copy_(value)
+            parameter.detach().copy_(value)

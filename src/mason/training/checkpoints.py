@@ -157,7 +157,7 @@ class Checkpoints:
         spare = self._spare[1] if self._spare and self._spare[0] == best.step else {}
         if world.highest(bool(spare)):
             for name, weight in weights.items():
-                weight.data.copy_(world.spread(spare.get(name), weight))
+                weight.detach().copy_(world.spread(spare.get(name), weight))
             return
         place = self._place(best.step)
         if not world.first(lambda: self._is_whole(place, state.history)):
@@ -165,7 +165,7 @@ class Checkpoints:
         _load_weights(place, state)
         averages = _tensors(place / _AVERAGES)
         for name in sorted(averages.keys() & weights.keys()):
-            weights[name].data.copy_(world.cut(averages[name].read(), weights[name]))
+            weights[name].detach().copy_(world.cut(averages[name].read(), weights[name]))
 
     def _is_whole(self, place: Path, history: History) -> bool:
         try:
@@ -363,7 +363,7 @@ def _load_weights(place: Path, state: State) -> None:
                 found=list(saved.shape(name)),
                 wanted=list(weight.shape),
             )
-        weight.data.copy_(state.world.cut(saved.tensor(name), weight))
+        weight.detach().copy_(state.world.cut(saved.tensor(name), weight))
 
 
 def _tensors(folder: Path) -> Mapping[str, LazyTensor]:

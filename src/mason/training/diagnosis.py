@@ -123,7 +123,7 @@ def replay(capsule: Path, state: State, objective: Objective) -> tuple[float, fl
     facts: dict[str, Any] = json.loads((capsule / _FACTS).read_text(encoding="utf-8"))
     saved = open_weights(capsule / "model.safetensors")
     for name, weight in state.weights().items():
-        weight.data.copy_(saved.tensor(name))
+        weight.detach().copy_(saved.tensor(name))
     state.tokens_per_pass = facts["tokens_per_pass"]
     state.optimizer.zero_grad(set_to_none=True)
     state.model.train()

@@ -83,7 +83,7 @@ class Memory:
         """Copy them back."""
         for name, weight in state.weights().items():
             if name in self._best:
-                weight.data.copy_(self._best[name])
+                weight.detach().copy_(self._best[name])
 
     def close(self) -> None:
         """Nothing to do."""

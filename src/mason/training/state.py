@@ -166,7 +166,7 @@ class State:
         """Leave the model with the weights to keep: nothing is learned any more."""
         weights = self.weights()
         for name, average in self.averages().items():
-            weights[name].data.copy_(average)
+            weights[name].detach().copy_(average)
 
     def facts(self) -> dict[str, Any]:
         """What is not a tensor."""

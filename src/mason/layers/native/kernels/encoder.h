@@ -117,7 +117,7 @@ static int64_t mix(const Turn *turn, const int64_t *wanted) {
 
 static int feed_forward(const Layer8 *layer, const float *x, const Turn *turn, int64_t rows) {
     int64_t kind = turn->model->activation;
-    if (layer->up.kind == BF16 && layer->up.outputs % (2 * BLOCK) == 0)
+    if (layer->up.kind == BF16 && layer->down.kind == BF16 && layer->up.outputs % (2 * BLOCK) == 0)
         return product_of_halves(&layer->up, &layer->down, x, turn->added, rows, kind);
     return product_of_weights(&layer->up, x, turn->between, rows, kind) ||
            product_of_weights(&layer->down, turn->between, turn->added, rows, PLAIN);
@@ -182,7 +182,7 @@ int mason_encode(const Encoder *model, const int64_t *offsets, int64_t sequences
         turn->last = s;
     }
     int failed = 0;
-#pragma omp parallel for schedule(dynamic) reduction(| : failed) if (count > 1)
+#pragma omp parallel for schedule(dynamic) reduction(| : failed) if (count >= omp_get_max_threads())
     for (int64_t i = 0; i < count; i++) failed |= take_turn(turns + i, x, out);
     free(turns);
     return failed;

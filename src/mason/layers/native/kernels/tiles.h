@@ -77,12 +77,12 @@ FN float NAME(step_of)(const float *x, int64_t inputs) {
 }
 
 /* `count` of 16 rows as lines of the digits of whole numbers: [inputs / 64, DIGITS, tile]. */
-FN void NAME(to_digit_lines)(const float *x, int64_t inputs, int64_t count, char *to,
+FN void NAME(to_digit_lines)(const float *x, int64_t inputs, int64_t count, int fill, char *to,
                              float *steps) {
     const __m512i middle = _mm512_set1_epi32(0x808080); /* digits from -128 on, not from 0 */
     for (int r = 0; r < 16; r++) steps[r] = r < count ? NAME(step_of)(x + r * inputs, inputs) : 0;
     for (int64_t k = 0; k < inputs; k += LINE, to += DIGITS * TILE) {
-        for (int d = 0; d < DIGITS && count > DOTTED; d++)
+        for (int d = 0; d < DIGITS && fill; d++)
             memset(to + d * TILE + count * LINE, 0, TILE - count * LINE);
         for (int64_t r = 0; r < count; r++) {
             __m512 by = _mm512_set1_ps(steps[r] > 0 ? 1 / steps[r] : 0);
@@ -108,7 +108,7 @@ static TARGET void NAME(lay_across)(int kind, const Product *job, int64_t group)
     if (kind == BF16)
         NAME(halve)(x, inputs, inputs, count, job->pieces, to);
     else
-        NAME(to_digit_lines)(x, inputs, count, to, job->steps + 16 * group);
+        NAME(to_digit_lines)(x, inputs, count, job->rows > DOTTED, to, job->steps + 16 * group);
     if (kind == INT8 && job->rows <= DOTTED) return;
     for (int64_t at = 0; at < size; at += TILE) NAME(turn_tile)(to + at);
 }
