@@ -88,7 +88,7 @@ def _is_known(spec: StackSpec) -> bool:
 
 
 def program_of(
-    stack: "Stack", kind: type[native.Packed8 | native.Packed16]
+    stack: "Stack", kind: type[native.Packed8] | type[native.Packed16]
 ) -> native.EncoderProgram | None:
     """The stack as one call; None where the kernels do not know what it does.
 
@@ -114,7 +114,7 @@ def program_of(
     )
 
 
-def _block(layer: Any, kind: type[native.Packed8 | native.Packed16]) -> native.Block8 | None:
+def _block(layer: Any, kind: type[native.Packed8] | type[native.Packed16]) -> native.Block8 | None:
     """A layer's weights; None where a part of it is a user's own."""
     if type(layer) is not Layer or not all(
         type(part) is Residual

@@ -1,7 +1,7 @@
 """An encoder or a decoder: embedding, layers, last norm."""
 
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -64,7 +64,7 @@ class Stack(nn.Module):
         self.fronts: Fronts | None = None
         """Virtual tokens before every text, where an adapter is of such a kind."""
 
-    def train(self, mode: bool = True) -> Self:
+    def train(self, mode: bool = True) -> "Stack":
         """See ``torch``; a copy of the weights that may change now is forgotten."""
         if mode:
             self._call.forget()
