@@ -1,11 +1,14 @@
 """A budget of time: the number of steps follows the pace of the run."""
 
-import time
+from collections.abc import Sequence
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
+from torch import Tensor, nn
 
+from mason.training import pacing
 from mason.training.history import History, Step
 from mason.training.loop import fit
 from mason.training.pacing import Pacing
@@ -14,14 +17,22 @@ from tests.training.test_loop import RECIPE
 
 
 @pytest.mark.parametrize("planned", [20, 100_000])
-def test_a_wrong_plan_is_corrected_on_the_way(planned: int) -> None:
+def test_a_wrong_plan_is_corrected_on_the_way(
+    planned: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Too few steps and too many: the run takes its time, and its rate has fallen at the end."""
     recipe = replace(RECIPE, epochs=1e9, max_steps=planned, schedule="linear", warmup_share=0.0)
-    seconds, start = 1.5, time.monotonic()
-    history = fit(build("encoder"), objective(), recipe, pacing=Pacing(seconds))
-    took = time.monotonic() - start
-    assert history.step == history.num_steps != planned
-    assert 0.8 * seconds < took < 2 * seconds
+    clock, taught = SimpleNamespace(now=100.0), objective()
+    loss = taught.loss
+
+    def ticking(model: nn.Module, run: Sequence[int]) -> Tensor:
+        clock.now += 0.01
+        return loss(model, run)
+
+    monkeypatch.setattr(taught, "loss", ticking)
+    monkeypatch.setattr(pacing, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    history = fit(build("encoder"), taught, recipe, pacing=Pacing(1.5))
+    assert history.step == history.num_steps == pytest.approx(150, rel=0.05)
     assert history.steps[-1].learning_rate < 0.1 * recipe.learning_rate
 
 
@@ -29,8 +40,7 @@ def test_a_run_that_goes_on_has_spent_what_its_steps_took() -> None:
     history = History(
         500, [Step(i, 0.0, 1.0, 1e-3, 1.0, 10, 0.1) for i in range(1, 101)]
     )  # 10 s at 0.1 s a step
-    pacing = Pacing(30.0)
-    pacing.begin(history)
+    Pacing(30.0).begin(history)
     assert history.num_steps == pytest.approx(300, abs=1)
 
 
@@ -44,9 +54,9 @@ def test_time_that_is_over_ends_the_run() -> None:
 
 def test_a_run_that_goes_back_is_measured_by_what_came_before() -> None:
     """Steps that are taken again are no sudden fall of the pace."""
-    pacing, history = Pacing(1000.0), History(100)
-    pacing.begin(history)
+    paced, history = Pacing(1000.0), History(100)
+    paced.begin(history)
     for number in [*range(1, 33), 9, 10, 11, 12]:
         history.steps = [Step(i, 0.0, 1.0, 1e-3, 1.0, 10, 0.01) for i in range(1, number + 1)]
-        pacing.after_step(history)
+        paced.after_step(history)
     assert history.num_steps > 1000  # a thousand seconds at microseconds a step
