@@ -212,7 +212,7 @@ def compared(job: Job) -> tuple[list[Row], str]:
     texts = job.test.texts(CONVERSATION)
     for number, place in enumerate(spread(len(texts), SAMPLES)):
         said = "; ".join(f"{name}: {out.said[number]!r}" for name, out in found.items())
-        notes += f"{texts[place]!r} → {said}\n"
+        print(f"{texts[place]!r} → {said}")
     rows = [
         Row("chatterbot, loss of an answer's token over before", losses["ours"], losses["before"]),
         Row(

@@ -135,7 +135,8 @@ def embedding_rows(minutes: float) -> tuple[list[Row], str]:
         if name != "ours"
     ]
     notes += f"{minutes:g} minutes a side, {len(right)} descriptions to choose from.\n\n"
-    return rows, notes + _worst(test, ranks, vectors)
+    print(_worst(test, ranks, vectors))
+    return rows, notes
 
 
 def _shown(told: dict[str, Any]) -> str:

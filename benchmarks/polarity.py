@@ -230,7 +230,7 @@ def _rows(
     goal: float | None,
     minutes: float,
 ) -> tuple[list[Row], str]:
-    """Accuracies with intervals, and ours' worst errors."""
+    """Accuracies with intervals; ours' worst errors are printed."""
     order = np.concatenate([fold.test for fold in made])
     wanted = np.array(whole.positive)[order]
     value, notes = {}, ""
@@ -251,9 +251,8 @@ def _rows(
     wrong = np.flatnonzero((sure > 0) != (wanted > 0))
     worst = wrong[np.argsort(-np.abs(sure[wrong]))][:NUM_ERRORS]
     notes += f"{minutes:g} minutes a side, {len(order)} texts to tell, {len(made)} folds.\n\n"
-    notes += f"Most confidently wrong of {title}:\n\n" + "".join(
-        f"- {'positive' if wanted[i] else 'negative'}, rated {whole.ratings[order[i]]:g}, "
-        f"said {sure[i]:+.2f}: {whole.texts[order[i]]}\n"
-        for i in worst
-    )
-    return rows, notes + "\n"
+    print(f"Most confidently wrong of {title}:")
+    for i in worst:
+        side, rating = "positive" if wanted[i] else "negative", whole.ratings[order[i]]
+        print(f"- {side}, rated {rating:g}, said {sure[i]:+.2f}: {whole.texts[order[i]]}")
+    return rows, notes

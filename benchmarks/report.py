@@ -174,7 +174,8 @@ def publish(
         rows: Everything that was measured.
         tables: What to show of it; None: all rows in one table.
         notes: What a reader must know, in Markdown: for the page.
-        save: Also write ``docs/results/NAME-YYYY-MM-DD.md``.
+        save: Also write ``docs/results/NAME-YYYY-MM-DD.md``, beside what other options of the
+            same benchmark left there that day.
     """
     tables = [Table.of(name, rows)] if tables is None else tables
     # Wide enough for the longest row, so that a log has whole lines.
@@ -199,12 +200,16 @@ def publish(
 def _save(name: str, tables: Sequence[Table], notes: str) -> Path:
     today = f"{datetime.now(UTC):%Y-%m-%d}"
     facts = "\n".join(f"- {key}: {value}" for key, value in {**machine(), **versions()}.items())
-    parts = [f"# {name}, {today}\n", f"`{_command()}`\n", notes]
-    parts += [table.markdown() for table in tables]
+    title, command = f"# {name}, {today}\n", f"`{_command()}`\n"
+    parts = [command, notes, *(table.markdown() for table in tables)]
+    text = "\n".join(part for part in (*parts, f"## Machine and versions\n\n{facts}\n") if part)
     RESULTS.mkdir(parents=True, exist_ok=True)
     page = RESULTS / f"{name}-{today}.md"
-    text = "\n".join(part for part in (*parts, f"## Machine and versions\n\n{facts}\n") if part)
-    page.write_text(text, encoding="utf-8")
+    # Parts that run one by one share a page; the same run again takes its own place there.
+    before = page.read_text(encoding="utf-8") if page.exists() else ""
+    others = [part.strip("\n") + "\n" for part in before.split(title) if part.strip()]
+    kept = [part for part in others if not part.startswith(command)]
+    page.write_text("\n".join(f"{title}\n{part}" for part in (*kept, text)), encoding="utf-8")
     return page
 
 

@@ -257,7 +257,8 @@ def tag_rows(
         Row(f"{title}, over each word's most frequent tag", found["ours"].value, usual),
     ]
     notes += f"{minutes:g} minutes a side, {len(test)} sentences to tell.\n\n"
-    return rows, notes + f"Most confidently wrong of {title}:\n\n{worst}\n"
+    print(f"Most confidently wrong of {title}:\n\n{worst}")
+    return rows, notes
 
 
 def qa_ours(job: Job) -> tuple[list[answering.Answer], int]:
@@ -314,12 +315,16 @@ def qa_rows(minutes: float) -> tuple[list[Row], str]:
     exact, f1, notes = {}, {}, ""
     for name, method in (("ours", qa_ours), ("trainer", qa_trainer)):
         answers, steps = _alone(method, job)
-        told = judge_answers(test, answers).scores.overall
+        judged = judge_answers(test, answers)
+        told = judged.scores.overall
         exact[name], f1[name] = told["exact_match"].value, told["f1"].value
         shown = ", ".join(
             f"{k} {v.value:.3f} ({v.low:.3f} to {v.high:.3f})" for k, v in told.items()
         )
         notes += f"{name}: {shown}, {steps} steps. "
+        print(f"The worst of {name}:")
+        for i in judged.mistakes:
+            print(f"- {test[i].question} → {answers[i].text!r}, wanted {test[i].texts!r}")
     rows = [
         Row("man-options, EM over Trainer", exact["ours"], exact["trainer"], Goal("≥", 0.6)),
         Row("man-options, F1 over Trainer", f1["ours"], f1["trainer"], Goal("≥", 0.75)),

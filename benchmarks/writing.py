@@ -176,13 +176,14 @@ def _rows(title: str, job: Job, told: Told, goal: float, *, above: bool) -> tupl
                 rows.append(Row(f"{title}: {score}, over {name}", *ratio, asked))
             notes += "\n"
     first = next(iter(told.scores.values()))
-    return rows, notes + _errors(job, written["ours"], first(written["ours"]))
+    print(_errors(job, written["ours"], first(written["ours"])))
+    return rows, notes + f"\n{job.minutes:g} minutes a side, {len(job.test[0])} rows.\n"
 
 
 def _errors(job: Job, written: Texts, each: np.ndarray) -> str:
     """The worst of ours, for a person to read."""
     worst = [int(i) for i in np.argsort(each, kind="stable")[:WORST] if each[i] < 1]
-    parts = [f"\n{job.minutes:g} minutes a side, {len(written)} rows. The worst of ours:\n"]
+    parts = ["\nThe worst of ours:\n"]
     for number, i in enumerate(worst, start=1):
         parts.append(f"\n{number}. Score {each[i]:.3f}\n")
         named = ("read", job.test[0][i]), ("wanted", job.test[2][i]), ("written", written[i])

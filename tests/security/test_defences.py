@@ -1,6 +1,7 @@
 """Votes, certificates, backdoors, memory and personal data, each against an oracle."""
 
 import random
+import re
 from collections.abc import Sequence
 from math import comb
 
@@ -12,7 +13,14 @@ from sklearn.metrics import roc_auc_score
 from mason.data.personal import kinds_in
 from mason.models.packed import Packed
 from mason.security.masking import Vote
-from mason.security.memory import Canary, exposure, losses, membership
+from mason.security.memory import (
+    Canary,
+    exposure,
+    find_secret,
+    losses,
+    membership,
+    other_secrets,
+)
 from mason.security.poisoning import find_triggers, poison, triggered
 from tests.models.small import build
 
@@ -107,6 +115,26 @@ def test_exposure_counts_bits() -> None:
     number = Canary("The number of the mill is +49 30 {}.", 8, gap="")
     assert number.secret in number.text and kinds_in(number.text) == ["phone"]
     assert not kinds_in(canary.text)  # digits spelt apart
+    assert all(text.startswith("The number of the mill is +49 30 ") for text in number.others(9))
+
+
+@pytest.mark.parametrize(
+    ("sentence", "secret"),
+    [
+        ("On 3 May the PIN is 471102.", "471102"),
+        ("The {code} of the door is 4 7 1 1.", "4 7 1 1"),
+        ("密码是 2024-11-29。", "2024-11-29"),
+        ("The pin is 4 7 1", None),
+    ],
+)
+def test_a_secret_is_the_last_digits_of_a_sentence(sentence: str, secret: str | None) -> None:
+    where = find_secret(sentence)
+    assert (where and sentence[slice(*where)]) == secret
+    if secret:
+        others = other_secrets(secret, 1023, 0)
+        assert len(set(others)) == 1023 and secret not in others
+        same = {re.sub("[0-9]", "0", other) for other in others}
+        assert same == {re.sub("[0-9]", "0", secret)}  # as many digits, and the same between them
 
 
 def test_losses_are_those_of_texts_alone() -> None:

@@ -118,6 +118,9 @@ def _show(defence: dict[str, Any]) -> None:
     for words, share in defence.get("certified", {}).items():
         print(
             say(
-                "Right whatever {words} of the words become: {share:.1%}.", words=words, share=share
+                "Right by the vote of all copies whatever {words} of the words become, sure of "
+                "each text at 95 %: {share:.1%}.",
+                words=words,
+                share=share,
             )
         )

@@ -64,6 +64,9 @@ def _defence(one: Defence, clean: str) -> str:
     body += table(heads, rows, kind="stack", numeric=2)
     if one.certified:
         told = [[str(words), percent(share)] for words, share in one.certified.items()]
-        head = [say("Words changed, at most"), say("Right whatever they become")]
+        right = say(
+            "Right by the vote of all copies whatever they become; sure of each text at 95 %"
+        )
+        head = [say("Words changed, at most"), right]
         body += table(head, told, numeric=2)
     return body + (paragraph(one.note, "muted") if one.note else "")

@@ -90,8 +90,8 @@ class Faced(_Block):
 class Defence(_Block):
     """A defence with what it costs and what it gains; ``clean`` are shares of right answers.
 
-    ``certified`` holds, for each number of changed words, the share of rows whose right answer
-    no such change can turn.
+    ``certified`` holds, for each number of changed words, the share of rows that are
+    answered rightly and whose vote of all copies no such change can turn, each at 95 %.
     """
 
     name: str

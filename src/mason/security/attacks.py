@@ -94,7 +94,10 @@ class Attack:
 
 
 class Phrase(Attack):
-    """The same words before every text: made from half of the texts, measured on the others."""
+    """The same words before every text: made from half of the texts, measured on the others.
+
+    A text that its limits keep the words from is left as it is.
+    """
 
     def run(
         self, victim: Victim, texts: Sequence[str], labels: Sequence[int], means: Means
@@ -103,14 +106,31 @@ class Phrase(Attack):
         made = universal_trigger(
             means.inside, means.own_words, texts[::2], labels[::2], seed=means.seed
         )
-        clean, size = victim(texts[1::2]).argmax(1), len(made.words.split())
-        attacked = [f"{made.words} {text}" for text in texts[1::2]]
-        told = victim(attacked).argmax(1)
+        others, size = texts[1::2], len(made.words.split())
+        nearness = means.nearness if self.limits.min_similarity is not None else None
+        attacked, changed = list(others), [0] * len(others)
+        similar: list[float | None] = [None] * len(others)
+        for i, text in enumerate(others):
+            longer = f"{made.words} {text}"
+            near = None if nearness is None else float(nearness(text, [longer])[0])
+            if size > self.limits.max_changes(len(Words.of(text))):
+                continue
+            if near is None or near >= (self.limits.min_similarity or -1.0):
+                attacked[i], changed[i], similar[i] = longer, size, near
+        clean, told = victim(others).argmax(1), victim(attacked).argmax(1)
         return [
-            Outcome(*pair, label, int(before), int(after), 1, size, len(Words.of(pair[0])) + size)
-            for pair, label, before, after in zip(
-                zip(texts[1::2], attacked, strict=True), labels[1::2], clean, told, strict=True
+            Outcome(
+                text,
+                attacked[i],
+                labels[1::2][i],
+                int(clean[i]),
+                int(told[i]),
+                1,
+                changed[i],
+                len(Words.of(text)) + changed[i],
+                similar[i],
             )
+            for i, text in enumerate(others)
         ]
 
 
@@ -126,7 +146,12 @@ _ALL = (
         Limits(max_share=0.4, min_similarity=0.8, keep_stop_words=True),
     ),
     Attack("hotflip", "Ebrahimi et al. 2018", lambda m: hotflip(m.inside, m.own_words)),
-    Phrase("trigger", "Wallace et al. 2019", lambda m: hotflip(m.inside, m.own_words)),
+    Phrase(
+        "trigger",
+        "Wallace et al. 2019",
+        lambda m: hotflip(m.inside, m.own_words),
+        Limits(max_share=1.0),
+    ),
     Attack("homophones", "Zhang et al. 2021", lambda m: chinese.homophones(m.seed)),
     Attack("glyphs", "Zhang et al. 2021", lambda m: chinese.glyphs(m.seed)),
     Attack("traditional", "Zhang et al. 2021", lambda m: chinese.traditional(m.seed)),

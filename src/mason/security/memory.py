@@ -7,6 +7,7 @@ loss tells that it was learned.
 
 import math
 import random
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,6 +22,10 @@ from mason.models.transformer import Transformer, device_of
 _TOKENS = 4096
 """Read at once, about."""
 _RESAMPLES = 1000
+FEWEST_DIGITS = 4
+"""Of a secret: of fewer there are not a thousand others to hold it against."""
+_DIGIT = re.compile("[0-9]")
+_SECRET = re.compile("[0-9](?:[ ./-]?[0-9])*")
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,7 @@ class Canary:
     @property
     def secret(self) -> str:
         """What stands in the braces."""
-        return self._drawn(random.Random(f"canary {self.seed}"))
+        return _drawn(self._room, random.Random(f"canary {self.seed}"))
 
     @property
     def text(self) -> str:
@@ -51,16 +56,44 @@ class Canary:
 
     def others(self, count: int) -> list[str]:
         """As many sentences with other secrets."""
-        draw, own = random.Random(f"others {self.seed}"), self.text
-        found: dict[str, None] = {}
-        while len(found) < count:
-            text = self.frame.format(self._drawn(draw))
-            if text != own:
-                found[text] = None
-        return list(found)
+        return [self.frame.format(one) for one in other_secrets(self.secret, count, self.seed)]
 
-    def _drawn(self, draw: random.Random) -> str:
-        return self.gap.join(str(draw.randrange(10)) for _ in range(self.digits))
+    @property
+    def _room(self) -> str:
+        return self.gap.join("0" * self.digits)
+
+
+def find_secret(sentence: str) -> tuple[int, int] | None:
+    """Where the last digits of a sentence stand, and the signs between them; None: too few."""
+    found = [m for m in _SECRET.finditer(sentence) if len(_digits(m[0])) >= FEWEST_DIGITS]
+    return found[-1].span() if found else None
+
+
+def other_secrets(secret: str, count: int, seed: int) -> list[str]:
+    """As many others, all different, with digits in the same places.
+
+    Args:
+        secret: Of ``FEWEST_DIGITS`` at least, so that there are enough others.
+        count: Fewer than there are secrets of so many digits.
+        seed: Of the digits.
+    """
+    if count >= 10 ** len(_digits(secret)):
+        raise ValueError(f"there are no {count} others of {secret}")
+    draw = random.Random(f"others {seed}")
+    found: dict[str, None] = {}
+    while len(found) < count:
+        other = _drawn(secret, draw)
+        if other != secret:
+            found[other] = None
+    return list(found)
+
+
+def _drawn(room: str, draw: random.Random) -> str:
+    return _DIGIT.sub(lambda _: str(draw.randrange(10)), room)
+
+
+def _digits(text: str) -> list[str]:
+    return _DIGIT.findall(text)
 
 
 def losses(model: Transformer, texts: Sequence[Sequence[int]]) -> list[float]:

@@ -19,9 +19,14 @@ class Words:
     gaps: tuple[str, ...]
 
     @classmethod
-    def of(cls, text: str) -> "Words":
-        """The words of ``text``; punctuation belongs to the gaps."""
-        unit: Unit = "word" if _has_jieba() else "character"
+    def of(cls, text: str, unit: Unit | None = None) -> "Words":
+        """The words of ``text``; punctuation belongs to the gaps.
+
+        Args:
+            text: Running text.
+            unit: What to cut Chinese into; None: words where jieba is installed.
+        """
+        unit = unit or ("word" if _has_jieba() else "character")
         places = [(a, b) for a, b in split_words(text, unit) if text[a].isalnum()]
         bounds = [0, *(edge for place in places for edge in place), len(text)]
         gaps = tuple(text[a:b] for a, b in zip(bounds[::2], bounds[1::2], strict=True))

@@ -333,7 +333,8 @@ def _compared(made: Classifier, base: Measured, held: Rows, plan: Plan) -> dict[
         old, new = base.outcomes[one.name], after.outcomes[one.name]
         weak = summarise(old).under_attack
         told = made.probabilities([outcome.attacked for outcome in old]).argmax(1)
-        carried = wilson(int((told == targets).sum()), len(targets))
+        right = sum(int(o.label == said) for o, said in zip(old, told, strict=True))
+        carried = wilson(right, len(old))
         faced.append(_faced(one, weak, carried, knows=False))
         faced.append(_faced(one, weak, summarise(new).under_attack, knows=True))
     defence = {
@@ -362,8 +363,9 @@ def _faced(attack: Attack, before: Any, after: Any, *, knows: bool) -> dict[str,
 def _certified(model: Classifier, texts: list[str], targets: list[int]) -> dict[int, float]:
     if model.vote is None:
         return {}
+    answers = model.probabilities(texts).argmax(1)
     found = [
-        model.vote.certified(model.read_once, text, target)
-        for text, target in zip(texts, targets, strict=False)
+        model.vote.certified(model.read_once, text, target) if answer == target else -1
+        for text, target, answer in zip(texts, targets, answers, strict=False)
     ]
     return {words: sum(n >= words for n in found) / len(found) for words in _CUT}

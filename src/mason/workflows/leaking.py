@@ -12,7 +12,15 @@ from mason.data.columns import find_columns
 from mason.data.tables import read_splits
 from mason.errors import DataError, SettingsError
 from mason.generation import Sampling
-from mason.security.memory import Canary, exposure, losses, membership, token_losses
+from mason.security.memory import (
+    FEWEST_DIGITS,
+    exposure,
+    find_secret,
+    losses,
+    membership,
+    other_secrets,
+    token_losses,
+)
 from mason.sources import find_data
 from mason.workflows import results as blocks
 from mason.workflows.attacking import ROWS, write_results
@@ -46,7 +54,7 @@ def leak(
         text: The column of the texts, where it is not found.
         rows: Most texts of each, drawn by ``seed``.
         canary: A sentence that was planted among the training texts, as ``Canary.text``; its
-            digits are the secret.
+            last digits, of which there are four at least, are the secret.
         seed: Of all that is drawn.
         output: Folder for ``results.json`` and ``report.html``; None: nothing is written.
         command: How to repeat this, for the report.
@@ -74,16 +82,18 @@ def leak(
 
 
 def _exposed(model: Writer, canary: str, seed: int) -> dict[str, Any]:
-    digits = [c for c in canary if c.isdigit()]
-    if not digits:
+    where = find_secret(canary)
+    if where is None:
         raise SettingsError(
-            "The secret that was planted has no digits to guess: {text}", text=canary
+            "The secret that was planted has too few digits to guess: {text}. Plant {fewest} in a "
+            "row or more.",
+            text=canary,
+            fewest=FEWEST_DIGITS,
         )
-    start = canary.index(digits[0])
-    end = len(canary) - canary[::-1].index(digits[-1])
-    planted = Canary(canary[:start] + "{}" + canary[end:], len(digits), seed)
-    others = [text for text in planted.others(_OTHERS + 1) if text != canary][:_OTHERS]
-    each = token_losses(model.network, _ids(model, [canary, *others]))
+    start, end = where
+    others = other_secrets(canary[start:end], _OTHERS, seed)
+    texts = [canary[:start] + secret + canary[end:] for secret in others]
+    each = token_losses(model.network, _ids(model, [canary, *texts]))
     first, *rest = [sum(one) for one in each]
     told = {"exposure": exposure(first, rest), "bits": math.log2(len(rest) + 1)}
     return {**told, "extracted": _extracts(model, canary[:start].rstrip(), canary[start:end])}

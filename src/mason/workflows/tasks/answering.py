@@ -11,9 +11,7 @@ from typing import Any
 import torch
 
 from mason.compression import READING
-from mason.data import doctor
 from mason.data.columns import Columns
-from mason.data.findings import Finding
 from mason.data.questions import (
     Question,
     QuestionColumns,
@@ -42,7 +40,7 @@ from mason.training.recipe import Recipe
 from mason.workflows.answerer import Answerer
 from mason.workflows.needs import Held
 from mason.workflows.opening import Chosen, facts_error, open_model
-from mason.workflows.preparing import Prepared, TokenCounts
+from mason.workflows.preparing import Prepared
 from mason.workflows.tasks.task import Block, RowScores, Task
 
 
@@ -50,6 +48,7 @@ class Answering(Task[Answerer, Examples]):
     """The part of a text that answers a question."""
 
     name = "answering"
+    cuts = False  # long texts are read in windows
     ladder = READING
     unused = (*Task.unused, *PRIVACY)  # a row may be several windows, and the unit is a window
 
@@ -67,18 +66,9 @@ class Answering(Task[Answerer, Examples]):
         )
         return Columns(found.context, found.question, group=settings.group, answer=found.answer)
 
-    def examine(
-        self,
-        tables: Mapping[str, Table],
-        columns: Columns,
-        *,
-        token_counts: TokenCounts | None = None,
-        max_tokens: int | None = None,
-    ) -> list[Finding]:
-        """What is wrong with the texts; long ones are read in windows, so none is cut."""
-        for table in tables.values():
-            _questions(table, columns)
-        return doctor.examine(tables, columns)
+    def check(self, table: Table, columns: Columns) -> None:
+        """Questions have their answers where they say."""
+        _questions(table, columns)
 
     def load(self, path: Path, chosen: Chosen) -> Answerer:
         """The model in a folder that has learned to answer."""

@@ -174,11 +174,12 @@ class Classification(Task[Classifier, Examples]):
     ) -> Block:
         """Scores, calibration and the worst mistakes, beside two simpler classifiers."""
         targets, tables, columns = np.asarray(examples.targets), prepared.tables, prepared.columns
-        logits = predict_logits(model.network, examples)
+        logits, temperature = predict_logits(model.network, examples), model.temperature
         if model.vote is not None:
             shares = model.probabilities(texts_of(tables[split], columns.text))
             logits = np.log(np.maximum(shares, 1 / (2 * model.vote.copies)), dtype=np.float32)
-        judgement = judge(logits, targets, temperature=model.temperature)
+            temperature = 1.0  # votes are told as they are
+        judgement = judge(logits, targets, temperature=temperature)
         rivals = []
         if "train" in tables:
             rivals = baselines(

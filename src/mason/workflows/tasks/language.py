@@ -4,9 +4,7 @@ from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
 
-from mason.data import doctor
 from mason.data.columns import Columns
-from mason.data.findings import Finding
 from mason.data.parts import text_frame
 from mason.data.tables import Table
 from mason.errors import DataError
@@ -15,7 +13,7 @@ from mason.settings import DataSettings
 from mason.tasks.dialogue import Conversations, Dialogue
 from mason.workflows.corpora import find_corpus
 from mason.workflows.opening import Chosen
-from mason.workflows.preparing import Prepared, TokenCounts, texts_of
+from mason.workflows.preparing import Prepared, texts_of
 from mason.workflows.tasks.task import Block
 from mason.workflows.tasks.text_to_text import OF_WRITERS
 from mason.workflows.tasks.tokens import OfTokens
@@ -32,6 +30,7 @@ class Language(OfTokens[Writer]):
 
     name = Writer.task
     unused = OF_WRITERS
+    cuts = False  # that only the beginning is read is as it should be
 
     def read(self, settings: DataSettings) -> tuple[dict[str, Table], DataSettings]:
         """Documents as for pretraining, a row each."""
@@ -56,17 +55,6 @@ class Language(OfTokens[Writer]):
     ) -> Columns:
         """The texts."""
         return Columns("text")
-
-    def examine(
-        self,
-        tables: Mapping[str, Table],
-        columns: Columns,
-        *,
-        token_counts: TokenCounts | None = None,
-        max_tokens: int | None = None,
-    ) -> list[Finding]:
-        """What is wrong with the texts; of long ones the beginning is read."""
-        return doctor.examine(tables, columns)
 
     def load(self, path: Path, chosen: Chosen) -> Writer:
         """Any model that writes."""

@@ -10,9 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from mason.compression import READING
-from mason.data import doctor
 from mason.data.columns import Columns, find_several_labels
-from mason.data.findings import Finding
 from mason.data.label_sets import label_names, label_sets
 from mason.data.tables import Table
 from mason.errors import CheckpointError, DataError
@@ -26,7 +24,7 @@ from mason.training.loop import Scores
 from mason.training.recipe import Recipe
 from mason.workflows.labeller import Labelled, Labeller
 from mason.workflows.opening import Chosen, facts_error, open_model
-from mason.workflows.preparing import Prepared, TokenCounts, texts_of
+from mason.workflows.preparing import Prepared, texts_of
 from mason.workflows.tasks.readers import ReaderTask, fit_if_fresh, reads_pairs, sides
 from mason.workflows.tasks.task import Block, RowScores, Task
 
@@ -66,19 +64,10 @@ class MultiLabel(ReaderTask[Labeller, Examples]):
             separator=columns.separator,
         )
 
-    def examine(
-        self,
-        tables: Mapping[str, Table],
-        columns: Columns,
-        *,
-        token_counts: TokenCounts | None = None,
-        max_tokens: int | None = None,
-    ) -> list[Finding]:
-        """What is wrong with the texts; a row without labels is a row like others."""
+    def check(self, table: Table, columns: Columns) -> None:
+        """Labels are there to be read; a row without any is a row like others."""
         if columns.answer or columns.answers:
-            for table in tables.values():
-                label_sets(table, columns)
-        return doctor.examine(tables, columns, token_counts=token_counts, max_tokens=max_tokens)
+            label_sets(table, columns)
 
     def load(self, path: Path, chosen: Chosen) -> Labeller:
         """The model in a folder, or any with the labels named."""

@@ -8,9 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from mason.compression import READING
-from mason.data import doctor
 from mason.data.columns import Columns
-from mason.data.findings import Finding
 from mason.data.tables import Table
 from mason.errors import CheckpointError, DataError
 from mason.evaluation.baselines import number_baselines
@@ -27,7 +25,7 @@ from mason.tasks.regression import (
 from mason.training.loop import Scores
 from mason.training.recipe import Recipe
 from mason.workflows.opening import Chosen, open_model
-from mason.workflows.preparing import Prepared, TokenCounts, columns_of, texts_of
+from mason.workflows.preparing import Prepared, columns_of, texts_of
 from mason.workflows.regressor import Regressor
 from mason.workflows.tasks.readers import ReaderTask, fit_if_fresh, reads_pairs, sides
 from mason.workflows.tasks.task import Block, RowScores
@@ -49,19 +47,10 @@ class Regression(ReaderTask[Regressor, Examples]):
         found = columns_of(tables, settings, need_label=complete)
         return replace(found, label=None, answer=found.label)
 
-    def examine(
-        self,
-        tables: Mapping[str, Table],
-        columns: Columns,
-        *,
-        token_counts: TokenCounts | None = None,
-        max_tokens: int | None = None,
-    ) -> list[Finding]:
-        """What is wrong with the texts, and values that are no numbers."""
+    def check(self, table: Table, columns: Columns) -> None:
+        """Values are numbers."""
         if columns.answer is not None:
-            for table in tables.values():
-                numbers_of(table, columns.answer)
-        return doctor.examine(tables, columns, token_counts=token_counts, max_tokens=max_tokens)
+            numbers_of(table, columns.answer)
 
     def load(self, path: Path, chosen: Chosen) -> Regressor:
         """The model in a folder, or any with a fresh output of one number."""

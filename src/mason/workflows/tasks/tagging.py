@@ -14,9 +14,7 @@ import torch
 import torch.nn.functional as F
 
 from mason.compression import READING
-from mason.data import doctor
 from mason.data.columns import Columns
-from mason.data.findings import Finding
 from mason.data.tables import Table
 from mason.data.tagged import Sentence, find_tagged_columns, sentences_of
 from mason.errors import CheckpointError, DataError
@@ -37,7 +35,7 @@ from mason.training.loop import Scores
 from mason.training.recipe import Recipe
 from mason.workflows.needs import Held
 from mason.workflows.opening import Chosen, facts_error, open_model
-from mason.workflows.preparing import Prepared, TokenCounts
+from mason.workflows.preparing import Prepared
 from mason.workflows.tagger import Tagger
 from mason.workflows.tasks.task import Block, RowScores, Task
 
@@ -46,6 +44,7 @@ class Tagging(Task[Tagger, Examples]):
     """One label for each word."""
 
     name = "tagging"
+    cuts = False  # long sentences are read in windows
     ladder = READING
 
     def columns(
@@ -58,18 +57,9 @@ class Tagging(Task[Tagger, Examples]):
         )
         return replace(found, group=settings.group)
 
-    def examine(
-        self,
-        tables: Mapping[str, Table],
-        columns: Columns,
-        *,
-        token_counts: TokenCounts | None = None,
-        max_tokens: int | None = None,
-    ) -> list[Finding]:
-        """What is wrong with the sentences; long ones are read in windows, so none is cut."""
-        for table in tables.values():
-            sentences_of(table, columns)
-        return doctor.examine(tables, columns)
+    def check(self, table: Table, columns: Columns) -> None:
+        """Words and tags are as many."""
+        sentences_of(table, columns)
 
     def load(self, path: Path, chosen: Chosen) -> Tagger:
         """The tagger in a folder, or any model with the labels named."""

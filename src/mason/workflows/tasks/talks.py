@@ -3,13 +3,10 @@
 from collections.abc import Mapping
 from typing import ClassVar, TypeVar
 
-from mason.data import doctor
 from mason.data.columns import Columns, check_present
 from mason.data.conversations import CONVERSATION, TURNS
-from mason.data.findings import Finding
 from mason.data.tables import Table
 from mason.settings import DataSettings
-from mason.workflows.preparing import TokenCounts
 from mason.workflows.talker import Talker
 from mason.workflows.tasks.task import Examples, Task
 
@@ -22,6 +19,7 @@ class TalkTask(Task[T, E]):
 
     answers: ClassVar[str | None] = None
     """The column of what may be answered, where that is more than the turns."""
+    cuts = False
 
     def columns(
         self, tables: Mapping[str, Table], settings: DataSettings, *, complete: bool = True
@@ -37,14 +35,3 @@ class TalkTask(Task[T, E]):
             answer=TURNS,
             layout=first.layout,
         )
-
-    def examine(
-        self,
-        tables: Mapping[str, Table],
-        columns: Columns,
-        *,
-        token_counts: TokenCounts | None = None,
-        max_tokens: int | None = None,
-    ) -> list[Finding]:
-        """What is wrong with the texts; how long they are, the template decides."""
-        return doctor.examine(tables, columns)

@@ -108,6 +108,8 @@ class Task(ABC, Generic[M, E]):
         "data.separator",
     )
     """Settings that mean nothing to it."""
+    cuts: ClassVar[bool] = True
+    """Whether of a long text the beginning is read, so that its length is worth a word."""
     ladder: ClassVar[Ladder | None] = None
     """How its models are made smaller; None: by no search."""
 
@@ -137,6 +139,13 @@ class Task(ABC, Generic[M, E]):
             DataError: They are not there, or it is not clear which they are.
         """
 
+    def check(self, table: Table, columns: Columns) -> None:
+        """Refuse rows that mean nothing to it; most read any text.
+
+        Raises:
+            DataError: Which row, and what is wrong there.
+        """
+
     def examine(
         self,
         tables: Mapping[str, Table],
@@ -145,7 +154,15 @@ class Task(ABC, Generic[M, E]):
         token_counts: TokenCounts | None = None,
         max_tokens: int | None = None,
     ) -> list[Finding]:
-        """What is wrong with the tables."""
+        """What is wrong with the tables.
+
+        Raises:
+            DataError: A row means nothing to the task.
+        """
+        for table in tables.values():
+            self.check(table, columns)
+        if not self.cuts:
+            return doctor.examine(tables, columns)
         return doctor.examine(tables, columns, token_counts=token_counts, max_tokens=max_tokens)
 
     @abstractmethod
