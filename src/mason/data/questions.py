@@ -133,7 +133,7 @@ def _answers(cell: Any, start: Any) -> list[tuple[str, Any]]:
         return list(zip(texts, cell.get("answer_start") or [None] * len(texts), strict=False))
     if isinstance(cell, list):
         return [
-            (item["text"], item.get("answer_start")) if isinstance(item, dict) else (item, None)
+            (item.get("text"), item.get("answer_start")) if isinstance(item, dict) else (item, None)
             for item in cell
         ]
     return [(cell, start)] if cell else []
