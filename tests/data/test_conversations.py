@@ -63,6 +63,44 @@ def test_alpaca_brings_system_input_and_history(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_a_column_of_the_system_begins_the_conversation(form: str, tmp_path: Path) -> None:
+    told = {"role": "system", "content": "You are a pirate."}
+    row = {**FORMS[form], "system": told["content"], "tools": "[]"}
+    assert turns(table_of(tmp_path, row, FORMS[form])) == [[told, USER, ANSWER], [USER, ANSWER]]
+
+
+def test_a_system_said_twice_is_one_or_is_refused(tmp_path: Path) -> None:
+    told = {"role": "system", "content": "Be brief."}
+    row = {"messages": [told, USER, ANSWER], "system": "Be brief."}
+    assert turns(table_of(tmp_path, row)) == [[told, USER, ANSWER]]
+    with pytest.raises(DataError, match="row 2: the conversation begins with a turn of the system"):
+        turns(table_of(tmp_path, row, {**row, "system": "Be long."}))
+
+
+@pytest.mark.parametrize("tools", [[{"name": "look"}], '[{"name": "look"}]'], ids=["list", "text"])
+def test_tools_in_a_column_are_refused(tools: object, tmp_path: Path) -> None:
+    row = {"conversations": [HUMAN, GPT], "tools": tools}
+    with pytest.raises(DataError, match="row 1: the column of tools is not empty"):
+        turns(table_of(tmp_path, row))
+    assert turns(table_of(tmp_path, {**row, "tools": None})) == [[USER, ANSWER]]
+
+
+@pytest.mark.parametrize("one", [{"q": "Rome"}, {"city": "Rome", "zip": None}, {"a": {"b": [1]}}])
+def test_arguments_of_calls_stay_as_they_were_written(one: object, tmp_path: Path) -> None:
+    calls = [{"role": "assistant", "tool_calls": [{"arguments": a}]} for a in (one, {"q": 2})]
+    found = turns(table_of(tmp_path, *({"messages": [USER, call, ANSWER]} for call in calls)))
+    assert [said[1] for said in found] == [{**call, "content": ""} for call in calls]
+
+
+@pytest.mark.parametrize("text", ["[1, 2, 3]", "[]", '[{"name": "Ann"}]', "[[1]]"])
+def test_an_answer_that_is_json_is_a_text(text: str, tmp_path: Path) -> None:
+    (found,) = turns(table_of(tmp_path, {"prompt": "Sort 3 1 2", "completion": text}))
+    assert found[1] == {"role": "assistant", "content": text}
+    both = {"prompt": "你好", "completion": json.dumps([ANSWER])}
+    assert turns(table_of(tmp_path, both)) == [[USER, ANSWER]]
+
+
 def test_a_csv_holds_turns_as_json_and_what_a_template_may_read_is_kept(tmp_path: Path) -> None:
     call = {"role": "assistant", "tool_calls": [{"name": "look"}]}
     file = tmp_path / "talk.csv"
@@ -143,6 +181,14 @@ def test_preferences_are_read_with_and_without_their_prompt(
     better, worse = json.loads(cell or "")
     assert better == [USER, ANSWER] and worse == [USER, {**ANSWER, "content": "Go."}]
     assert table.texts(CONVERSATION) == ["user: 你好"]
+
+
+def test_preferences_begin_with_the_column_of_the_system(tmp_path: Path) -> None:
+    row = table_of(tmp_path, {**PAIR, "system": "Be brief."})
+    table = flat_preferences(row, prompt=None, chosen=None, rejected=None)
+    (cell,) = table.texts(TURNS)
+    told = {"role": "system", "content": "Be brief."}
+    assert [side[:2] for side in json.loads(cell or "")] == [[told, USER]] * 2
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@ import random
 from collections.abc import Sequence
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from mason.data.cleaning import clean
@@ -234,6 +235,30 @@ def test_clean_drops_what_it_says() -> None:
     }
     again, none = clean(tables, COLUMNS)
     assert none == [] and again["train"] is tables["train"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "conflicts"),
+    [
+        (Columns("text", answer="more"), 1),
+        (Columns("text", answers=("same", "more")), 1),
+        (Columns("text", "same", negative="more"), 0),
+        (Columns("text", target="same", suffix="more"), 0),
+        (Columns("text", answer="more", layout="messages"), 0),
+    ],
+    ids=["answer", "answers", "negative", "suffix", "conversation"],
+)
+@pytest.mark.parametrize("cells", [["3", "5", "3"], [["O"], ["B-A"], ["O"]]], ids=["text", "list"])
+def test_answers_make_a_row_what_it_is(
+    columns: Columns, conflicts: int, cells: list[object]
+) -> None:
+    frame = pl.DataFrame({"text": ["the film was fine"] * 3, "same": ["1"] * 3, "more": cells})
+    table = Table(frame, [2, 3, 4], Path("a.csv"), "csv", "utf-8")
+    tables, notes = clean({"train": table}, columns)
+    assert list(tables["train"].rows) == [2, 3]
+    assert [(note.code, note.row) for note in notes] == [("dropped-duplicates", 4)]
+    told = [f for f in examine({"train": table}, columns) if f.code == "conflicting-labels"]
+    assert [f.count for f in told] == [1] * conflicts
 
 
 def test_near_copies_are_all_those_that_brute_force_finds() -> None:

@@ -62,6 +62,12 @@ def test_parquet_as_the_hub_has_it(tmp_path: Path) -> None:
     assert questions(tmp_path / "a.parquet") == [WANTED, Question("Who?", TEXT, ())]
 
 
+@pytest.mark.parametrize("start", ["38", "38.0", " 38. "])
+def test_a_start_may_be_written_as_pandas_does(start: str, tmp_path: Path) -> None:
+    text = f'question,context,answer,answer_start\nWhich?,"{TEXT}",Paris,{start}\n'
+    assert questions(write(tmp_path, "a.csv", text))[0].answers == ((38, 43),)
+
+
 def test_characters_beyond_the_first_plane_count_as_one(tmp_path: Path) -> None:
     context = "😀😀 两只猫在北京。"
     row = {"question": "在哪儿？", "context": context, "answer": "北京", "answer_start": 7}
@@ -79,6 +85,14 @@ def test_characters_beyond_the_first_plane_count_as_one(tmp_path: Path) -> None:
         (
             {"question": "Q?", "context": TEXT, "answer": "Rome", "answer_start": 3},
             r"its text \(3\)",
+        ),
+        (
+            {"question": "Q?", "context": TEXT, "answer": "Rome", "answer_start": "20.5"},
+            r"a\.jsonl, row 1, column answer_start: the start '20\.5' is no number",
+        ),
+        (
+            {"question": "Q?", "context": TEXT, "answers": [{"answer_start": 3}]},
+            "row 1: the answer None does not stand",
         ),
         ({"question": "Q?", "answer": "Rome", "context": None}, "row 1: the question or its text"),
         ({"question": "Q?", "story": TEXT, "answer": "Rome"}, "which column holds the context"),

@@ -76,6 +76,31 @@ def test_jsonl_parquet_and_csv(tmp_path: Path) -> None:
     assert sentences(write(tmp_path, "a.csv", text)) == WANTED
 
 
+@pytest.mark.parametrize(
+    ("printed", "tags"),
+    [
+        ("['B-ORG', 'O', \"it's\"]", ["B-ORG", "O", "it's"]),
+        ("['B-ORG' 'O'\n 'O']", ["B-ORG", "O", "O"]),
+        ('["B-ORG","O","\\ud83d\\ude00"]', ["B-ORG", "O", "😀"]),
+        ("[3, 0, 12]", ["3", "0", "12"]),
+        ("[3 0 12]", ["3", "0", "12"]),
+    ],
+    ids=["python", "numpy", "json", "numbers", "numbers of numpy"],
+)
+def test_lists_that_were_printed_into_a_csv(printed: str, tags: list[str], tmp_path: Path) -> None:
+    frame = pl.DataFrame({"tokens": ["EU rejects [1]", "['EU', 'rejects', '!']"], "tags": printed})
+    frame.write_csv(tmp_path / "a.csv")
+    wanted = [["EU", "rejects", "[1]"], ["EU", "rejects", "!"]]
+    assert sentences(tmp_path / "a.csv") == [Sentence(words, tags) for words in wanted]
+
+
+@pytest.mark.parametrize("printed", ["['B-ORG', nan, 'O']", "['O' ... 'O']", "['O''O' 'O']"])
+def test_a_printed_list_that_cannot_be_read_is_refused(printed: str, tmp_path: Path) -> None:
+    pl.DataFrame({"tokens": ["a b c"], "tags": [printed]}).write_csv(tmp_path / "a.csv")
+    with pytest.raises(DataError, match=r"a\.csv, row 2: tags looks like a printed list"):
+        sentences(tmp_path / "a.csv")
+
+
 def test_class_numbers_of_the_hub_get_their_names(tmp_path: Path) -> None:
     feature = {"feature": {"names": ["O", "B-PER"], "_type": "ClassLabel"}, "_type": "Sequence"}
     about = {"info": {"features": {"tokens": {}, "ner_tags": feature}}}

@@ -23,6 +23,10 @@ HAND: list[tuple[str, Scheme, list[tuple[str, int, int]]]] = [
     ("B-PER B-PER I-PER", "iob2", [("PER", 0, 1), ("PER", 1, 3)]),
     ("B-PER I-PER E-PER S-LOC B-LOC O", "bioes", [("PER", 0, 3), ("LOC", 3, 4)]),
     ("B-PER I-PER O E-PER B-PER E-LOC", "bioes", []),
+    ("B-NAME M-NAME E-NAME O S-LOC", "default", [("NAME", 0, 3), ("LOC", 4, 5)]),
+    ("B-NAME M-NAME E-NAME M-LOC", "bioes", [("NAME", 0, 3)]),
+    ("B-PER L-PER U-LOC B-PER I-PER", "default", [("PER", 0, 2), ("LOC", 2, 3), ("PER", 3, 5)]),
+    ("B-PER L-PER U-LOC B-PER I-PER", "bioes", [("PER", 0, 2), ("LOC", 2, 3)]),
     ("B-A-B I-A-B", "default", [("A-B", 0, 2)]),
     ("O O", "default", []),
 ]
@@ -68,15 +72,17 @@ def test_scores_by_type() -> None:
     assert told["LOC"].f1 == 0.5
 
 
-@pytest.mark.parametrize("scheme", ["default", "iob2", "bioes"])
-def test_random_tags_beside_seqeval(scheme: Scheme) -> None:
+@pytest.mark.parametrize(
+    ("scheme", "prefixes"),
+    [("default", "BIES"), ("iob2", "BI"), ("bioes", "BIES"), ("bioes", "BILU")],
+)
+def test_random_tags_beside_seqeval(scheme: Scheme, prefixes: str) -> None:
     """Where it is installed: `pip install --no-deps seqeval`."""
     seqeval = pytest.importorskip("seqeval.metrics")
     schemes = pytest.importorskip("seqeval.scheme")
-    strict = {"default": {}, "iob2": {"scheme": schemes.IOB2}, "bioes": {"scheme": schemes.IOBES}}
-    more = strict[scheme] | ({"mode": "strict"} if scheme != "default" else {})
+    theirs = {"BIES": schemes.IOBES, "BI": schemes.IOB2, "BILU": schemes.BILOU}
+    more = {"scheme": theirs[prefixes], "mode": "strict"} if scheme != "default" else {}
     draw = random.Random(3)
-    prefixes = "BI" if scheme == "iob2" else "BIES"
 
     def tags(size: int) -> list[str]:
         return [
@@ -120,6 +126,8 @@ def test_no_words_is_said() -> None:
 
 def test_what_kind_of_tags() -> None:
     assert is_of_entities(["O", "B-PER", "I-PER"])
+    assert is_of_entities(["B-NAME", "M-NAME", "E-NAME", "O"]) and is_of_entities(["U-PER"])
     assert not is_of_entities(["NN", "VB"]) and not is_of_entities(["O", "O"])
     assert not is_of_entities(["B-PER", "NN"])
     assert scheme_of(["O", "B-PER"]) == "iob2" and scheme_of(["S-PER", "O"]) == "bioes"
+    assert scheme_of(["O", "B-PER", "L-PER"]) == scheme_of(["U-PER"]) == "bioes"

@@ -7,7 +7,7 @@ as it must be is an error with its number, for nothing is left out in silence.
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,7 +23,9 @@ CONVERSATION, TURNS = "conversation", "turns"
 """The columns of an arranged table: what a person reads, and the same as JSON."""
 _ALPACA = (("instruction", "output"), ("instruction", "response"), ("指令", "输出"))
 _PROMPTS = (("prompt", "completion"), ("prompt", "response"), ("提示", "回答"))
-_INPUT, _SYSTEM = ("input", "输入"), ("system", "系统")
+_INPUT, _TOOLS = ("input", "输入"), ("tools", "工具")
+_SYSTEM = ("system", "systemprompt", "系统", "系统提示")
+_NO_TOOLS = (None, "", "null", "{}", [], {})
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,7 @@ def flat_conversations(table: Table, *, text: str | None, target: str | None) ->
     layout = find_layout(table, text=text, target=target)
     read = _READERS[layout.name](table, layout)
     found = [read(i, row) for i, row in enumerate(table.rows)]
+    found = with_systems(table, found, taken=(layout.text, layout.target))
     shown = ["\n".join(f"{t['role']}: {t.get('content') or ''}" for t in turns) for turns in found]
     kept = [json.dumps(turns, ensure_ascii=False) if turns else None for turns in found]
     frame = table.frame.with_columns(
@@ -139,16 +142,15 @@ def _alpaca(table: Table, layout: Layout) -> Read:
     assert layout.target is not None
     known = {names.plain(column): column for column in table.frame.columns}
     asked, answers = table.texts(layout.text), table.texts(layout.target)
-    inputs, systems = (_optional(table, known, usual) for usual in (_INPUT, _SYSTEM))
+    inputs = _optional(table, known, _INPUT)
     history = table.frame[known["history"]].to_list() if "history" in known else None
 
     def read(i: int, row: int) -> list[Turn]:
         given = "\n".join(t for t in (asked[i], inputs[i]) if t and t.strip())
         before = _history(history[i] if history else None, table, row)
-        told = [one_turn("system", systems[i], table, row)] if systems[i] else []
         asking = one_turn("user", given, table, row, column=layout.text)
         answer = one_turn("assistant", answers[i], table, row, column=layout.target)
-        return [*told, *before, asking, answer]
+        return [*before, asking, answer]
 
     return read
 
@@ -156,6 +158,52 @@ def _alpaca(table: Table, layout: Layout) -> Read:
 def _optional(table: Table, known: dict[str, str], usual: Sequence[str]) -> list[str | None]:
     column = next((known[name] for name in usual if name in known), None)
     return table.texts(column) if column else [None] * len(table)
+
+
+def with_systems(
+    table: Table, found: list[list[Turn]], *, taken: Collection[str | None]
+) -> list[list[Turn]]:
+    """Conversations that begin with what the column ``system`` says, where there is one.
+
+    Args:
+        table: Its rows.
+        found: The conversation of each; an empty one stays so.
+        taken: Columns that are turns already.
+
+    Raises:
+        DataError: A conversation begins with something else of the system, or a row defines
+            tools, which are not learned; the sentence names the row.
+    """
+    known = {names.plain(c): c for c in table.frame.columns if c not in taken}
+    systems, tools = (_optional(table, known, usual) for usual in (_SYSTEM, _TOOLS))
+    return [
+        _with_system(turns, systems[i], tools[i], table, row) if turns else turns
+        for i, (row, turns) in enumerate(zip(table.rows, found, strict=True))
+    ]
+
+
+def _with_system(turns: list[Turn], system: Any, tools: Any, table: Table, row: int) -> list[Turn]:
+    if flat_turns(tools) not in _NO_TOOLS:
+        raise DataError(
+            "{file}, row {row}: the column of tools is not empty, and definitions of tools are not "
+            "learned from a column; write them into a turn of the system and empty it, or delete "
+            "the row.",
+            file=table.path,
+            row=row,
+        )
+    if not system:
+        return turns
+    told = one_turn("system", system, table, row)
+    if turns[0]["role"] not in ("system", "developer"):
+        return [told, *turns]
+    if turns[0]["content"] != told["content"]:
+        raise DataError(
+            "{file}, row {row}: the conversation begins with a turn of the system, and the column "
+            "of the system says something else; delete one of the two.",
+            file=table.path,
+            row=row,
+        )
+    return turns
 
 
 def _history(cell: Any, table: Table, row: int) -> list[Turn]:
@@ -188,15 +236,21 @@ def _prompts(table: Table, layout: Layout) -> Read:
 
 
 def side_turns(cell: Any, role: str, table: Table, row: int, column: str) -> list[Turn]:
-    """One side of a pair: a text said by ``role``, or a list of turns.
+    """One side of a pair: a text said by ``role``, or a list of turns, perhaps as JSON.
 
     Raises:
         DataError: It is neither, or empty.
     """
     flat = flat_turns(cell)
-    if isinstance(flat, list):
+    if isinstance(flat, list) and (flat is cell or _are_turns(flat)):
         return turns_of(flat, table, row)
     return [one_turn(role, cell, table, row, column=column)]
+
+
+def _are_turns(items: list[Any]) -> bool:
+    """Whether JSON is of turns; "[1, 2, 3]" is an answer like any other."""
+    are_objects = bool(items) and all(isinstance(item, dict) for item in items)
+    return are_objects and any("role" in item for item in items)
 
 
 _READERS: dict[str, Callable[[Table, Layout], Read]] = {

@@ -55,21 +55,24 @@ def _copies(view: View) -> Iterator[Finding]:
 
 
 def row_keys(view: View) -> list[Hashable | None]:
-    """What makes two rows copies: the same text, but for space around it, and label."""
-    return [
-        (text.strip(), label) if text else None
-        for text, label in zip(view.texts, view.labels, strict=True)
-    ]
+    """What makes two rows copies: the same text, but for space around it, and all that is right.
+
+    That is the label or other answers, a text unlike the first and what follows a gap.
+    """
+    rows = zip(view.texts, view.labels, view.answers, view.others, strict=True)
+    return [(text.strip(), *rest) if text else None for text, *rest in rows]
 
 
 def _conflicts(views: Mapping[str, View]) -> Iterator[Finding]:
-    """The same text with different labels; the rows after the first are the places."""
+    """The same text with different labels or answers; rows after the first are the places."""
     first: dict[str, tuple[str, int]] = {}
     for view in views.values():
-        if view.columns.target:  # a text may have more than one translation
+        # A text may have more than one translation; a conversation is text and answer in one.
+        if view.columns.target or view.columns.layout:
             continue
         places = []
-        for place, (key, label) in enumerate(zip(view.keys, view.labels, strict=True)):
+        labels = view.labels if view.columns.label else view.answers
+        for place, (key, label) in enumerate(zip(view.keys, labels, strict=True)):
             if key and label and first.setdefault(key, (label, place))[0] != label:
                 places.append(place)
         if places:
@@ -77,7 +80,7 @@ def _conflicts(views: Mapping[str, View]) -> Iterator[Finding]:
                 "conflicting-labels",
                 "warning",
                 places,
-                column=view.columns.label,
+                column=view.columns.label or view.columns.answer,
                 reason=say(
                     "Rows whose text stands elsewhere with another label: {count}.",
                     count=len(places),

@@ -13,7 +13,7 @@ import polars as pl
 
 from mason.data import column_names as names
 from mason.data.columns import check_present
-from mason.data.conversations import CONVERSATION, TURNS, side_turns
+from mason.data.conversations import CONVERSATION, TURNS, side_turns, with_systems
 from mason.data.tables import Table
 from mason.data.turns import Turn
 from mason.errors import DataError
@@ -56,7 +56,9 @@ def flat_preferences(
     sides = find_sides(table, prompt=prompt, chosen=chosen, rejected=rejected)
     cells = [table.frame[c].to_list() if c else [None] * len(table) for c in sides]
     rows = zip(table.rows, *cells, strict=True)
-    found = [_pair(table, sides, row, Sides(*values)) for row, *values in rows]
+    pairs = [_pair(table, sides, row, Sides(*values)) for row, *values in rows]
+    both = (with_systems(table, [*side], taken=sides) for side in zip(*pairs, strict=True))
+    found = [*zip(*both, strict=True)]
     columns = {
         CONVERSATION: ["\n".join(_line(turn) for turn in better[:-1]) for better, _ in found],
         ANSWERS: [f"{_line(better[-1])}\n{_line(worse[-1])}" for better, worse in found],

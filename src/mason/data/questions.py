@@ -1,5 +1,6 @@
 """Questions with the texts that answer them, from any table that holds them."""
 
+import re
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -12,6 +13,8 @@ _QUESTION = frozenset("question query 问题 问句".split())
 _CONTEXT = frozenset("context passage paragraph document 上下文 文章 段落 原文".split())
 _ANSWER = frozenset("answer answers 答案 回答".split())
 _START = frozenset("answerstart start 起点".split())
+_WHOLE = re.compile(r"([0-9]{1,15})(?:\.0*)?")
+"""A number of characters; pandas writes it with ".0" where others are missing."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,7 @@ def questions_of(table: Table, columns: QuestionColumns) -> list[Question]:
 
     Raises:
         DataError: A row lacks its question or text, or its answer is not in the text at the place
-            it says; the sentence names the row.
+            it says, or that is no number; the sentence names the row.
     """
     frame = table.frame
     asked, contexts = frame[columns.question].to_list(), frame[columns.context].to_list()
@@ -121,7 +124,8 @@ def questions_of(table: Table, columns: QuestionColumns) -> list[Question]:
         answers = _answers(cells[i], starts[i]) if columns.answer else None
         placed = None
         if answers is not None:
-            placed = tuple(_placed(answer, context, table, row) for answer in answers)
+            column = columns.start or columns.answer or ""
+            placed = tuple(_placed(answer, context, table, row, column) for answer in answers)
         found.append(Question(question, context, placed))
     return found
 
@@ -133,16 +137,26 @@ def _answers(cell: Any, start: Any) -> list[tuple[str, Any]]:
         return list(zip(texts, cell.get("answer_start") or [None] * len(texts), strict=False))
     if isinstance(cell, list):
         return [
-            (item["text"], item.get("answer_start")) if isinstance(item, dict) else (item, None)
+            (item.get("text"), item.get("answer_start")) if isinstance(item, dict) else (item, None)
             for item in cell
         ]
     return [(cell, start)] if cell else []
 
 
-def _placed(answer: tuple[Any, Any], context: str, table: Table, row: int) -> Span:
+def _placed(answer: tuple[Any, Any], context: str, table: Table, row: int, column: str) -> Span:
     text, start = answer
-    given = str(start) if start is not None else ""
-    place = int(given) if given.isdigit() else context.find(str(text))
+    given = str(start).strip() if start is not None else ""
+    whole = _WHOLE.fullmatch(given)
+    if given and not whole:
+        raise DataError(
+            "{file}, row {row}, column {column}: the start {start!r} is no number of characters; "
+            "correct it, or leave it empty to look for the answer.",
+            file=table.path,
+            row=row,
+            column=column,
+            start=start,
+        )
+    place = int(whole[1]) if whole else context.find(str(text))
     if not text or place < 0 or not context.startswith(str(text), place):
         raise DataError(
             "{file}, row {row}: the answer {answer!r} does not stand in its text{where}; an answer "

@@ -94,6 +94,10 @@ def _column(name: str, values: list[Any], rows: Sequence[int], path: Path) -> pl
 
 def _nested(name: str, values: list[Any], rows: Sequence[int], path: Path) -> pl.Series:
     """A column of lists or objects; refused where one type for all would change a value."""
+    if _holds_turns(values):
+        # One type for all would give every object the keys of the others, deep within them too:
+        # a call of a tool would gain arguments that nobody wrote.
+        return pl.Series(name, values, dtype=pl.Object)
     try:
         column = pl.from_dicts([{name: v} for v in values], infer_schema_length=None)[name]
         kept = column.to_list()
@@ -103,6 +107,14 @@ def _nested(name: str, values: list[Any], rows: Sequence[int], path: Path) -> pl
         if not _is_same(value, after):
             raise _mixed(name, value, row, path)
     return column
+
+
+def _holds_turns(values: list[Any]) -> bool:
+    """Whether all values are lists of objects, such as the turns of a conversation."""
+    lists = [value for value in values if value is not None]
+    items = [item for value in lists if isinstance(value, list) for item in value]
+    is_lists = all(isinstance(value, list) for value in lists)
+    return is_lists and bool(items) and all(isinstance(item, dict) for item in items)
 
 
 def _is_same(value: object, after: object) -> bool:

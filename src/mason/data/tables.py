@@ -52,9 +52,9 @@ class Table:
     """A file's rows.
 
     ``frame`` holds every scalar as a string, missing ones as null; lists and objects keep
-    their structure. ``rows[i]`` is where row ``i`` stands in the file, counted from 1: the
-    line on which it begins, or for json and parquet its record. ``notes`` say what had to be
-    guessed on the way.
+    their structure, and lists of objects read from JSON are Python's own. ``rows[i]`` is where
+    row ``i`` stands in the file, counted from 1: the line on which it begins, or for json and
+    parquet its record. ``notes`` say what had to be guessed on the way.
     """
 
     frame: pl.DataFrame

@@ -1,5 +1,8 @@
 """Sentences of words with a tag each, from any table that holds them."""
 
+import ast
+import json
+import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -12,6 +15,14 @@ from mason.errors import DataError
 
 _WORDS = frozenset("tokens words token word 词 字 分词 词语 单词".split())
 _TAGS = frozenset("tags nertags postags labels tag ner pos upos label 标签 标注 词性".split())
+
+_ITEM = r"""(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
+_ITEMS, _NUMBERS = re.compile(_ITEM), re.compile(r"\d+")
+_LIST = re.compile(rf"\[{_ITEM}(?:(?:,\s*|\s+){_ITEM})*\]")
+"""A list of strings as Python, JSON or NumPy print it, the last without commas."""
+_PRINTED = re.compile(r"\[['\"].*['\"]\]", re.DOTALL)
+"""What is meant as one: no text that is cut at its spaces looks so."""
+_PRINTED_NUMBERS = re.compile(r"\[\d+(?:(?:,\s*|\s+)\d+)*\]")
 
 
 class Sentence(NamedTuple):
@@ -78,12 +89,14 @@ def _one(table: Table, usual: frozenset[str], option: str, taken: Sequence[str |
 def sentences_of(table: Table, columns: Columns) -> list[Sentence]:
     """Every row as words and tags; a cell that is a text is cut at its spaces.
 
+    A list that a program has printed into such a cell is read as that list.
+
     Raises:
-        DataError: A row has another number of tags than of words, no word, or an empty one; the
-            sentence names the row.
+        DataError: A row has another number of tags than of words, no word, or an empty one, or
+            a printed list cannot be read; the sentence names the row.
     """
     words = _lists(table, columns.text)
-    tags = _lists(table, columns.answer) if columns.answer else None
+    tags = _lists(table, columns.answer, numbers=True) if columns.answer else None
     for i, row in enumerate(table.rows):
         if not words[i] or not all(word.strip() for word in words[i]):
             raise DataError(
@@ -106,10 +119,12 @@ def sentences_of(table: Table, columns: Columns) -> list[Sentence]:
     return [Sentence(found, tags[i] if tags else None) for i, found in enumerate(words)]
 
 
-def _lists(table: Table, column: str) -> list[list[str]]:
+def _lists(table: Table, column: str, *, numbers: bool = False) -> list[list[str]]:
+    """A column's lists; with ``numbers``, printed ones may be of numbers."""
     series = table.frame[column]
     if series.dtype == pl.String:
-        return [(cell or "").split() for cell in series.to_list()]
+        cells = zip(table.rows, series.to_list(), strict=True)
+        return [_words_of(cell or "", numbers, table, row, column) for row, cell in cells]
     if not isinstance(series.dtype, pl.List) or _is_nested(series.dtype):
         raise DataError(
             "{file}: the column {column} holds objects, not lists of words; name another one.",
@@ -117,6 +132,39 @@ def _lists(table: Table, column: str) -> list[list[str]]:
             column=column,
         )
     return [[_plain(item) for item in cell or ()] for cell in series.to_list()]
+
+
+def _words_of(cell: str, numbers: bool, table: Table, row: int, column: str) -> list[str]:
+    text = cell.strip()
+    if numbers and _PRINTED_NUMBERS.fullmatch(text):
+        return _NUMBERS.findall(text)
+    if not _PRINTED.fullmatch(text):
+        return text.split()
+    try:
+        return _strings(text)
+    except (ValueError, SyntaxError):
+        raise DataError(
+            "{file}, row {row}: {column} looks like a printed list, but is none of strings; write "
+            "spaces between the words, or lists in jsonl.",
+            file=table.path,
+            row=row,
+            column=column,
+        ) from None
+
+
+def _strings(printed: str) -> list[str]:
+    """The strings of a printed list.
+
+    Raises:
+        ValueError: It is none.
+        SyntaxError: A string in it is none.
+    """
+    if not _LIST.fullmatch(printed):
+        raise ValueError(printed)
+    try:
+        return list(map(str, json.loads(printed)))
+    except ValueError:
+        return [str(ast.literal_eval(item)) for item in _ITEMS.findall(printed)]
 
 
 def _plain(item: Any) -> str:

@@ -32,7 +32,7 @@ def turns_of(cell: Any, table: Table, row: int, *, sharegpt: bool = False) -> li
     """A list of turns, each with a known role and something said; none for an empty cell.
 
     Args:
-        cell: The list, or JSON of it; an item may have null where it lacks a key.
+        cell: The list, or JSON of it; parquet has null where an item lacks a key.
         table: For errors.
         row: Its number in the file.
         sharegpt: Whether the keys are ``from`` and ``value``.

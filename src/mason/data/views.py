@@ -1,5 +1,6 @@
 """A split as the doctor sees it: texts, labels, and where each row stands in its file."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,7 +16,9 @@ class View:
 
     ``texts[i]`` is a row's text, or both texts of a pair on two lines; "" where one is
     missing or blank. ``labels[i]``, the label or the text to write, is None where it is
-    missing or blank. ``keys[i]`` is the normal form of the text.
+    missing or blank. ``answers[i]`` is JSON of the right answers that are no label, and
+    ``others[i]`` of what else makes a row what it is: the text unlike the first, and the text
+    behind the gap; None where there is nothing. ``keys[i]`` is the normal form of the text.
     """
 
     name: str
@@ -24,6 +27,8 @@ class View:
     columns: Columns
     texts: list[str]
     labels: list[str | None]
+    answers: list[str | None]
+    others: list[str | None]
     keys: list[str]
 
     def finding(
@@ -64,8 +69,10 @@ def view(name: str, table: Table, columns: Columns) -> View:
     answer = columns.label or columns.target
     if answer:
         labels = [_solid(label) or None for label in table.texts(answer)]
+    answers = _cells(table, columns.answer, *columns.answers)
+    others = _cells(table, columns.negative, columns.suffix)
     keys = [normal_form(text) for text in texts]
-    return View(name, str(table.path), table.rows, columns, texts, labels, keys)
+    return View(name, str(table.path), table.rows, columns, texts, labels, answers, others, keys)
 
 
 def training(views: Mapping[str, View]) -> View | None:
@@ -76,6 +83,15 @@ def training(views: Mapping[str, View]) -> View | None:
 def held_out(views: Mapping[str, View]) -> list[View]:
     """The splits that are not trained on."""
     return [v for v in views.values() if v is not training(views)]
+
+
+def _cells(table: Table, *columns: str | None) -> list[str | None]:
+    """JSON of each row's cells in those of the columns that there are."""
+    found = [table.frame[name].to_list() for name in columns if name in table.frame.columns]
+    if not found:
+        return [None] * len(table)
+    rows = zip(*found, strict=True)
+    return [json.dumps(row, ensure_ascii=False, default=str) if any(row) else None for row in rows]
 
 
 def _solid(text: str | None) -> str:

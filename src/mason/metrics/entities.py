@@ -2,7 +2,7 @@
 
 Tags are "O" or a prefix and a type, as in ``B-PER``. The default way to read them forgives what
 the schemes forbid (an ``I-`` that nothing began), as the CoNLL script and seqeval do; the strict
-ones take only what the scheme writes.
+ones take only what the scheme writes. BMES and BILOU are BIOES with other letters.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +17,8 @@ from mason.metrics.classification import Estimate, estimate
 
 Tags = Sequence[str]
 Scheme = Literal["default", "iob2", "bioes"]
-_PREFIXES = frozenset("BIES")
+_READ_AS = dict(zip("BIESMLU", "BIESIES", strict=True))
+"""The prefixes of BIOES, and those of BMES and BILOU as these."""
 
 
 class Entity(NamedTuple):
@@ -36,17 +37,17 @@ def name_entities(tags: Tags, scheme: Scheme = "default") -> list[Entity]:
 def is_of_entities(tags: Sequence[str]) -> bool:
     """Whether tags are those of entities: "O" or a prefix with a type, at least one of these."""
     typed = [tag for tag in tags if tag != "O"]
-    return bool(typed) and all(tag[:1] in _PREFIXES and tag[1:2] == "-" for tag in typed)
+    return bool(typed) and all(tag[:1] in _READ_AS and tag[1:2] == "-" for tag in typed)
 
 
 def scheme_of(tags: Sequence[str]) -> Scheme:
     """The strict scheme whose prefixes these are."""
-    return "bioes" if {tag[:1] for tag in tags} & {"E", "S"} else "iob2"
+    return "bioes" if {_parted(tag)[0] for tag in tags} & {"E", "S"} else "iob2"
 
 
 def _parted(tag: str) -> tuple[str, str]:
-    """Prefix and type; a tag without a type has the type ``_``."""
-    return tag[:1], tag[1:].split("-", 1)[-1] or "_"
+    """Prefix, as BIOES has it, and type; a tag without a type has the type ``_``."""
+    return _READ_AS.get(tag[:1], tag[:1]), tag[1:].split("-", 1)[-1] or "_"
 
 
 def _forgiving(tags: Sequence[tuple[str, str]]) -> Iterator[Entity]:
