@@ -174,7 +174,7 @@ def _slices(
     """Right answers by length, label, and source where a column names one."""
     right = [str(label) for label in table.texts(columns.label or "")]
     kinds = {"length": by_length(lengths), "label": right}
-    if columns.group is not None:
+    if columns.group is not None and columns.group in table.frame.columns:
         kinds["source"] = [name or "" for name in table.texts(columns.group)]
     said = [labels[int(i)] for i in judgement.predictions]
     found = slices([a == b for a, b in zip(said, right, strict=True)], kinds)

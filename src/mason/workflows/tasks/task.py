@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
 from mason.compression import Ladder
 from mason.data import doctor
-from mason.data.columns import Columns
+from mason.data.columns import Columns, check_shared
 from mason.data.findings import Finding
 from mason.data.tables import Table
 from mason.errors import SettingsError
@@ -157,8 +157,9 @@ class Task(ABC, Generic[M, E]):
         """What is wrong with the tables.
 
         Raises:
-            DataError: A row means nothing to the task.
+            DataError: A table lacks a column, or a row means nothing to the task.
         """
+        check_shared(columns, list(tables.values()))
         for table in tables.values():
             self.check(table, columns)
         if not self.cuts:
