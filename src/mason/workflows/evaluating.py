@@ -47,8 +47,9 @@ def evaluate(
     examples = task.examples(ready, table, columns)
     results = blocks.header("evaluate", task.describe(ready, columns), ready, command)
     lengths = task.num_tokens(ready, table, columns, examples)
-    results["data"] = blocks.data_block(prepared, lengths, ready.max_tokens)
-    results["evaluation"] = task.measure(ready, prepared, "test", examples)
+    num_cut = task.num_cut(ready, lengths, examples)
+    results["data"] = blocks.data_block(prepared, lengths, ready.max_tokens, num_cut)
+    results["evaluation"] = task.measure(ready, prepared, split, examples)
     seconds = {"evaluate": time.monotonic() - start}
     results["cost"] = blocks.cost_block(
         ready, seconds, table, lambda rows: task.answer(ready, rows, columns)

@@ -216,6 +216,14 @@ class Task(ABC, Generic[M, E]):
     def num_tokens(self, model: M, table: Table, columns: Columns, examples: E) -> list[int]:
         """Tokens of each row before it is cut."""
 
+    def num_cut(self, model: M, lengths: Sequence[int], examples: E) -> int:
+        """Of how many rows the model does not read all; ``lengths`` are those before."""
+        return sum(model.max_tokens is not None and n > model.max_tokens for n in lengths)
+
+    def crowded(self, model: M, train: E) -> str | None:
+        """In words, how many rows are cut, where the doctor could not see it; None: it could."""
+        return None
+
     def texts(self, train: E) -> Sequence[Sequence[int]]:
         """Some of the texts as tokens, for who rounds weights by what they are given in them."""
         return ()
