@@ -186,6 +186,10 @@ def test_lengths() -> None:
         "Texts longer than 6 tokens: 1, 25.0% of the rows; 28.6% of all tokens are cut off."
     )
     assert "up to 10" in found["too-long"].fix
+    written = Columns(COLUMNS.text, target=COLUMNS.label)
+    pairs = {"all": _table([("a b", "c d e f g h i"), ("c", "d")])}
+    told = examine(pairs, written, token_counts=token_counts, max_tokens=6)
+    assert [f.column for f in told if f.code == "too-long"] == [COLUMNS.label]
 
 
 def test_findings_become_json_and_errors_come_first() -> None:

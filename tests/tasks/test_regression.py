@@ -1,6 +1,7 @@
 """Regression: the loss of transformers, a first fit as scikit-learn's, scores as scipy's, a run."""
 
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -88,6 +89,15 @@ def test_scores_are_those_of_scipy_and_scikit_learn() -> None:
     assert same.overall["pearson"].value == 0.0
 
 
+@pytest.mark.parametrize("right", [[-1.0] * 5, [2.5], [0.1] * 3])
+def test_where_targets_do_not_vary_there_is_no_variance_to_explain(right: list[float]) -> None:
+    told = regression_scores(right, np.arange(len(right)))
+    assert set(told.overall) == {"pearson", "spearman"} and told.distances["mae"].value > 0
+    json.dumps(asdict(told), allow_nan=False)  # as results.json is written
+    ends = regression_scores([0.1, 0.1, 0.3], [0.1, 0.2, 0.2]).overall["r2"]
+    assert -1e3 < ends.low < ends.high  # draws of 0.1 alone count for nothing
+
+
 def test_cutting_and_telling_data_apart() -> None:
     assert EXAMPLES.cut(4).lengths == [min(4, len(t)) for t in TOKENS]
     other = replace(EXAMPLES, targets=[*TARGETS[:-1], TARGETS[-1] + 0.5])
@@ -107,6 +117,12 @@ def test_stars_are_learned_from_reviews(tmp_path: Path) -> None:
     assert told["scores"]["pearson"]["value"] > 0.7
     assert told["distances"]["mae"]["value"] < 1.2
     assert (tmp_path / "out" / "report.html").exists()
+    alike = tmp_path / "alike.csv"  # as where nobody may see the test labels of STS-B
+    alike.write_text("\n".join(["text,stars", "Fine.,-1", "A poor pen.,-1"]), encoding="utf-8")
+    named = {"output": tmp_path / "page", "label": "stars"}
+    found = mason.evaluate(tmp_path / "out", alike, **named)["evaluation"]
+    assert set(found["scores"]) == {"pearson", "spearman"}
+    assert (tmp_path / "page" / "report.html").exists()
     again = mason.load(tmp_path / "out")
     assert isinstance(again, Regressor)
     low, high = again.predict(["The tent is awful.", "The clock is excellent."])

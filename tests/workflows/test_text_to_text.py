@@ -1,6 +1,7 @@
 """Text to text, end to end: a small model of random weights on Mason's own two languages."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 import mason
 from mason.errors import DataError, MasonError, SettingsError
 from mason.workflows import Run
+from mason.workflows.tasks import find_task
 
 MESSAGES = Path(mason.__file__).parent / "messages" / "zh"
 FAST = {"training.threads": 1, "data.test_share": 0.02}
@@ -105,6 +107,27 @@ def test_a_lone_decoder_goes_the_same_road(tmp_path: Path) -> None:
     source, target = run.model.exchanges(["7 and"], [" 7 more"]).columns
     assert run.model.tokenizer.decode(source[0] + target[0]) == "7 and 7 more"
     assert target[0][-1] == run.model.end and run.model.end not in source[0]
+    tight = replace(run.model, max_tokens=12, max_new_tokens=4)
+    told = tight.exchanges(["7", "7 and " * 9, "7"], [" 7", " 7", " 7 more" * 9])
+    assert list(told.shortened) == [False, True, True]
+    assert max(told.lengths) <= 12 and len(told.targets[2]) == 4
+    ended = [target[-1] == tight.end for target in told.targets]
+    assert ended == [True, True, False]  # what goes on has no end to learn
+    task = find_task("completion")
+    assert task.num_cut(tight, [2, 2, 2], told) == 2
+    assert "66.7% of the rows are cut" in str(task.crowded(tight, told))
+
+
+def test_each_side_of_an_encoder_and_a_decoder_has_the_limit_to_itself(run: Run) -> None:
+    texts, targets = ([pair[side] for pair in pairs()[:9]] for side in ("zh", "en"))
+    lengths, read = run.model.num_tokens(texts, targets), run.model.tokenizer.encode_ids
+    whole = [len(a) + len(b) for a, b in zip(read(texts), read(targets), strict=True)]
+    assert max(whole) > max(lengths)
+    for limit in (max(lengths), max(lengths) - 1):
+        tight = replace(run.model, max_tokens=limit, max_new_tokens=limit)
+        found = list(tight.exchanges(texts, targets).shortened)
+        assert found == [n > limit for n in lengths]
+        assert find_task("translation").crowded(tight, tight.exchanges(texts, targets)) is None
 
 
 def test_what_is_not_clear_is_asked_and_what_cannot_be_is_said(tmp_path: Path) -> None:

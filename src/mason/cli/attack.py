@@ -15,7 +15,10 @@ Attacked = Annotated[str, Parameter(help=say("A trained classifier, or a chat mo
 Read = Annotated[
     str | None,
     Parameter(
-        help=say("A file, or a folder whose test file is used; a chat model is probed without.")
+        help=say(
+            "A file, or a folder whose test file, else its validation file, is used; a "
+            "chat model is probed without."
+        )
     ),
 ]
 Attacks = Annotated[

@@ -59,7 +59,10 @@ class Reading:
 
 ANYHOW = Reading()
 """Everything found, nothing named."""
-Tested = Annotated[str, Parameter(help=say("A file, or a folder whose test file is used."))]
+Tested = Annotated[
+    str,
+    Parameter(help=say("A file, or a folder whose test file, else its validation file, is used.")),
+]
 Data = Annotated[
     str | None,
     Parameter(help=say("A file, a folder with a file a split, a hub id, or catalog:NAME.")),

@@ -119,6 +119,28 @@ def check_present(name: str, table: Table) -> None:
     )
 
 
+def check_shared(columns: Columns, tables: Sequence[Table]) -> None:
+    """Refuse a table without a column that was found in the first of them.
+
+    Groups are asked for where rows are divided alone, so that other tables may lack theirs.
+
+    Raises:
+        DataError: One lacks a column.
+    """
+    named = (columns.text, columns.pair, columns.label, columns.target, columns.suffix)
+    for name in filter(None, (*named, columns.answer, columns.negative, *columns.answers)):
+        for table in tables[1:]:
+            if name not in table.frame.columns:
+                raise DataError(
+                    "{file} has no column {column} as {first} has, but {columns}; fill it in for "
+                    "every row, or leave that file out.",
+                    file=table.path,
+                    column=name,
+                    first=tables[0].path,
+                    columns=_listed(table.frame.columns),
+                )
+
+
 def holds_lists(name: str, table: Table) -> bool:
     """Whether a column holds lists of texts."""
     return bool(table.frame[name].dtype == pl.List(pl.String))

@@ -46,7 +46,10 @@ def examine(
     if columns.target:
         written = replace(columns, text=columns.target, pair=None, target=None)
         for name, table in splits.items():
-            found += check_texts(view(name, table, written))
+            targets = view(name, table, written)
+            found += check_texts(targets)
+            if token_counts is not None and max_tokens is not None:
+                found += check_lengths(targets, token_counts, max_tokens)
     found += check_labels(views)
     found += check_duplicates(views)
     train = training(views)

@@ -7,7 +7,7 @@ from mason.data.views import View
 from mason.language import say
 
 NOTABLE_SHARE = 0.01
-"""The share of tokens that may be cut before it is a warning."""
+"""The share of tokens, or of rows, that may be cut before it is a warning."""
 
 
 def check_lengths(

@@ -16,7 +16,8 @@ class RegressionScores:
     """Scores of predicted numbers, each with its interval.
 
     Attributes:
-        overall: ``pearson``, ``spearman`` and ``r2`` (share of the variance that is explained).
+        overall: ``pearson``, ``spearman`` and, where the targets vary, ``r2`` (share of the
+            variance that is explained).
         distances: ``mae`` and ``rmse``, in the unit of the numbers.
     """
 
@@ -54,12 +55,11 @@ def regression_scores(
         low, high = np.nanquantile(found, tails) if np.isfinite(found).any() else (value, value)
         return Estimate(value, float(low), float(high))
 
-    return RegressionScores(
-        len(right),
-        confidence,
-        {"pearson": estimate(_pearson), "spearman": estimate(_spearman), "r2": estimate(_r2)},
-        {"mae": estimate(_mae), "rmse": estimate(_rmse)},
-    )
+    overall = {"pearson": estimate(_pearson), "spearman": estimate(_spearman)}
+    if np.ptp(right):  # else there is no variance to explain a share of
+        overall["r2"] = estimate(_r2)
+    distances = {"mae": estimate(_mae), "rmse": estimate(_rmse)}
+    return RegressionScores(len(right), confidence, overall, distances)
 
 
 def _pearson(right: Floats, said: Floats) -> Floats:
@@ -77,9 +77,11 @@ def _spearman(right: Floats, said: Floats) -> Floats:
 
 
 def _r2(right: Floats, said: Floats) -> Floats:
+    """Of each row; nan where the targets are one number over and over."""
     spread = ((right - right.mean(1, keepdims=True)) ** 2).sum(1)
     missed = ((right - said) ** 2).sum(1)
-    share = np.divide(missed, spread, out=np.full(len(right), np.nan), where=spread > 0)
+    varied = np.ptp(right, axis=1) > 0  # the spread itself may be rounding alone
+    share = np.divide(missed, spread, out=np.full(len(right), np.nan), where=varied)
     found: Floats = 1 - share
     return found
 

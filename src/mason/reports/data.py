@@ -92,8 +92,8 @@ def _lengths(lengths: Lengths) -> str:
     if lengths.limit is not None:
         words += paragraph(
             say(
-                "The model reads {limit} tokens at most; {share} of the texts are longer and "
-                "are cut.",
+                "The model reads {limit} tokens at most; {share} of the texts do not fit "
+                "and are cut.",
                 limit=count(lengths.limit),
                 share=percent(lengths.share_cut, 2 if 0 < lengths.share_cut < 0.001 else 1),
             )

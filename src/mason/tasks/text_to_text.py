@@ -22,10 +22,12 @@ class Exchanges:
     Attributes:
         sources: What is read. Where there is no encoder, the separator is their end.
         targets: What is written, the token that ends it included; empty where nobody knows.
+        shortened: Whether either side of each was longer; empty where nobody knows.
     """
 
     sources: Ids
     targets: Ids
+    shortened: Sequence[bool] = ()
 
     def __len__(self) -> int:
         return len(self.sources)

@@ -18,7 +18,14 @@ from mason.workflows.explaining import some_rows, write_page
 from mason.workflows.guesser import Guesser
 from mason.workflows.loading import load_as_it_is
 from mason.workflows.model import Model
-from mason.workflows.preparing import columns_of, data_settings, read_tables, texts_of
+from mason.workflows.preparing import (
+    UNSEEN,
+    columns_of,
+    data_settings,
+    pick,
+    read_tables,
+    texts_of,
+)
 from mason.workflows.tasks import find_task
 from mason.workflows.tasks.task import RowScores
 from mason.workflows.writer import Writer
@@ -109,7 +116,7 @@ def row_scores(
         MasonError: The data cannot be read, or the task has no score of single rows.
     """
     tables, settings = read_tables(data_settings(data, options))
-    table = tables["test" if "test" in tables else next(iter(tables))]
+    table = tables[pick(tables, UNSEEN, data)]
     if isinstance(model, Writer):
         columns = columns_of({"test": table}, settings, need_label=False)
         sequences = _sequences(model, some_rows(table, rows), columns.text)

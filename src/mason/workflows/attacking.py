@@ -104,9 +104,9 @@ def attack(
     task = find_task(ready.task)
     columns = target.prepared.columns
     results = blocks.header("attack", task.describe(ready, columns), ready, command)
-    table = target.prepared.tables["test"]
+    ((split, table),) = target.prepared.tables.items()
     examples = task.examples(ready, table, columns)
-    results["evaluation"] = task.measure(ready, target.prepared, "test", examples)
+    results["evaluation"] = task.measure(ready, target.prepared, split, examples)
     results["security"] = security_block(ready, means, encoder, seed, found)
     write_results(results, output, kind="attack")
     return results
@@ -149,21 +149,21 @@ def check_limits(rows: int, max_share: float | None, min_similarity: float | Non
 def rows_of(
     model: Classifier, data: str | Path, rows: int, seed: int, options: dict[str, str | None]
 ) -> Target:
-    """Rows of the test split, or of all there is, drawn by ``seed``.
+    """Rows of those that ``prepare_test`` finds, drawn by ``seed``.
 
     Raises:
         MasonError: The data cannot be read, or do not fit the model.
     """
     task = find_task(model.task)
     prepared = task.restrict(model, prepare_test(data_settings(data, options), task))
-    table = prepared.tables["test"]
+    ((split, table),) = prepared.tables.items()
     if not len(table):
         raise DataError("{file} holds no rows with a text and a label.", file=prepared.file)
     if prepared.columns.pair:
         raise DataError("{file} holds pairs of texts; name one column with --text.", file=data)
     drawn = np.random.default_rng(seed).permutation(len(table))[:rows]
     table = table.take(sorted(drawn.tolist()))
-    prepared = replace(prepared, tables={"test": table})
+    prepared = replace(prepared, tables={split: table})
     texts = texts_of(table, prepared.columns.text)
     return Target(prepared, texts, targets_of(table, prepared.columns, model.labels))
 

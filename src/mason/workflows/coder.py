@@ -11,7 +11,7 @@ from mason.models.vocabulary import with_vocabulary
 from mason.tasks.text_to_text import Exchanges
 from mason.text.infilling import NAMES, find_infill, infill_ids, opening
 from mason.text.vocabulary import with_special
-from mason.workflows.rewriter import Completer, Rewriter
+from mason.workflows.rewriter import Completer, Rewriter, Source
 
 
 @dataclass
@@ -39,7 +39,11 @@ class CodeCompleter(Completer):
         Raises:
             TokenizerError: Something follows, and there are no tokens that say so.
         """
-        found = self.read(texts)
+        return [source.ids for source in self.sources_around(texts, suffixes)]
+
+    def sources_around(self, texts: Sequence[str], suffixes: Sequence[str]) -> list[Source]:
+        """The same, each with whether it was cut."""
+        found = self.sources(texts)
         gaps = [i for i, suffix in enumerate(suffixes) if suffix]
         if not gaps:
             return found
@@ -54,22 +58,22 @@ class CodeCompleter(Completer):
             ),
             strict=True,
         )
-        last = [self.end] if self.encodes else []
+        last, cut = [self.end] if self.encodes else [], False
         for place, (before, after) in zip(gaps, sides, strict=True):
             if self.max_tokens is not None:
                 written = 0 if self.encodes else self.max_new_tokens
                 room = max(4, self.max_tokens - written - len(first) - len(last) - 3)
+                cut = len(before) + len(after) > room
                 after = after[: max(room // 4, room - len(before))]
                 before = before[-max(1, room - len(after)) :]
-            found[place] = [*first, *marks.around(before, after), *last]
+            found[place] = Source([*first, *marks.around(before, after), *last], cut)
         return found
 
     def exchanges(
         self, texts: Sequence[str], targets: Sequence[str], suffixes: Sequence[str] = ()
     ) -> Exchanges:
         """Programs up to a gap, what follows it, and what to write."""
-        made = super().exchanges(texts, targets)
-        return replace(made, sources=self.around(texts, suffixes)) if any(suffixes) else made
+        return self.exchanged(self.sources_around(texts, suffixes), targets)
 
     @overload
     def predict(self, texts: str, suffixes: str = ...) -> str: ...

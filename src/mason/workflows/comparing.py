@@ -65,7 +65,7 @@ def compare(
 
     Args:
         models: Two or more, as for ``mason.load``; all of one task.
-        data: As for ``mason.evaluate``; of a folder the test file.
+        data: As for ``mason.evaluate``; of a folder the test file, else that of validation.
         options: Fields of the ``data`` settings, such as ``text`` and ``label``.
 
     Raises:
@@ -94,7 +94,7 @@ def compare(
             )
         task = find_task(ready.task)
         prepared = task.restrict(ready, prepare_test(data_settings(data, options), task))
-        table = prepared.tables["test"]
+        (table,) = prepared.tables.values()
         if not len(table):
             raise DataError("{file} holds no rows with a text and a label.", file=prepared.file)
         each = task.each(ready, table, prepared.columns)

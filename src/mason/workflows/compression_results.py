@@ -51,7 +51,8 @@ def results_of(
     examples = task.examples(made, tables["test"], columns)
     results = blocks.header("compress", task.describe(made, columns), made, command)
     lengths = task.num_tokens(made, tables["test"], columns, examples)
-    results["data"] = blocks.data_block(prepared, lengths, made.max_tokens)
+    num_cut = task.num_cut(made, lengths, examples)
+    results["data"] = blocks.data_block(prepared, lengths, made.max_tokens, num_cut)
     results["evaluation"] = task.measure(made, prepared, "test", examples)
     needs = chosen.made.footprint
     results["cost"] = {

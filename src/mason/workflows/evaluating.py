@@ -22,7 +22,7 @@ def evaluate(
     command: str | None = None,
     **options: str | None,
 ) -> dict[str, Any]:
-    """Measure a model on every row of a table, or on its test split where it has one.
+    """Measure a model on every row of a table; of a folder on its test split, else validation.
 
     Args:
         model: A model, or a name as for ``mason.load``.
@@ -41,14 +41,15 @@ def evaluate(
     ready = model if isinstance(model, Model) else load(model)
     task = find_task(ready.task)
     prepared = task.restrict(ready, prepare_test(data_settings(data, options), task))
-    table, columns = prepared.tables["test"], prepared.columns
+    ((split, table),), columns = prepared.tables.items(), prepared.columns
     if not len(table):
         raise DataError("{file} holds no rows with a text and a label.", file=prepared.file)
     examples = task.examples(ready, table, columns)
     results = blocks.header("evaluate", task.describe(ready, columns), ready, command)
     lengths = task.num_tokens(ready, table, columns, examples)
-    results["data"] = blocks.data_block(prepared, lengths, ready.max_tokens)
-    results["evaluation"] = task.measure(ready, prepared, "test", examples)
+    num_cut = task.num_cut(ready, lengths, examples)
+    results["data"] = blocks.data_block(prepared, lengths, ready.max_tokens, num_cut)
+    results["evaluation"] = task.measure(ready, prepared, split, examples)
     seconds = {"evaluate": time.monotonic() - start}
     results["cost"] = blocks.cost_block(
         ready, seconds, table, lambda rows: task.answer(ready, rows, columns)

@@ -25,7 +25,7 @@ from mason.reports import write_report
 from mason.workflows import results as blocks
 from mason.workflows.loading import load, load_as_it_is
 from mason.workflows.model import Model
-from mason.workflows.preparing import data_settings, read_tables
+from mason.workflows.preparing import UNSEEN, data_settings, pick, read_tables
 from mason.workflows.tasks import Task, find_task
 
 ROWS = 20
@@ -111,7 +111,7 @@ def explain_table(
         find_method(name)
     task = find_task(ready.task)
     tables, settings = read_tables(data_settings(data, options))
-    table = tables["test" if "test" in tables else next(iter(tables))]
+    table = tables[pick(tables, UNSEEN, data)]
     table = task.arrange({"test": table}, settings)["test"]
     columns = task.columns({"test": table}, settings, complete=False)
     found = list(_pictures(task, ready, table, columns, rows, methods))

@@ -191,8 +191,9 @@ class Session:
         }
         recipe = self.task.recipe(self.settings, model.network, examples["train"])
         learns = adapt(model, self.settings, pick_device(self.settings.training.device))
-        if learns is not None:
-            self.notice(learns)
+        crowded = self.task.crowded(model, examples["train"])
+        for sentence in filter(None, (learns, crowded)):
+            self.notice(sentence)
         recipe = adapted_recipe(recipe, self.settings, model.network)
         given = self.ready is not None or self.settings.model.source is not None
         recipe = private_recipe(recipe, self.settings, examples["train"], given=given)
@@ -339,12 +340,12 @@ class Session:
         tables, columns = prepared.tables, prepared.columns
         task = self.task.describe(model, columns)
         results = blocks.header("train", task, model, self.command)
-        lengths = [
-            n
-            for name, part in examples.items()
-            for n in self.task.num_tokens(model, tables[name], columns, part)
-        ]
-        results["data"] = blocks.data_block(prepared, lengths, model.max_tokens)
+        lengths, num_cut = list[int](), 0
+        for name, part in examples.items():
+            counts = self.task.num_tokens(model, tables[name], columns, part)
+            lengths += counts
+            num_cut += self.task.num_cut(model, counts, part)
+        results["data"] = blocks.data_block(prepared, lengths, model.max_tokens, num_cut)
         verdict = overfitting_verdict(
             [asdict(e) for e in history.evaluations],
             chance_loss=self.task.chance_loss(model, examples["train"]),

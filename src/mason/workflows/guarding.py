@@ -21,7 +21,7 @@ from mason.workflows import results as blocks
 from mason.workflows.attacking import ROWS
 from mason.workflows.fine_tuning import Run
 from mason.workflows.model import Model
-from mason.workflows.preparing import data_settings, read_tables
+from mason.workflows.preparing import UNSEEN, data_settings, pick, read_tables
 from mason.workflows.provoking import chat_model_of, kinds_of, probe_block, replies
 from mason.workflows.writer import Writer
 
@@ -112,7 +112,7 @@ def _conversations(
     data: str | Path, column: str | None, rows: int, seed: int
 ) -> list[Conversation]:
     tables, settings = read_tables(data_settings(data, {"text": column}))
-    table = tables.get("test") or next(iter(tables.values()))
+    table = tables[pick(tables, UNSEEN, data)]
     found = flat_conversations(table, text=settings.text, target=settings.target).texts(TURNS)
     turns = [json.loads(cell) for cell in found if cell]
     if not turns:

@@ -26,6 +26,7 @@ from mason.workflows import results as blocks
 from mason.workflows.attacking import ROWS, write_results
 from mason.workflows.loading import load
 from mason.workflows.model import Model
+from mason.workflows.preparing import TRAINING, UNSEEN, pick
 from mason.workflows.writer import Writer
 
 _OTHERS = 1023
@@ -69,7 +70,8 @@ def leak(
     if not isinstance(ready, Writer) or ready.network.encoder is not None:
         raise SettingsError("What a model remembers is asked of decoders, and this has an encoder.")
     inside, outside = (
-        losses(ready.network, _read(ready, file, text, rows, seed)) for file in (learned, unseen)
+        losses(ready.network, _read(ready, file, wanted, text, rows, seed))
+        for file, wanted in ((learned, TRAINING), (unseen, UNSEEN))
     )
     told: dict[str, Any] = {"learned": len(inside), "unseen": len(outside)}
     told["membership"] = asdict(membership(inside, outside, seed=seed))
@@ -110,9 +112,15 @@ def _digits(text: str) -> str:
 
 
 def _read(
-    model: Writer, file: str | Path, column: str | None, rows: int, seed: int
+    model: Writer,
+    file: str | Path,
+    wanted: Sequence[str],
+    column: str | None,
+    rows: int,
+    seed: int,
 ) -> list[list[int]]:
-    table = next(iter(read_splits(find_data(str(file))).values()))
+    tables = read_splits(find_data(str(file)))
+    table = tables[pick(tables, wanted, file)]
     name = find_columns(table, text=column, need_label=False).text
     texts = [text for text in table.texts(name) if text]
     drawn = np.random.default_rng(seed).permutation(len(texts))[:rows]

@@ -20,6 +20,9 @@ from mason.sources import find_data
 from mason.text import Tokenizer
 
 CATALOG = "catalog:"
+TRAINING = ("train", "all")
+UNSEEN = ("test", "validation", "all")
+"""Splits to learn from, and to measure on, the best first; ``all`` is a table not yet divided."""
 DEFAULT_SHARE = 0.1
 """Held out for validation, and again for testing, when the user gives no files for them."""
 
@@ -51,21 +54,56 @@ def data_settings(data: str | Path, options: Mapping[str, str | None]) -> DataSe
 
 
 def read_tables(settings: DataSettings) -> tuple[dict[str, Table], DataSettings]:
-    """The tables the settings name, and the settings with the catalogue's columns filled in."""
+    """The tables the settings name, and the settings with the catalogue's columns filled in.
+
+    Raises:
+        DataError: One cannot be read, or what is named for a split does not hold it.
+    """
     assert settings.train is not None, "the caller checks that there are data"
-    names = [settings.train] if isinstance(settings.train, str) else list(settings.train)
-    if len(names) > 1:
-        raise DataError(
-            "{count} training files are named; put their rows into one file.", count=len(names)
-        )
-    path, settings = _locate(names[0], settings)
-    tables = _read(path, settings)
-    for split_name, named in (("validation", settings.valid), ("test", settings.test)):
+    tables, settings = _source(_only("data.train", settings.train), settings)
+    held = (("data.valid", "validation", settings.valid), ("data.test", "test", settings.test))
+    for setting, split_name, named in held:
         if named is not None:
             tables = {("train" if k == "all" else k): table for k, table in tables.items()}
-            file, _ = _locate(named if isinstance(named, str) else named[0], settings)
-            tables[split_name] = next(iter(_read(file, settings).values()))
-    return _by_column(tables, settings), settings
+            source = _only(setting, named)
+            found, _ = _source(source, settings)
+            tables[split_name] = found[pick(found, (split_name, "all"), source)]
+    return tables, settings
+
+
+def pick(tables: Mapping[str, Table], wanted: Sequence[str], source: str | Path) -> str:
+    """Which of the splits that were read from ``source`` is the first of those wanted.
+
+    Raises:
+        DataError: None of them is there; another one would not be what it is taken for.
+    """
+    for name in wanted:
+        if name in tables:
+            return name
+    raise DataError(
+        "{source} holds no rows of {wanted}, only of {found}; if those are meant, name their own "
+        "file.",
+        source=source,
+        wanted=", ".join(name for name in wanted if name != "all"),
+        found=", ".join(tables),
+    )
+
+
+def _only(setting: str, named: str | Sequence[str]) -> str:
+    names = [named] if isinstance(named, str) else list(named)
+    if len(names) > 1:
+        raise DataError(
+            "{setting} names {count} files; put their rows into one file.",
+            setting=setting,
+            count=len(names),
+        )
+    return names[0]
+
+
+def _source(name: str, settings: DataSettings) -> tuple[dict[str, Table], DataSettings]:
+    """The splits under one name."""
+    path, settings = _locate(name, settings)
+    return _by_column(_read(path, settings), name), settings
 
 
 def _locate(name: str, settings: DataSettings) -> tuple[Path, DataSettings]:
@@ -88,12 +126,11 @@ def _read(path: Path, settings: DataSettings) -> dict[str, Table]:
     return read_splits(path, format=kind, encoding=encoding, columns=columns)
 
 
-def _by_column(tables: dict[str, Table], settings: DataSettings) -> dict[str, Table]:
+def _by_column(tables: dict[str, Table], name: str) -> dict[str, Table]:
     """Divide a catalogue table that says itself which rows are for testing."""
-    train = settings.train
-    if not isinstance(train, str) or not train.startswith(CATALOG) or "all" not in tables:
+    if not name.startswith(CATALOG) or "all" not in tables:
         return tables
-    column = find_dataset(train).split
+    column = find_dataset(name).split
     if column is None:
         return tables
     table, names = tables["all"], tables["all"].texts(column)
@@ -149,6 +186,7 @@ def prepare(
         DataError: The data cannot be read, or the doctor finds an error.
     """
     tables, settings = reader.read(settings)
+    pick(tables, TRAINING, str(settings.train))
     tables = reader.arrange(tables, settings)
     columns = reader.columns(tables, settings)
     findings = reader.examine(tables, columns, token_counts=token_counts, max_tokens=max_tokens)
@@ -160,13 +198,16 @@ def prepare(
 
 
 def prepare_test(settings: DataSettings, reader: Reader) -> Prepared:
-    """Read the rows to measure on, examine and clean them: the test split, or all there is.
+    """Read the rows to measure on, examine and clean them.
+
+    Its one table is the test split or all there is, as "test"; or the validation split, as "valid".
 
     Raises:
-        DataError: As for ``prepare``.
+        DataError: As for ``prepare``; or there are only rows to train on.
     """
     tables, settings = read_tables(settings)
-    tables = {"test": tables["test" if "test" in tables else next(iter(tables))]}
+    name = pick(tables, UNSEEN, str(settings.train))
+    tables = {"valid" if name == "validation" else "test": tables[name]}
     tables = reader.arrange(tables, settings)
     columns = reader.columns(tables, settings)
     return _cleaned(tables, columns, reader.examine(tables, columns))

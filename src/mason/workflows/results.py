@@ -71,8 +71,10 @@ def model_block(model: Model) -> Block:
     }
 
 
-def data_block(prepared: Prepared, lengths: Sequence[int], limit: int | None) -> Block:
-    """Rows, labels, lengths and findings."""
+def data_block(
+    prepared: Prepared, lengths: Sequence[int], limit: int | None, num_cut: int
+) -> Block:
+    """Rows, labels, lengths and findings; ``num_cut`` of the rows were cut to the limit."""
     counts = {name: _label_counts(t, prepared.columns) for name, t in prepared.tables.items()}
     return {
         "file": prepared.file,
@@ -81,7 +83,7 @@ def data_block(prepared: Prepared, lengths: Sequence[int], limit: int | None) ->
             {"label": label} | {name: count[label] for name, count in counts.items()}
             for label in prepared.labels
         ],
-        "lengths": _lengths(lengths, limit),
+        "lengths": _lengths(lengths, limit, num_cut),
         "findings": [finding.to_dict() for finding in prepared.findings],
         "split": prepared.split or None,
     }
@@ -93,7 +95,7 @@ def _label_counts(table: Table, columns: Columns) -> Counter[str]:
     )
 
 
-def _lengths(lengths: Sequence[int], limit: int | None) -> Block:
+def _lengths(lengths: Sequence[int], limit: int | None, num_cut: int) -> Block:
     array = np.asarray(lengths)
     edges = np.unique(np.linspace(array.min(), array.max() + 1, _MAX_BARS + 1).round())
     bars, edges = np.histogram(array, bins=edges if len(edges) > 1 else 1)
@@ -103,7 +105,7 @@ def _lengths(lengths: Sequence[int], limit: int | None) -> Block:
         "p99": float(np.percentile(array, 99)),
         "max": int(array.max()),
         "limit": limit,
-        "share_cut": float((array > limit).mean()) if limit else 0.0,
+        "share_cut": num_cut / len(array),
         "histogram": [
             (float(a), float(b), int(n))
             for a, b, n in zip(edges[:-1], edges[1:], bars, strict=True)
@@ -174,7 +176,7 @@ def _slices(
     """Right answers by length, label, and source where a column names one."""
     right = [str(label) for label in table.texts(columns.label or "")]
     kinds = {"length": by_length(lengths), "label": right}
-    if columns.group is not None:
+    if columns.group is not None and columns.group in table.frame.columns:
         kinds["source"] = [name or "" for name in table.texts(columns.group)]
     said = [labels[int(i)] for i in judgement.predictions]
     found = slices([a == b for a, b in zip(said, right, strict=True)], kinds)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, overload
+from typing import Any, ClassVar, NamedTuple, overload
 
 from mason.errors import DataError, SettingsError, TokenizerError
 from mason.explanation import Subject
@@ -14,6 +14,13 @@ from mason.workflows.model import Model
 
 _PASS = 8192
 """Most tokens that are held at once while texts are written."""
+
+
+class Source(NamedTuple):
+    """A text as the network reads it; ``cut``: the text was longer."""
+
+    ids: list[int]
+    cut: bool
 
 
 @dataclass
@@ -64,29 +71,43 @@ class Rewriter(Model):
 
     def read(self, texts: Sequence[str]) -> list[list[int]]:
         """Texts as the network reads them, cut so that there is room to write."""
+        return [source.ids for source in self.sources(texts)]
+
+    def sources(self, texts: Sequence[str]) -> list[Source]:
+        """The same, each with whether it was cut."""
         if self.encodes:
-            return [e.ids for e in self.tokenizer.encode(texts, max_tokens=self.max_tokens)]
+            encoded = self.tokenizer.encode(texts, max_tokens=self.max_tokens)
+            return [Source(e.ids, e.cut) for e in encoded]
         between = self.tokenizer.encode_ids([self.separator], special=False)[0]
         found = []
         for ids in self.tokenizer.encode_ids(texts):
-            begun = ids[:-1] if ids and ids[-1] == self.end else ids
+            begun = whole = ids[:-1] if ids and ids[-1] == self.end else ids
             if self.max_tokens is not None:
                 room = max(1, self.max_tokens - self.max_new_tokens - len(between))
-                begun = begun[-room:] if self.KEEPS_END else begun[:room]
-            found.append([*begun, *between] or [self.end])
+                begun = whole[-room:] if self.KEEPS_END else whole[:room]
+            found.append(Source([*begun, *between] or [self.end], len(begun) < len(whole)))
         return found
 
     def exchanges(self, texts: Sequence[str], targets: Sequence[str]) -> Exchanges:
         """Texts and what to write for each, the token that ends it included."""
+        return self.exchanged(self.sources(texts), targets)
+
+    def exchanged(self, sources: Sequence[Source], targets: Sequence[str]) -> Exchanges:
+        """The same of texts that were read. What goes on beyond the room to write has no end."""
         written = self.tokenizer.encode_ids(targets, special=self.encodes)
-        ended = [ids[:-1] if ids and ids[-1] == self.end else ids for ids in written]
-        kept = [[*ids[: self.max_new_tokens - 1], self.end] for ids in ended]
-        return Exchanges(self.read(texts), kept)
+        whole = [[*(ids[:-1] if ids[-1:] == [self.end] else ids), self.end] for ids in written]
+        room = self.max_new_tokens
+        cut = [s.cut or len(ids) > room for s, ids in zip(sources, whole, strict=True)]
+        return Exchanges([s.ids for s in sources], [ids[:room] for ids in whole], cut)
 
     def num_tokens(self, texts: Sequence[str], targets: Sequence[str]) -> list[int]:
-        """Tokens of each text and its target before they are cut."""
+        """Tokens of each text and its target before they are cut.
+
+        Of the longer of both where an encoder reads the text: each has the limit to itself.
+        """
         sides = [self.tokenizer.encode_ids(side) for side in (texts, targets)]
-        return [len(a) + len(b) for a, b in zip(*sides, strict=True)]
+        both = [(len(a), len(b)) for a, b in zip(*sides, strict=True)]
+        return [max(pair) if self.encodes else sum(pair) for pair in both]
 
     @overload
     def predict(self, texts: str) -> str: ...

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
 from mason.compression import Ladder
 from mason.data import doctor
-from mason.data.columns import Columns
+from mason.data.columns import Columns, check_shared
 from mason.data.findings import Finding
 from mason.data.tables import Table
 from mason.errors import SettingsError
@@ -157,8 +157,9 @@ class Task(ABC, Generic[M, E]):
         """What is wrong with the tables.
 
         Raises:
-            DataError: A row means nothing to the task.
+            DataError: A table lacks a column, or a row means nothing to the task.
         """
+        check_shared(columns, list(tables.values()))
         for table in tables.values():
             self.check(table, columns)
         if not self.cuts:
@@ -214,6 +215,14 @@ class Task(ABC, Generic[M, E]):
     @abstractmethod
     def num_tokens(self, model: M, table: Table, columns: Columns, examples: E) -> list[int]:
         """Tokens of each row before it is cut."""
+
+    def num_cut(self, model: M, lengths: Sequence[int], examples: E) -> int:
+        """Of how many rows the model does not read all; ``lengths`` are those before."""
+        return sum(model.max_tokens is not None and n > model.max_tokens for n in lengths)
+
+    def crowded(self, model: M, train: E) -> str | None:
+        """In words, how many rows are cut, where the doctor could not see it; None: it could."""
+        return None
 
     def texts(self, train: E) -> Sequence[Sequence[int]]:
         """Some of the texts as tokens, for who rounds weights by what they are given in them."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from mason.data.columns import Columns
+from mason.data.lengths import NOTABLE_SHARE
 from mason.data.order import order
 from mason.data.tables import Table
 from mason.data.text_pairs import find_text_pair, flat_texts
@@ -128,14 +129,32 @@ class TextTask(Task[Rewriter, Exchanges]):
         told = self.examples(model, table.take([0]), columns)
         source, target = told.sources[0], told.targets[0]
         learned = [False] * len(source) + [True] * len(target)
-        return Marked([*source, *target], learned, closed=target[-1] == model.end)
+        return Marked([*source, *target], learned, closed=True)
 
     def num_tokens(
         self, model: Rewriter, table: Table, columns: Columns, examples: Exchanges
     ) -> list[int]:
-        """Tokens of both sides."""
+        """Tokens of both sides, or of the longer one."""
         assert columns.target is not None, "examples have targets"
         return model.num_tokens(texts_of(table, columns.text), texts_of(table, columns.target))
+
+    def num_cut(self, model: Rewriter, lengths: Sequence[int], examples: Exchanges) -> int:
+        """By either side: each has its own room."""
+        return sum(examples.shortened)
+
+    def crowded(self, model: Rewriter, train: Exchanges) -> str | None:
+        """Of a lone decoder, whose text and target share the limit."""
+        share = sum(train.shortened) / len(train)
+        if model.encodes or share <= NOTABLE_SHARE:
+            return None
+        return say(
+            "{share:.1%} of the rows are cut: the model reads {limit} tokens, and keeps {room} of "
+            "them for what it writes. Raise model.max_tokens, choose a model that reads more, or "
+            "shorten the texts.",
+            share=share,
+            limit=model.max_tokens,
+            room=model.max_new_tokens,
+        )
 
     def recipe(self, settings: Settings, network: Transformer, train: Exchanges) -> Recipe:
         """As for any fine-tuning; from random weights, as for pretraining."""
