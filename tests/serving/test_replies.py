@@ -1,5 +1,7 @@
 """How tokens are spelled beside their log-probabilities."""
 
+from collections.abc import Sequence
+
 import pytest
 from tokenizers import Tokenizer as Backend
 from tokenizers import decoders, models, pre_tokenizers
@@ -30,6 +32,7 @@ def tokenizer() -> Tokenizer:
 
 def written() -> Written:
     likely = [-0.5] * len(IDS)
+    best: list[Sequence[tuple[int, float]]]
     best = [[(2, -0.5), (3, -2.0)], [(4, -0.7), (5, -3.0)], *[[(id, -0.5)] for id in IDS[2:]]]
     return Written(" thethe你 the", list(IDS), likely, best, "length")
 

@@ -81,10 +81,7 @@ def compress(
     settings = _settings(model, data, options)
     ready, source = (model, None) if isinstance(model, Model) else _read(model)
     _check(ready)
-    keep_freed_memory()
-    seed_everything(settings.training.seed)
-    if settings.training.threads:
-        torch.set_num_threads(settings.training.threads)
+    _begin(settings)
     prepared = _prepare(ready, settings)
     begun = time.monotonic()
     with tempfile.TemporaryDirectory() as place:
@@ -158,6 +155,14 @@ def _seed_of(folder: Path) -> int | None:
 def _read(name: str | Path) -> tuple[Model, Path]:
     """A model, and the folder or file it is in."""
     return load_as_it_is(name), find_model(str(name))
+
+
+def _begin(settings: Settings) -> None:
+    """Memory, random numbers and threads, as a run has them."""
+    keep_freed_memory()
+    seed_everything(settings.training.seed)
+    if settings.training.threads:
+        torch.set_num_threads(settings.training.threads)
 
 
 def _check(model: Model) -> None:
