@@ -1,6 +1,7 @@
 """GGUF beside transformers, which reads it too."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -85,6 +86,14 @@ def test_tokenizer_template_and_modelfile_are_with_it(
 def test_a_classifier_is_refused(classifier: Model, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="and this model of the family bert does not"):
         classifier.export(tmp_path / "shop.gguf")
+
+
+@pytest.mark.parametrize("weights", ["int8", "int4"])
+def test_weights_in_few_bits_are_refused(llama: Path, tmp_path: Path, weights: Any) -> None:
+    held = mason.load(llama, task="generation", weights=weights)
+    with pytest.raises(SettingsError, match="holds its weights in 4 or 8 bits, and GGUF"):
+        held.export(tmp_path / "small.gguf")
+    assert not list(tmp_path.iterdir())
 
 
 def test_another_kind_of_tokenizer_is_refused(

@@ -3,6 +3,7 @@
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -13,6 +14,7 @@ import mason
 from mason.cli.main import run as command
 from mason.errors import MasonError, SettingsError
 from mason.export.proof import ParityError
+from mason.models.eight_bits import hold_in_eight_bits, in_eight_bits
 from mason.workflows import Model, export
 
 TEXTS = ["The radio works well", "it broke at once, a waste of money", "chair"]
@@ -43,6 +45,26 @@ def test_others_run_it_and_get_our_logits(classifier: Model, tmp_path: Path) -> 
         assert np.abs(answers(done.path, [text])[0] - row).max() <= 1e-4
     card = (done.path.parent / "README.md").read_text(encoding="utf-8")
     assert "| answers alike (asked for: 98%) |  | 100.0% |" in card and "Labels: bad, good." in card
+
+
+def test_the_code_of_the_card_cuts_texts_as_the_model_does(
+    classifier: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = classifier.export(tmp_path / "shop.onnx").path.parent
+    long = "The radio works well. " * 200
+    code = (place / "README.md").read_text(encoding="utf-8").split("```")[1]
+    monkeypatch.chdir(place)
+    found: dict[str, Any] = {}
+    exec(code.removeprefix("python").replace('"…"', repr(long)), found)
+    assert np.abs(found["outputs"][0] - classifier.logits([long])).max() <= 1e-4
+
+
+def test_a_model_in_8_bits_is_written_with_full_weights(trained: Path, tmp_path: Path) -> None:
+    model = mason.load(trained)
+    hold_in_eight_bits(model.network)
+    done = model.export(tmp_path / "shop.onnx")
+    assert done.proof.holds and in_eight_bits(model.network)
+    assert (answers(done.path, TEXTS).argmax(1) == model.logits(TEXTS).argmax(1)).all()
 
 
 def test_texts_of_a_table_prove_it_and_the_figures_are_told(

@@ -53,6 +53,18 @@ def test_a_prompt_gives_the_same_alone(pair_of: PairOf, name: str) -> None:
             assert tokens_of(list(mine.others)) == tokens_of(list(lone.others))
 
 
+def test_equal_prompts_are_drawn_apart(pair_of: PairOf) -> None:
+    ours = pair_of(SOME[0]).ours
+    drawn, twice = (
+        Sampling(11, stop_tokens=(), temperature=1.0, seed=3, num_return=n) for n in (1, 2)
+    )
+    first, other, again = generate(ours, [[5, 17, 23], [11], [5, 17, 23]], drawn)
+    assert tokens_of([first, other]) == tokens_of(generate(ours, [[5, 17, 23], [11]], drawn))
+    (best,) = generate(ours, [[5, 17, 23]], twice)
+    both = sorted(tokens_of([first, again]))
+    assert both[0] != both[1] and both == sorted(tokens_of([best, *best.others]))
+
+
 @pytest.mark.parametrize("name", SOME)
 def test_caches_and_chunks_change_nothing(pair_of: PairOf, name: str) -> None:
     ours = pair_of(name).ours

@@ -1,12 +1,14 @@
 """Text as it comes: whole characters, stop texts never seen, the pieces the whole."""
 
 from dataclasses import replace
+from random import Random
 
 import pytest
 import torch
 
 from mason.errors import SettingsError
 from mason.generation import Sampling, generate, stream
+from mason.generation.lines import Line
 from mason.models.transformer import Transformer
 from mason.sources import find_model
 from mason.text import Tokenizer
@@ -93,6 +95,15 @@ def test_a_stop_text_ends_the_answer_and_is_not_seen(
     for drafts in (0, 3):
         pieces = stream(model, prompt, replace(stopping, num_drafts=drafts), tokenizer=tokenizer)
         assert "".join(pieces) == expected
+
+
+def test_nothing_is_told_behind_a_stop_text(tokenizer: Tokenizer) -> None:
+    """The token spells the stop text and half of a character."""
+    token = next(id for id in range(tokenizer.num_tokens) if tokenizer.decode([id]) == " \ufffd")
+    stopping = Sampling(5, stop=(" ",))
+    line = Line(0, [5], stopping, (), Random(0), TextStream(tokenizer, [5]))
+    line.accept([token], [-1.0])
+    assert (line.text, line.finish) == ("", "stop")
 
 
 def test_one_answer_can_be_watched(model: Transformer, tokenizer: Tokenizer) -> None:

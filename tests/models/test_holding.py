@@ -15,6 +15,7 @@ from mason.models.adapters import hold_base
 from mason.models.checkpoints import load_model
 from mason.models.eight_bits import refuse_rounded
 from mason.models.holding import Held
+from mason.models.transformer import num_bytes, num_parameters
 from mason.workflows import Sampling, Writer
 from mason.workflows.rounding import round_alone
 
@@ -58,6 +59,14 @@ def test_a_frozen_base_is_as_if_rounded_afterwards(folder: Path, bits: Any) -> N
     hold_base(later, bits)
     hold_base(held, bits)  # what is held stays
     assert alike(held, later)
+
+
+@pytest.mark.parametrize("held", get_args(Held))
+def test_what_is_held_counts_as_the_parameters_it_stands_for(folder: Path, held: Held) -> None:
+    whole, found = load_model(folder).model, load_model(folder, held=held).model
+    assert num_parameters(found) == num_parameters(whole)
+    own = sum(p.nbytes for p in found.parameters())
+    assert own < num_bytes(found) < num_bytes(whole) or held == "bf16"
 
 
 @pytest.mark.parametrize("held", get_args(Held))

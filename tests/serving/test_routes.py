@@ -12,6 +12,8 @@ from mason.errors import DataError
 from mason.generation import Sampling, generate
 from mason.security.guard import Found, Guard
 from mason.serving import Limits, Reading, Served, Writing
+from mason.serving.reading import Read, Reader
+from mason.serving.refusals import Refusal
 
 from .conftest import NAME, Asking, serving
 
@@ -81,6 +83,9 @@ def test_several_answers(server: Asking) -> None:
     assert [choice["index"] for choice in choices] == list(range(6))
     assert len({choice["text"] for choice in choices}) > 3
     assert choices == server.ask(TEXT, asked)[1]["choices"], "the seed decides"
+    twice = server.ask(TEXT, {**asked, "prompt": ["One", "Two", "One"]})[1]["choices"]
+    assert twice[:6] == choices, "what is asked beside changes nothing"
+    assert len({choice["text"] for choice in twice}) > 5, "equal prompts are answered anew"
 
 
 def test_json_of_a_schema(server: Asking) -> None:
@@ -218,6 +223,18 @@ def test_texts_of_several_requests_share_a_pass_and_no_mistakes() -> None:
         assert status == 400 and "51 tokens" in told["error"]["message"]
         assert server.ask("/v1/translate", {"input": "  "})[0] == 400
         assert server.ask(TEXT, PLAIN)[0] == 404
+
+
+def test_who_has_left_keeps_no_place_in_the_queue() -> None:
+    model = Counted()
+    reader = Reader(Reading("translate", model.answers, model.lengths, 50), Limits(waiting=2))
+    first, left, late = (Read([(text, None)], lambda found: None) for text in "abc")
+    reader.submit([first, left])
+    with pytest.raises(Refusal):
+        reader.submit([late])
+    left.unwanted = True
+    reader.submit([late])
+    assert reader.num_waiting == 2
 
 
 def test_a_bug_is_one_requests_trouble(capfd: pytest.CaptureFixture[str]) -> None:

@@ -5,15 +5,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import mason
 from mason.cli.main import run as mason_command
 from mason.errors import CheckpointError, DataError, RunError, SettingsError
 from mason.models.eight_bits import in_eight_bits
-from mason.models.files import verify_manifest
+from mason.models.files import verify_manifest, write_file
 from mason.reports import validate
 from mason.workflows import Run
-from mason.workflows.measuring import Footprint, footprint
+from mason.workflows.measuring import Footprint, as_read, footprint
 from mason.workflows.tasks.task import RowScores
 from tests.workflows.conftest import write_reviews
 
@@ -80,6 +81,27 @@ def test_a_damaged_file_of_small_numbers_is_refused(small: Run, tmp_path: Path) 
     save_file(tensors, tmp_path / file.name)
     with pytest.raises(CheckpointError, match="has no scales that fit it"):
         load_model(tmp_path)
+
+
+def test_the_original_is_as_large_as_its_own_files(tmp_path: Path) -> None:
+    weight = torch.ones(1000, 10)
+    for name, held in {
+        "written": weight,
+        "half": weight.bfloat16(),
+        "wide": weight.double(),
+    }.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.json").write_text("{}")
+        write_file(tmp_path / name / "model.safetensors", {"weight": held})
+    (tmp_path / "half" / "optimizer.bin").write_bytes(bytes(100_000))
+    lone = tmp_path / "lone.safetensors"
+    write_file(lone, {"weight": weight.bfloat16()})
+    needs = Footprint(50_000, 7, 7.0, 7.0, 7.0)
+    sizes = [
+        as_read(needs, tmp_path / "written", tmp_path / source).num_bytes
+        for source in ("written", "half", "wide", "lone.safetensors")
+    ]
+    assert sizes == [50_000, 30_000, 50_000, lone.stat().st_size]
 
 
 def test_nothing_is_written_past_the_budget(

@@ -46,7 +46,9 @@ def write_card(file: Path, subject: Subject, format: Format, exported: "Exported
     lines += [f"| {what} | {ours} | {theirs} |" for what, ours, theirs in figures(exported)]
     lines += ["", _origin(exported), "", f"## {say('How to use it')}", ""]
     language, code = format.usage
-    lines += [f"```{language}", code.format(file=exported.path.name), "```", ""]
+    most = subject.max_tokens
+    cut = "" if most is None else f"tokenizer.enable_truncation({most})\n"
+    lines += [f"```{language}", code.format(file=exported.path.name, cut=cut), "```", ""]
     file.write_text("\n".join(lines), encoding="utf-8")
 
 

@@ -23,7 +23,8 @@ class Format:
         precisions: What weights can be, the usual one first.
         write: Writes it into a folder under a name without suffix, in a precision.
         suffix: Of the file that is written; None: a folder without one file to name.
-        usage: How to run it, as code of a language.
+        usage: How to run it, as code of a language; ``{file}`` and ``{cut}``, the line that cuts
+            texts where the model does, are filled in.
         task: What a model is loaded for, where that is not what it was trained for.
     """
 
@@ -55,7 +56,7 @@ _ONNX = """import onnxruntime
 from tokenizers import Tokenizer
 
 tokenizer = Tokenizer.from_file("tokenizer.json")
-tokenizer.enable_padding()
+{cut}tokenizer.enable_padding()
 texts = tokenizer.encode_batch(["…"])
 session = onnxruntime.InferenceSession("{file}")
 given = {{
@@ -73,7 +74,8 @@ _EXECUTORCH = """import torch
 from executorch.runtime import Runtime
 from tokenizers import Tokenizer
 
-text = Tokenizer.from_file("tokenizer.json").encode("…")
+tokenizer = Tokenizer.from_file("tokenizer.json")
+{cut}text = tokenizer.encode("…")
 given = [text.ids, text.attention_mask, text.type_ids]
 method = Runtime.get().load_program("{file}").load_method("forward")
 inputs = [torch.tensor([part]) for part in given][: method.metadata.num_inputs()]

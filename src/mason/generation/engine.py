@@ -12,7 +12,7 @@ from mason.generation.choosing import choose, choose_likeliest, log_probabilitie
 from mason.generation.constraints import Guide, start_guide
 from mason.generation.decoding import Decoding, check_prompts, prefill, start_decoding
 from mason.generation.drafts import Drafter, DraftModel, PromptLookup
-from mason.generation.lines import Generated, Line, numbers_of
+from mason.generation.lines import Generated, Line, answers_before, numbers_of
 from mason.generation.sampling import Sampling
 from mason.layers import Pages
 from mason.models.packed import Packed
@@ -37,7 +37,7 @@ def generate(
     """Answer each prompt.
 
     The prompts go through the model together without padding; what a prompt gives does not
-    depend on the others.
+    depend on the others, but that equal prompts draw numbers of their own.
 
     Args:
         model: A decoder with or without an encoder, with the head ``language``.
@@ -125,14 +125,14 @@ def _decode(
         rows = rows[copies]
         if drafter is not None:
             drafter.keep(copies)
-    alone = model.encoder is None
+    alone, before = model.encoder is None, answers_before(ordered, sampling.num_return)
     lines = [
         Line(
             order[i],
             first[i],
             sampling,
             stops,
-            numbers_of(ordered[i], number % sampling.num_return, sampling.seed),
+            numbers_of(ordered[i], before[i] + number % sampling.num_return, sampling.seed),
             None if tokenizer is None else TextStream(tokenizer, first[i] if alone else ()),
             None if guide is None else guide.copy(),
         )

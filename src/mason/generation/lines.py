@@ -2,6 +2,7 @@
 
 import hashlib
 import random
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -120,8 +121,8 @@ class Line:
         elif not self.room:
             self.finish = "length"
         if self._stream is not None:
-            self._spell(self._stream.add(token))
-            if self.finish is not None:
+            stopped = self._spell(self._stream.add(token))
+            if self.finish is not None and not stopped:
                 self._spell(self._stream.end())
 
     def _completes(self, token: int) -> bool:
@@ -131,13 +132,15 @@ class Line:
         self._guide.take(token)
         return self._guide.ended
 
-    def _spell(self, fresh: str) -> None:
+    def _spell(self, fresh: str) -> bool:
+        """Take new text up to a stop text; give whether there was one."""
         longest = max(map(len, self._sampling.stop), default=0)
         start = max(0, len(self.text) - longest + 1)
         self.text += fresh
         found = [at for stop in self._sampling.stop if (at := self.text.find(stop, start)) >= 0]
         if found:
             self.text, self.finish = self.text[: min(found)], "stop"
+        return bool(found)
 
     def show(self) -> str:
         """The text that is new since the last call and cannot become part of a stop text."""
@@ -158,6 +161,20 @@ def _overlap(text: str, stop: str) -> int:
     """Characters at the end of the text that begin the stop text."""
     sizes = range(min(len(text), len(stop) - 1), 0, -1)
     return next((size for size in sizes if text.endswith(stop[:size])), 0)
+
+
+def answers_before(prompts: Sequence[Sequence[int]], each: int) -> list[int]:
+    """Before each prompt, how many answers equal ones have, so that no two draw the same numbers.
+
+    Args:
+        prompts: In their order.
+        each: Answers of each.
+    """
+    seen, before = Counter[tuple[int, ...]](), []
+    for prompt in map(tuple, prompts):
+        before.append(seen[prompt])
+        seen[prompt] += each
+    return before
 
 
 def numbers_of(prompt: Sequence[int], number: int, seed: int) -> random.Random:

@@ -1,7 +1,6 @@
 """The one Transformer: every family and every topology is this module and a spec."""
 
-from collections.abc import Iterable
-from itertools import chain
+from collections.abc import Collection
 
 import torch
 from jaxtyping import Float, Int
@@ -13,8 +12,10 @@ from mason.layers import (
     Cache,
     Dropout,
     HeadSpec,
+    Int4Linear,
     Int8Embedding,
     Int8Linear,
+    QuarterLinear,
     RelativeBias,
 )
 from mason.models.heads import Head
@@ -174,19 +175,29 @@ class Transformer(nn.Module):
 
 def num_parameters(model: nn.Module) -> int:
     """Parameters, rounded ones too, each counted once however often it is used."""
-    return sum(p.numel() for p in model.parameters()) + sum(r.numel() for r in _rounded(model))
+    return sum(p.numel() for p in model.parameters()) + sum(size for _, size in _rounded(model))
 
 
 def num_bytes(model: nn.Module) -> int:
     """What the parameters take in memory, without the scales of rounded ones."""
-    every = chain(model.parameters(), _rounded(model))
-    return sum(p.numel() * p.element_size() for p in every)
+    return sum(p.nbytes for p in (*model.parameters(), *(held for held, _ in _rounded(model))))
 
 
-def _rounded(model: nn.Module) -> Iterable[Tensor]:
-    held = [m for m in model.modules() if isinstance(m, Int8Linear | Int8Embedding)]
-    parts = chain((m.weight for m in held), (getattr(m, "bias", None) for m in held))
-    return {id(part): part for part in parts if part is not None}.values()
+def _rounded(model: nn.Module) -> Collection[tuple[Tensor, int]]:
+    """What is held of rounded parameters, and how many numbers each stands for."""
+    found: dict[int, tuple[Tensor, int]] = {}
+    for module in model.modules():
+        if isinstance(module, Int4Linear | QuarterLinear):  # several numbers in one
+            weight, size = module.packed, module.out_features * module.in_features
+        elif isinstance(module, Int8Linear | Int8Embedding):
+            weight, size = module.weight, module.weight.numel()
+        else:
+            continue
+        found[id(weight)] = weight, size
+        bias = getattr(module, "bias", None)
+        if bias is not None:
+            found[id(bias)] = bias, bias.numel()
+    return found.values()
 
 
 def device_of(model: nn.Module) -> torch.device:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from mason.errors import DataError, MasonError
 from mason.generation import Constraint, Sampling
 from mason.generation.batching import Answer, begin, start
+from mason.generation.lines import answers_before
 from mason.serving.limits import Limits
 from mason.serving.refusals import Refusal, bad_request, out_of_room
 from mason.serving.requests import ChatRequest, SchemaFormat, TextRequest
@@ -112,11 +113,11 @@ def _compose(
             sampling,
             tokenizer=model.tokenizer,
             stops=model.ends,
-            number=number,
+            number=before + number,
             num_likeliest=num_likeliest,
             guide=guide,
         )
-        for prompt in prompts
+        for prompt, before in zip(prompts, answers_before(prompts, asked.n), strict=True)
         for number in range(asked.n)
     ]
     each = [turns for turns in read for _ in range(asked.n)]

@@ -53,12 +53,12 @@ class Reader(Worker[Read]):
         time.sleep(self._limits.gather_seconds)
         taken, size = list[Read](), 0
         with self._changed:
+            self._forget_unwanted()
             while self._waiting:
                 size += len(self._waiting[0].items)
                 if taken and size > self._limits.pass_inputs:
                     break
                 taken.append(self._waiting.popleft())
-            taken = [read for read in taken if not read.unwanted]
             self._running = len(taken)
         for adapter in dict.fromkeys(read.adapter for read in taken):
             self._model.activate(adapter)

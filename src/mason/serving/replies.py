@@ -12,6 +12,7 @@ from typing import Any
 from mason.serving.messages import Reply, as_json
 from mason.serving.writing import Progress
 from mason.text import Tokenizer
+from mason.text.streaming import TextStream
 
 SSE = "text/event-stream; charset=utf-8"
 Json = dict[str, Any]
@@ -53,6 +54,10 @@ class Form(ABC):
         self, tokenizer: Tokenizer, model: str, prompt_tokens: int, probable: bool
     ) -> None:
         self.tokenizer, self.prompt_tokens, self.probable = tokenizer, prompt_tokens, probable
+        # A token that stands before others, looked up: encoding would wait for the desk's texts.
+        known = (tokenizer.token_id(piece) for piece in ("a", "▁a"))
+        self._before = [token for token in known if token is not None][:1]
+        self._start = len(tokenizer.decode(self._before, skip_special=False))
         self._head = {
             "id": f"{self.prefix}-{secrets.token_hex(12)}",
             "created": int(time.time()),
@@ -124,8 +129,8 @@ class Form(ABC):
         yield b"data: [DONE]\n\n"
 
     def spelled(self, token: int) -> str:
-        """A token alone, special ones by name."""
-        return self.tokenizer.decode([token], skip_special=False)
+        """A token as within a text, with the space it may begin with; special ones by name."""
+        return self.tokenizer.decode([*self._before, token], skip_special=False)[self._start :]
 
 
 class ChatForm(Form):
@@ -177,6 +182,7 @@ class TextForm(Form):
         self, tokenizer: Tokenizer, model: str, prompt_tokens: int, probable: bool
     ) -> None:
         super().__init__(tokenizer, model, prompt_tokens, probable)
+        self._streams: dict[int, TextStream] = {}
         self._offsets: dict[int, int] = {}
 
     def choice(self, number: int, written: Written) -> Json:
@@ -193,21 +199,29 @@ class TextForm(Form):
         return self.choice(number, piece)
 
     def _probable(self, number: int, written: Written) -> Json:
-        texts = [self.spelled(token) for token in written.tokens]
-        start, offsets = self._offsets.get(number, 0), []
-        for text in texts:
-            offsets.append(start)
-            start += len(text)
-        self._offsets[number] = start
-        others = [
-            {self.spelled(token): likely for token, likely in best} for best in written.likeliest
-        ]
         return {
-            "tokens": texts,
+            "tokens": [self.spelled(token) for token in written.tokens],
             "token_logprobs": written.likely,
-            "top_logprobs": others or None,
-            "text_offset": offsets,
+            "top_logprobs": [self._by_text(best) for best in written.likeliest] or None,
+            "text_offset": self._places(number, written.tokens),
         }
+
+    def _by_text(self, best: Sequence[tuple[int, float]]) -> dict[str, float]:
+        """The likeliest of the tokens that are spelled alike."""
+        found: dict[str, float] = {}
+        for token, likely in best:
+            found.setdefault(self.spelled(token), likely)
+        return found
+
+    def _places(self, number: int, tokens: Sequence[int]) -> list[int]:
+        """Where each token begins in the answer's text, as far as that is told before it."""
+        stream = self._streams.setdefault(number, TextStream(self.tokenizer, self._before))
+        start, places = self._offsets.get(number, 0), []
+        for token in tokens:
+            places.append(start)
+            start += len(stream.add(token))
+        self._offsets[number] = start
+        return places
 
 
 def _event(content: Json) -> bytes:

@@ -5,11 +5,19 @@ import traceback
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Sequence
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from mason.serving.refusals import busy, stopping
 
-T = TypeVar("T")
+
+class Task(Protocol):
+    """What somebody waits for."""
+
+    unwanted: bool
+    """Whether nobody does any more."""
+
+
+T = TypeVar("T", bound=Task)
 
 
 class Worker(ABC, Generic[T]):
@@ -53,10 +61,15 @@ class Worker(ABC, Generic[T]):
         with self._changed:
             if self._stopped:
                 raise stopping()
+            self._forget_unwanted()
             if len(self._waiting) + len(tasks) > self._most:
                 raise busy()
             self._waiting.extend(tasks)
             self._changed.notify()
+
+    def _forget_unwanted(self) -> None:
+        """Free the places of tasks that nobody waits for; ``_changed`` is held."""
+        self._waiting = deque(task for task in self._waiting if not task.unwanted)
 
     def _run(self) -> None:
         while True:

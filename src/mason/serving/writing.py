@@ -94,7 +94,7 @@ class Writer(Worker[Ask]):
         return len(self._asks)
 
     def _work(self) -> None:
-        self._forget_unwanted()
+        self._drop_unwanted()
         self._take()
         for adapter, batch in list(self._batches.items()):
             if batch.answers:
@@ -115,7 +115,7 @@ class Writer(Worker[Ask]):
         for answer in done:
             del self._asks[answer]
 
-    def _forget_unwanted(self) -> None:
+    def _drop_unwanted(self) -> None:
         gone = {answer for answer, ask in self._asks.items() if ask.unwanted}
         if gone:
             for batch in self._batches.values():
@@ -127,14 +127,14 @@ class Writer(Worker[Ask]):
         """Take up those that come first, as long as there is a place and room in the cache."""
         room = self._limits.running_tokens - sum(answer.room for answer in self._asks)
         with self._changed:
+            self._forget_unwanted()
             while self._waiting and len(self._asks) < self._limits.running:
                 ask = self._waiting[0]
-                if not ask.unwanted:
-                    room -= ask.answer.room
-                    if room < 0 and self._asks:
-                        return
-                    self._batch_of(ask.adapter).add(ask.answer)
-                    self._asks[ask.answer] = ask
+                room -= ask.answer.room
+                if room < 0 and self._asks:
+                    return
+                self._batch_of(ask.adapter).add(ask.answer)
+                self._asks[ask.answer] = ask
                 self._waiting.popleft()
 
     def _batch_of(self, adapter: str | None) -> Batch:

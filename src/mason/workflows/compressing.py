@@ -18,6 +18,7 @@ from mason.models.files.strict_json import read_json
 from mason.reports import write_card, write_report
 from mason.runtime import keep_freed_memory, seed_everything
 from mason.settings import Settings, load_settings
+from mason.sources import find_model
 from mason.training.budgets import seconds_of
 from mason.workflows.compression_results import Test, results_of
 from mason.workflows.fine_tuning import Run
@@ -78,16 +79,15 @@ def compress(
     """
     budget = _budget(max_drop, target_size, target_latency, proof)
     settings = _settings(model, data, options)
-    ready = model if isinstance(model, Model) else load_as_it_is(model)
+    ready, source = (model, None) if isinstance(model, Model) else _read(model)
     _check(ready)
-    keep_freed_memory()
-    seed_everything(settings.training.seed)
-    if settings.training.threads:
-        torch.set_num_threads(settings.training.threads)
+    _begin(settings)
     prepared = _prepare(ready, settings)
     begun = time.monotonic()
     with tempfile.TemporaryDirectory() as place:
-        shrinker = _shrinker(ready, prepared, budget, settings, Path(place), notice, match_layers)
+        shrinker = _shrinker(
+            ready, prepared, budget, settings, Path(place), notice, match_layers, source
+        )
         inside, tried = _search(shrinker, settings)
         made, chosen, test = _tested(shrinker, inside)
         results = results_of(shrinker, made, chosen, tried, test, command)
@@ -152,6 +152,19 @@ def _seed_of(folder: Path) -> int | None:
     return seed if isinstance(seed, int) else None
 
 
+def _read(name: str | Path) -> tuple[Model, Path]:
+    """A model, and the folder or file it is in."""
+    return load_as_it_is(name), find_model(str(name))
+
+
+def _begin(settings: Settings) -> None:
+    """Memory, random numbers and threads, as a run has them."""
+    keep_freed_memory()
+    seed_everything(settings.training.seed)
+    if settings.training.threads:
+        torch.set_num_threads(settings.training.threads)
+
+
 def _check(model: Model) -> None:
     if model.task not in SEARCHED:
         raise SettingsError(
@@ -197,10 +210,11 @@ def _shrinker(
     place: Path,
     notice: Say,
     match_layers: bool,
+    source: Path | None,
 ) -> Shrinker:
     epochs = settings.training.epochs or _EPOCHS
     shrinker = Shrinker(
-        model, prepared, budget, float(epochs), settings, place, notice, match_layers
+        model, prepared, budget, float(epochs), settings, place, notice, match_layers, source
     )
     before = shrinker.original
     notice(

@@ -1,15 +1,20 @@
 """A trained model in a format that other programs run."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from mason.errors import MasonError, SettingsError
-from mason.export.formats import find_format
+from mason.export.formats import Format, find_format
 from mason.export.proof import NUM_INPUTS
 from mason.export.subject import Inputs, Subject, generated
 from mason.export.writing import Exported, write_export
 from mason.language import say
+from mason.layers import ByteLinear
+from mason.models.adapters import ROUNDED
+from mason.models.eight_bits import in_eight_bits, widened
 from mason.models.files import read_json
+from mason.models.transformer import Transformer
 from mason.text import InputContract, save_contract
 from mason.workflows.answerer import Answerer
 from mason.workflows.classifier import Classifier
@@ -60,9 +65,27 @@ def export(
             model=model,
             task=ready.task,
         )
-    subject = subject_of(ready)
+    subject = replace(subject_of(ready), network=_in_full(ready, chosen))
     inputs = _inputs(ready, subject, data, options)
     return write_export(subject, place, chosen, inputs, precision=weights, allowed=tolerance)
+
+
+def _in_full(model: Model, format: Format) -> Transformer:
+    """The network with its weights as ordinary numbers, of which every format is written.
+
+    Raises:
+        SettingsError: They are rounded, and what they multiply is not: only a model in 8 bits
+            throughout (``hold_in_eight_bits``) is widened.
+    """
+    rounded = [module for module in model.network.modules() if isinstance(module, ROUNDED)]
+    if any(not isinstance(module, ByteLinear) for module in rounded):
+        raise SettingsError(
+            "{model} holds its weights in 4 or 8 bits, and {format} is written of full ones; "
+            "export the model it was made from, or of an adapter what mason merge writes.",
+            model=model.source,
+            format=format.title,
+        )
+    return widened(model.network) if in_eight_bits(model.network) else model.network
 
 
 def subject_of(model: Model) -> Subject:

@@ -6,13 +6,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from mason.errors import RunError
+from mason.models.files import num_weight_bytes
 from mason.runtime import peak_memory_bytes
 from mason.workflows.loading import load
 from mason.workflows.tasks import task_of
@@ -60,6 +61,21 @@ def footprint(folder: Path, given: Sequence[tuple[str, ...]]) -> Footprint:
         raise RunError("The model could not be measured in a process of its own: {why}", why=last)
     num_bytes = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     return Footprint(num_bytes=num_bytes, **json.loads(done.stdout.splitlines()[-1]))
+
+
+def as_read(needs: Footprint, folder: Path, source: Path) -> Footprint:
+    """What a model needs, as large as the files it was read from where these are smaller.
+
+    They may hold bf16 or 4 bits, and were written again in fp32 to be measured.
+
+    Args:
+        needs: Of the folder.
+        folder: What was written.
+        source: The folder or GGUF file that the model was read from.
+    """
+    # A file without a folder has the tokenizer in it.
+    beside = 0 if source.is_file() else needs.num_bytes - num_weight_bytes(folder)
+    return replace(needs, num_bytes=min(needs.num_bytes, beside + num_weight_bytes(source)))
 
 
 def _measure(folder: str, given: list[list[str]]) -> dict[str, float]:

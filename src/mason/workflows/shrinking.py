@@ -44,7 +44,7 @@ from mason.training.loop import fit
 from mason.training.recipe import Recipe
 from mason.training.state import Objective
 from mason.training.used_rows import training_used_rows
-from mason.workflows.measuring import Footprint, footprint
+from mason.workflows.measuring import Footprint, as_read, footprint
 from mason.workflows.model import Model
 from mason.workflows.preparing import Prepared
 from mason.workflows.tasks import Examples, Task, task_of
@@ -82,6 +82,7 @@ class Shrinker:
         place: An existing folder for what is built.
         notice: Told what is being tried.
         match_layers: Whether a shape's rows are held against those of the original's layers.
+        source: The files the model was read from; None: it was in memory alone.
     """
 
     model: Model
@@ -92,6 +93,7 @@ class Shrinker:
     place: Path
     notice: Say
     match_layers: bool = False
+    source: Path | None = None
     trained: dict[Learned, Transformer] = field(default_factory=dict)
     kept: dict[Learned, list[int]] = field(default_factory=dict)
     tried: dict[Rungs, Tried] = field(default_factory=dict)
@@ -122,7 +124,10 @@ class Shrinker:
             )
         self.trained[self.whole.learned] = self.model.network
         self.kept[self.whole.learned] = list(range(self.whole.layers))
-        self.original = self._built(self.model, self.whole)
+        self.original = built = self._built(self.model, self.whole)
+        if self.source is not None:
+            needs = as_read(built.footprint, built.folder, self.source)
+            self.original = replace(built, footprint=needs)
 
     def attempt(self, rungs: Rungs, parent: Tried | None = None) -> Tried:
         """Build and measure a combination; once only."""

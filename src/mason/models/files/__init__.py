@@ -6,7 +6,7 @@ from mason.models.files.manifest import MANIFEST, is_ours, read_manifest, verify
 from mason.models.files.rounded import write_rounded
 from mason.models.files.shards import write_file, write_weights
 from mason.models.files.strict_json import read_json
-from mason.models.files.weights import Weights, open_weights
+from mason.models.files.weights import Weights, num_weight_bytes, open_weights
 from mason.models.files.writing import (
     claim_folder,
     make_folder,
@@ -23,6 +23,7 @@ __all__ = [
     "claim_folder",
     "is_ours",
     "make_folder",
+    "num_weight_bytes",
     "open_weights",
     "read_config",
     "read_json",

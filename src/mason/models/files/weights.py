@@ -107,6 +107,17 @@ def open_weights(path: Path) -> Weights:
     )
 
 
+def num_weight_bytes(path: Path) -> int:
+    """What the files take that ``open_weights`` reads a model's weights from.
+
+    Raises:
+        CheckpointError: See ``open_weights``.
+    """
+    folder = path if path.is_dir() else path.parent
+    weights = open_weights(path)
+    return sum((folder / name).stat().st_size for name in {weights.source(n) for n in weights})
+
+
 class _Mapped:
     """Files that are mapped one at a time, when a tensor is asked for, and anew after some bytes.
 
