@@ -5,9 +5,9 @@ import pytest
 from sklearn.metrics import label_ranking_average_precision_score, r2_score
 from sklearn.neighbors import KNeighborsRegressor
 
-from mason.advice.asked import Asked, LabelSets, Numbers
+from mason.advice.asked import Asked, Classes, LabelSets, Numbers
 from mason.advice.ranking import promise_of
-from mason.advice.transferability import log_evidence, log_me_of_values
+from mason.advice.transferability import log_evidence, log_me_of_values, nearest
 
 ROWS, WIDTH, LABELS = 97, 13, 3
 
@@ -46,6 +46,37 @@ def test_nothing_is_learned_from_what_is_asked_of():
     assert (asked.out_of_fold(by_heart, [f"row {i}" for i in range(20)]) == -1).all()
     order = asked.out_of_fold(lambda rows, values, others: others, np.arange(20.0))
     assert order.tolist() == list(range(20))
+
+
+def test_what_belongs_together_is_held_out_together():
+    """Words of sentences that share a mark: who learned from one word knows its sentence."""
+    sentences = np.arange(60) // 6
+    asked = Classes(np.arange(60) % 2, ("a", "b"), groups=sentences.tolist())
+
+    def marks_known(rows, targets, others):
+        known = np.isin(others, rows)
+        return np.stack([known, ~known], axis=1).astype(float)
+
+    assert not asked.out_of_fold(marks_known, sentences)[:, 0].round().any()
+    parts = asked.parts(5, seed=0)
+    assert np.bincount(parts).tolist() == [12] * 5
+    features = np.eye(10)[sentences] + 0.01 * np.arange(60)[:, None]
+    assert (sentences[nearest(features)] == sentences[:, None]).all()
+    others = sentences[nearest(features, groups=asked.groups)]
+    assert (others != sentences[:, None]).all()
+    order = asked.shuffled(np.arange(60), np.random.default_rng(0))
+    assert (np.diff(sentences[order]) != 0).sum() == 9 and order.tolist() != list(range(60))
+
+
+def test_sentences_are_drawn_whole():
+    """All words of a sentence right, or none: as unsure as so many sentences, not words."""
+    right = np.repeat(np.arange(40) % 4 > 0, 25).astype(int)
+    said = np.stack([1 - right, right], axis=1).astype(float)
+    alone = Classes(np.ones(1000, int), ("a", "b"))
+    words = Classes(alone.targets, alone.labels, groups=(np.arange(1000) // 25).tolist())
+    few, many = words.estimate(said), alone.estimate(said)
+    assert few.value == many.value == 0.75
+    assert (few.high - few.low) == pytest.approx(5 * (many.high - many.low), rel=0.15)
 
 
 def test_neighbours_of_numbers_as_scikit_learn_finds_them():

@@ -44,6 +44,16 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say():
     assert np.mean(errors) < 0.02
 
 
+def test_copies_of_rows_make_no_forecast_surer():
+    chance, sizes = np.random.default_rng(5), np.array([50, 100, 200])
+    marks = (chance.random((1, 60)) < np.array([[0.6], [0.7], [0.8]])).astype(float)
+    copies, groups = marks.repeat(10, axis=1), np.arange(60).repeat(10).tolist()
+    curves = [Curve(sizes, marks), Curve(sizes, copies, groups), Curve(sizes, copies)]
+    once, together, apart = (forecast(one, 200, [400])[0].score for one in curves)
+    assert (together.low, together.high) == pytest.approx((once.low, once.high))
+    assert apart.high - apart.low < 0.5 * (once.high - once.low)
+
+
 def test_a_curve_rises_with_rows():
     chance = np.random.default_rng(0)
     targets = np.arange(600) % 3

@@ -41,6 +41,15 @@ def test_a_drop_is_held_against_its_interval() -> None:
     assert judge_drop(before, unsure, Budget(0.01, proven=False)).accepted
 
 
+def test_rows_that_are_alike_prove_less() -> None:
+    before, after = _rows(0.95), _rows(0.95, flips=10)
+    texts = np.arange(2000) // 20
+    assert judge_drop(before, after, Budget(0.008)).accepted
+    together = judge_drop(before, after, Budget(0.008), texts.tolist())
+    assert together.hopeful and not together.accepted
+    assert together.difference.value == 0 and "2,000 rows; about" in together.sentence
+
+
 def test_steps_go_down_in_layers_and_neurons() -> None:
     assert {c.shape for c in children(WHOLE, WHOLE)} == {(5, 1536), (6, 1152)}
     assert {c.shape for c in children(Rungs(1, 384), WHOLE)} == set()

@@ -29,10 +29,12 @@ class Block:
 
     @property
     def commands(self) -> list[list[str]]:
-        """The ``mason`` lines of a shell block, split into words."""
-        if self.kind != "sh":
+        """The ``mason`` lines of a shell block, or of one without a tag, split into words."""
+        if self.kind not in ("sh", "bash", ""):
             return []
         lines = self.text.replace("\\\n", " ").splitlines()
+        if not self.kind:  # the others may be anything
+            lines = [line for line in lines if line.startswith("mason ")]
         split = [words for line in lines if (words := shlex.split(line, comments=True))]
         return [words for words in split if Path(words[0]).name == "mason"]
 

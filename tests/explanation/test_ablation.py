@@ -87,6 +87,9 @@ def test_what_a_part_is_worth(both: Both) -> None:
     assert found[0].change == pytest.approx(-29 / 30) and found[0].sure
     assert found[0].low <= found[0].change <= found[0].high < 0
     assert not any(one.sure for one in found[1:])
+    calls.clear()
+    of_one_text = ablate(both.ours, np.ones(30), measure, parts, groups=["one text"] * 30)
+    assert of_one_text[0].change == found[0].change and not of_one_text[0].sure
 
 
 def test_shared_layers(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from mason.metrics import (
     holm,
     mcnemar,
     paired_bootstrap,
+    paired_test,
     permutation_test,
     rows_needed,
     smallest_detectable_difference,
@@ -41,6 +42,31 @@ def test_losses_can_be_compared_too():
     losses = generator.normal(1, 0.5, 300)
     found = paired_bootstrap(losses, losses - 0.1 + generator.normal(0, 0.05, 300))
     assert found.low < -0.1 < found.high < 0
+
+
+def test_copies_of_rows_prove_no_more():
+    """Ten copies of each row, known to belong together, tell what one of each tells."""
+    chance = np.random.default_rng(1)
+    a, b = chance.random(40), chance.random(40) + 0.15
+    many = [np.repeat(scores, 10) for scores in (a, b)]
+    groups = [f"text {i}" for i in np.repeat(np.arange(40), 10)]
+    once, told = paired_bootstrap(a, b), paired_bootstrap(*many, groups=groups)
+    assert (told.value, told.low, told.high) == pytest.approx((once.value, once.low, once.high))
+    assert permutation_test(*many, groups=groups) == pytest.approx(permutation_test(a, b), abs=0.01)
+    assert permutation_test(*many) < permutation_test(*many, groups=groups) / 10
+    right = [scores > 0.5 for scores in many]
+    assert paired_test(*right) == mcnemar(*right)
+    assert paired_test(*right, groups=groups) == permutation_test(*right, groups=groups)
+
+
+def test_groups_of_unlike_size_are_drawn_whole():
+    sizes = np.array([1, 1, 2, 3, 5, 8, 13, 21])
+    gains, groups = np.repeat([0, 1, 0, 1, 0, 1, 0, 1.0], sizes), np.repeat(np.arange(8), sizes)
+    told = paired_bootstrap(np.zeros(54), gains, groups=groups.tolist(), num_resamples=20_000)
+    drawn = np.random.default_rng(7).integers(8, size=(20_000, 8))
+    by_hand = (sizes * (np.arange(8) % 2))[drawn].sum(1) / sizes[drawn].sum(1)
+    assert told.value == pytest.approx(33 / 54)
+    assert (told.low, told.high) == pytest.approx(np.quantile(by_hand, [0.025, 0.975]), abs=0.02)
 
 
 def test_fold_interval_matches_scipy_and_the_correction_widens_it():

@@ -95,6 +95,9 @@ def test_words_of_sentences(tmp_path: Path) -> None:
     file.write_text("\n\n".join(lines) + "\n", encoding="utf-8")
     found = advise(file, [MODEL], task="tagging")
     assert found.items == "words" and found.looked_at == found.num_rows > 60
+    assert found.groups is not None and len(found.groups) == found.looked_at
+    assert 6 * len(set(found.groups)) == found.looked_at, "a sentence has six words"
+    assert "groups" not in found.to_dict()
     assert found.best.promise.probe.value > 0.95 > found.words.value
     told = " ".join(found.sentences)
     assert "commonest label of each word" in told and "training words" in told

@@ -103,6 +103,9 @@ def test_a_private_run_states_its_budget(talked: tuple[Run, list[str]], tmp_path
         ({"training.budget": "1m"}, "not known before"),
         ({"training.privacy_delta": 0.1}, "lets one row be given away whole"),
         ({"task": "embedding"}, "privacy_epsilon means nothing"),
+        ({"task": "answering"}, "privacy_epsilon means nothing"),
+        ({"task": "tagging"}, "privacy_epsilon means nothing"),
+        ({"task": "regression"}, "privacy_epsilon means nothing"),
     ],
 )
 def test_a_budget_that_cannot_be_stated_is_refused(

@@ -116,6 +116,20 @@ def test_evaluate_gives_what_training_measured(tagged: Run, answered: Run, tmp_p
     assert mason.evaluate(answered.folder, asked)["evaluation"]["scores"]["f1"]["value"] > 0.5
 
 
+def test_many_questions_to_few_texts_prove_little(answered: Run, tmp_path: Path) -> None:
+    """Whatever is asked of four texts, chance alone turns all of them one time in eight."""
+    rows = write_questions(tmp_path / "all.jsonl").read_text(encoding="utf-8").splitlines()[:4]
+    ways = [f"like a ?{' ?' * n}" for n in range(9)]
+    asked = [json.loads(row) | {"question": way} for row in rows for way in ways]
+    data = tmp_path / "questions.jsonl"
+    data.write_text("\n".join(map(json.dumps, asked)), encoding="utf-8")
+    worse = mason.load(answered.folder)
+    worse.network.heads["answering"].output.weight.data.neg_()
+    _, other = mason.compare([answered.folder, worse], data).standings
+    assert other.difference is not None and other.difference.value < -0.3
+    assert other.p_value is not None and other.p_value > 0.05 and other.smallest is None
+
+
 def test_the_commands_answer_in_json(
     tagged: Run, answered: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

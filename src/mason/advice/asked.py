@@ -1,7 +1,7 @@
 """What items are asked for, a class, a number or any labels, and how answers are judged."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -15,10 +15,13 @@ from mason.advice.transferability import (
     nearest,
     neighbour_accuracy,
 )
+from mason.data import splits
 from mason.metrics.classification import Estimate, scores
 from mason.metrics.folds import Fit, fit_some, folds, out_of_fold, rows_of
+from mason.metrics.groups import Groups, group_numbers
 from mason.metrics.multilabel import lrap_of_rows, multilabel_scores
 from mason.metrics.regression import regression_scores
+from mason.metrics.texts import mean_estimate
 
 Measure = Literal["accuracy", "r2", "lrap"]
 Answers = NDArray[np.float64]
@@ -33,11 +36,15 @@ class Asked(ABC):
 
     Attributes:
         targets: The right answers, an item a row.
+        groups: What each item belongs to where those of one tell of each other, such as the
+            sentence of a word: they are held out, drawn and compared together. None: each is
+            alone.
     """
 
     measure: ClassVar[Measure]
 
     targets: NDArray[Any]
+    groups: Groups | None = field(default=None, kw_only=True)
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -52,9 +59,33 @@ class Asked(ABC):
         """Whether all items have the same answer, so that there is nothing to learn."""
         return bool((self.targets == self.targets[:1]).all())
 
+    @property
+    def strata(self) -> NDArray[np.int64]:
+        """What is shared out evenly among folds [items]."""
+        return np.zeros(len(self), np.int64)
+
     def parts(self, count: int, seed: int) -> NDArray[np.int64]:
-        """The fold of each item."""
-        return folds(np.zeros(len(self), np.int64), count, seed=seed)
+        """The fold of each item; no group is torn apart.
+
+        Raises:
+            DataError: There are fewer groups than folds.
+        """
+        if self.groups is None:
+            return folds(self.strata, count, seed=seed)
+        found, labels = np.zeros(len(self), np.int64), [str(one) for one in self.strata.tolist()]
+        dealt = splits.folds(labels, num_folds=count, seed=seed, groups=self.groups)
+        for number, fold in enumerate(dealt):
+            found[fold.test] = number
+        return found
+
+    def shuffled(self, items: NDArray[np.int64], chance: np.random.Generator) -> NDArray[np.int64]:
+        """Items in a random order, those of a group one after another."""
+        order = chance.permutation(items)
+        if self.groups is None:
+            return order
+        numbers = group_numbers(self.groups)
+        places = chance.permutation(len(numbers))[numbers[order]]
+        return order[np.argsort(places, kind="stable")]
 
     def answers(
         self, fit: Fit, inputs: Any, learned: NDArray[np.int64], held: NDArray[np.int64]
@@ -83,9 +114,15 @@ class Asked(ABC):
     def marks(self, answers: Answers, items: NDArray[np.int64] | None = None) -> Answers:
         """How good the answers are, [items], 1 at best; None: they are of all items."""
 
-    @abstractmethod
     def estimate(self, answers: Answers) -> Estimate:
         """The score of answers to all items, with its interval."""
+        if self.groups is not None:
+            return mean_estimate(self.marks(answers), self.groups)
+        return self._estimate(answers)
+
+    @abstractmethod
+    def _estimate(self, answers: Answers) -> Estimate:
+        """The same where each item is alone."""
 
     def h_score(self, features: NDArray[np.float32]) -> float | None:
         """See ``transferability.h_score``; None: it is not defined for such answers."""
@@ -97,7 +134,8 @@ class Asked(ABC):
 
     def neighbours(self, features: NDArray[np.float32]) -> float:
         """The score of the mean over the nearest others' answers."""
-        return float(self.marks(self.targets[nearest(features)].mean(axis=1)).mean())
+        others = nearest(features, groups=self.groups)
+        return float(self.marks(self.targets[others].mean(axis=1)).mean())
 
 
 @dataclass(frozen=True)
@@ -118,9 +156,10 @@ class Classes(Asked):
         """Logistic regression."""
         return linear_probe
 
-    def parts(self, count: int, seed: int) -> NDArray[np.int64]:
-        """The fold of each item, every class shared out evenly."""
-        return folds(self.targets, count, seed=seed)
+    @property
+    def strata(self) -> NDArray[np.int64]:
+        """Classes."""
+        return self.targets
 
     def answers(
         self, fit: Fit, inputs: Any, learned: NDArray[np.int64], held: NDArray[np.int64]
@@ -133,8 +172,8 @@ class Classes(Asked):
 
     def out_of_fold(self, fit: Fit, inputs: Any, *, count: int = 5, seed: int = 0) -> Answers:
         """Probabilities [items, classes]."""
-        num = len(self.labels)
-        return out_of_fold(fit, inputs, self.targets, num, count=count, seed=seed)
+        num, parts = len(self.labels), self.parts(count, seed)
+        return out_of_fold(fit, inputs, self.targets, num, count=count, parts=parts)
 
     def marks(self, answers: Answers, items: NDArray[np.int64] | None = None) -> Answers:
         """1 or 0."""
@@ -142,7 +181,7 @@ class Classes(Asked):
         right: Answers = (answers.argmax(axis=1) == wanted).astype(np.float64)
         return right
 
-    def estimate(self, answers: Answers) -> Estimate:
+    def _estimate(self, answers: Answers) -> Estimate:
         """Accuracy."""
         told = scores(self.targets, answers.argmax(axis=1), len(self.labels))
         return told.overall["accuracy"]
@@ -157,7 +196,7 @@ class Classes(Asked):
 
     def neighbours(self, features: NDArray[np.float32]) -> float:
         """See ``transferability.neighbour_accuracy``."""
-        return neighbour_accuracy(features, self.targets)
+        return neighbour_accuracy(features, self.targets, groups=self.groups)
 
 
 @dataclass(frozen=True)
@@ -181,7 +220,7 @@ class Numbers(Asked):
         found: Answers = 1 - (answers - wanted) ** 2 / max(float(self.targets.var()), 1e-300)
         return found
 
-    def estimate(self, answers: Answers) -> Estimate:
+    def _estimate(self, answers: Answers) -> Estimate:
         """Share of the variance that is explained."""
         return regression_scores(self.targets, answers).overall["r2"]
 
@@ -205,6 +244,6 @@ class LabelSets(Asked):
         """See ``metrics.multilabel``."""
         return lrap_of_rows(self.targets if items is None else self.targets[items], answers)
 
-    def estimate(self, answers: Answers) -> Estimate:
+    def _estimate(self, answers: Answers) -> Estimate:
         """LRAP."""
         return multilabel_scores(self.targets, answers, answers >= 0.5).overall["lrap"]

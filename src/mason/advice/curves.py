@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from mason.advice.asked import Asked
 from mason.metrics.classification import Estimate
 from mason.metrics.folds import Fit
+from mason.metrics.groups import Groups, group_sums
 
 _POWERS = np.linspace(0.1, 1.0, 19)
 _RESAMPLES = 500
@@ -24,10 +25,12 @@ class Curve:
     Attributes:
         sizes: Rows learned from, growing.
         marks: [sizes, rows], as ``Asked.marks`` gives them: 1 at best.
+        groups: As of ``Asked``.
     """
 
     sizes: NDArray[np.int64]
     marks: NDArray[np.float64]
+    groups: Groups | None = None
 
     @property
     def scores(self) -> NDArray[np.float64]:
@@ -62,10 +65,10 @@ def learning_curve(
     marks = np.zeros((sizes.size, len(asked)))
     for fold in range(num_folds):
         held = np.flatnonzero(part == fold)
-        order = generator.permutation(np.flatnonzero(part != fold))
+        order = asked.shuffled(np.flatnonzero(part != fold), generator)
         for i, size in enumerate(sizes):
             marks[i, held] = asked.marks(asked.answers(fit, inputs, order[:size], held), held)
-    return Curve(sizes, marks)
+    return Curve(sizes, marks, asked.groups)
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,7 @@ def forecast(
     asked = np.asarray([now, *rows], np.float64)
     sizes = curve.sizes.astype(np.float64)
     seen = fitted_errors(sizes, 1 - curve.scores[None], asked)
-    drawn = fitted_errors(sizes, 1 - _resampled(curve.marks, seed), asked)
+    drawn = fitted_errors(sizes, 1 - _resampled(curve, seed), asked)
     tail = (1 - confidence) / 2
 
     def told(value: NDArray[np.float64], many: NDArray[np.float64]) -> Estimate:
@@ -114,11 +117,12 @@ def forecast(
     ]
 
 
-def _resampled(marks: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
-    """Scores [resamples, sizes] of rows drawn with replacement."""
-    generator, rows = np.random.default_rng(seed), marks.shape[1]
+def _resampled(curve: Curve, seed: int) -> NDArray[np.float64]:
+    """Scores [resamples, sizes] of rows, or of whole groups, drawn with replacement."""
+    sums, counts = group_sums(curve.marks.T, curve.groups)
+    generator, rows = np.random.default_rng(seed), len(counts)
     drawn = generator.multinomial(rows, np.full(rows, 1 / rows), size=_RESAMPLES) / rows
-    means: NDArray[np.float64] = drawn @ marks.T
+    means: NDArray[np.float64] = (drawn @ sums) / (drawn @ counts)[:, None]
     return means
 
 

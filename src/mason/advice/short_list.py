@@ -11,7 +11,8 @@ from mason.advice.asked import Measure
 from mason.advice.curves import Forecast
 from mason.advice.ranking import Promise
 from mason.language import say
-from mason.metrics import Estimate, mcnemar, permutation_test
+from mason.metrics import Estimate, paired_test
+from mason.metrics.groups import Groups
 
 Items = Literal["rows", "words"]
 """What has a label: each row, or each word of it."""
@@ -80,6 +81,7 @@ class ShortList:
         curve: Rows learned from, and the first model's probe's score.
         forecasts: Score of that probe with more rows.
         doubts: Rows whose label is probably wrong, the most suspicious first; classes only.
+        groups: What each row is compared together with, see ``Asked``.
     """
 
     file: str
@@ -94,6 +96,7 @@ class ShortList:
     curve: Sequence[tuple[int, float]]
     forecasts: Sequence[Forecast]
     doubts: Sequence[Doubt]
+    groups: Groups | None = None
 
     @property
     def best(self) -> Candidate:
@@ -134,7 +137,7 @@ class ShortList:
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON; what is of single rows alone is left out."""
         told = asdict(self)
-        del told["words_marks"]
+        del told["words_marks"], told["groups"]
         for one in told["candidates"]:
             del one["marks"]
         return {**told, "words_suffice": self.words_suffice, "sentences": self.sentences}
@@ -182,9 +185,7 @@ class ShortList:
 
     def _differ(self, one: NDArray[np.float64], other: NDArray[np.float64]) -> bool:
         """Whether a paired test tells the marks of two methods apart."""
-        if self.measure == "accuracy":
-            return mcnemar(one, other, mid_p=True) < _SURE
-        return permutation_test(one, other) < _SURE
+        return paired_test(one, other, groups=self.groups, mid_p=True) < _SURE
 
     def _of_rows(self, forecast: Forecast) -> str:
         gain = forecast.gain

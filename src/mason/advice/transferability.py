@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mason.metrics.groups import Groups, group_numbers
+
 Features = NDArray[np.float64]
 _ROUNDS, _CLOSE = 100, 1e-6
 
@@ -113,7 +115,9 @@ def _evidence(
     return float(0.5 * (fit - spread - rows * np.log(2 * np.pi)))
 
 
-def neighbour_accuracy(features: ArrayLike, targets: ArrayLike, *, count: int = 5) -> float:
+def neighbour_accuracy(
+    features: ArrayLike, targets: ArrayLike, *, count: int = 5, groups: Groups | None = None
+) -> float:
     """Share of rows whose nearest others, by cosine, mostly have their class.
 
     Where classes are level, the nearest of their rows decides.
@@ -122,27 +126,34 @@ def neighbour_accuracy(features: ArrayLike, targets: ArrayLike, *, count: int = 
         features: [rows, width].
         targets: Class numbers [rows].
         count: Neighbours that are asked.
+        groups: See ``nearest``.
     """
     wanted = np.asarray(targets, np.int64)
-    votes = wanted[nearest(features, count=count)]
+    votes = wanted[nearest(features, count=count, groups=groups)]
     same = (votes[:, :, None] == votes[:, None, :]).sum(axis=2)
     # argmax takes the first of the highest: the nearest row of a class with most votes.
     said = votes[np.arange(len(votes)), same.argmax(axis=1)]
     return float((said == wanted).mean())
 
 
-def nearest(features: ArrayLike, *, count: int = 5) -> NDArray[np.int64]:
+def nearest(
+    features: ArrayLike, *, count: int = 5, groups: Groups | None = None
+) -> NDArray[np.int64]:
     """The nearest other rows of each row by cosine, the nearest first [rows, count].
 
     Args:
         features: [rows, width].
         count: How many, where there are so many others.
+        groups: What each row belongs to; the others are those of other groups. None: each is
+            alone.
     """
     given = _centred(features)
     unit = given / np.maximum(np.linalg.norm(given, axis=1, keepdims=True), 1e-12)
     likeness = unit @ unit.T
-    np.fill_diagonal(likeness, -np.inf)
-    return np.argsort(-likeness, axis=1, kind="stable")[:, : min(count, len(given) - 1)]
+    numbers = group_numbers(groups or range(len(given)))
+    likeness[numbers[:, None] == numbers] = -np.inf
+    others = len(given) - int(np.bincount(numbers).max())
+    return np.argsort(-likeness, axis=1, kind="stable")[:, : min(count, others)]
 
 
 def _centred(features: ArrayLike) -> Features:

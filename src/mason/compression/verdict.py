@@ -12,6 +12,7 @@ from mason.metrics.comparison import (
     paired_test,
     rows_needed,
 )
+from mason.metrics.groups import Groups, group_sums
 
 Scores = NDArray[np.float64]
 """Of each row, the higher the better; 1 is a whole: right, or as far off as rows are apart."""
@@ -60,17 +61,27 @@ class Verdict:
     sentence: str
 
 
-def judge_drop(original: Scores, smaller: Scores, budget: Budget) -> Verdict:
-    """Hold what the same rows are worth of both against the budget [rows]."""
-    found = paired_bootstrap(original, smaller, confidence=CONFIDENCE)
-    p_value = paired_test(original, smaller)
+def judge_drop(
+    original: Scores, smaller: Scores, budget: Budget, groups: Groups | None = None
+) -> Verdict:
+    """Hold what the same rows are worth of both against the budget.
+
+    Args:
+        original: What rows are worth of it [rows].
+        smaller: The same of the smaller one.
+        budget: What it has to keep to.
+        groups: What each row belongs to where those of one are alike; None: each is alone.
+    """
+    found = paired_bootstrap(original, smaller, groups=groups, confidence=CONFIDENCE)
+    p_value = paired_test(original, smaller, groups=groups)
     if found.value < -budget.max_drop:
         sentence = say("loses {drop} points", drop=_points(-found.value))
         return Verdict(found, p_value, False, False, sentence)
     if found.low >= -budget.max_drop:
         return Verdict(found, p_value, True, True, say("inside the budget"))
-    gains = np.asarray(smaller, np.float64) - np.asarray(original, np.float64)
-    needed = rows_needed(found.value + budget.max_drop or 1e-3, np.mean(gains**2).item())
+    gains, sizes = group_sums(np.subtract(smaller, original, dtype=np.float64), groups)
+    spread = float((gains**2).sum() / sizes.sum())  # rows that are alike tell less than others
+    needed = rows_needed(found.value + budget.max_drop or 1e-3, spread)
     sentence = say(
         "a drop of {drop} points is not excluded by {rows} rows; about {needed} would tell",
         drop=_points(-found.low),

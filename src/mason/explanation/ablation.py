@@ -18,6 +18,7 @@ from mason.errors import SettingsError
 from mason.explanation.attention import Place, layer_by_layer, stacks_of
 from mason.layers import Attention
 from mason.metrics import holm, paired_bootstrap, permutation_test
+from mason.metrics.groups import Groups
 from mason.models.layer import Layer
 from mason.models.transformer import Transformer
 
@@ -92,7 +93,12 @@ def parts_of(network: Transformer) -> list[Part]:
 
 
 def ablate(
-    network: Transformer, whole: Scores, measure: Callable[[], Scores], parts: Sequence[Part]
+    network: Transformer,
+    whole: Scores,
+    measure: Callable[[], Scores],
+    parts: Sequence[Part],
+    *,
+    groups: Groups | None = None,
 ) -> list[Loss]:
     """What each part's absence does to the mean score.
 
@@ -101,16 +107,19 @@ def ablate(
         whole: What ``measure`` tells of the whole model.
         measure: Scores of the same rows in the same order.
         parts: What is switched off, one at a time.
+        groups: What each row belongs to where those of one are alike; None: each is alone.
     """
     told = []
     for part in parts:
         with without(network, part):
             told.append(measure())
     draws = max(_FEWEST_DRAWS, _DRAWS_OF_EACH * len(parts))
-    adjusted = holm([permutation_test(whole, scores, num_draws=draws) for scores in told])
+    adjusted = holm(
+        [permutation_test(whole, scores, groups=groups, num_draws=draws) for scores in told]
+    )
     found = []
     for part, scores, p in zip(parts, told, adjusted, strict=True):
-        change = paired_bootstrap(whole, scores)
+        change = paired_bootstrap(whole, scores, groups=groups)
         found.append(Loss(part, change.value, change.low, change.high, p))
     return found
 

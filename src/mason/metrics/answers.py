@@ -12,6 +12,7 @@ import numpy as np
 from mason.errors import DataError
 from mason.metrics.classification import Estimate
 from mason.metrics.entities import Draws
+from mason.metrics.groups import Groups, group_numbers
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _PUNCTUATION = frozenset(string.punctuation)
@@ -71,7 +72,7 @@ def answer_scores(
     given: Sequence[str],
     wanted: Sequence[Sequence[str]],
     *,
-    groups: Sequence[object] | None = None,
+    groups: Groups | None = None,
     confidence: float = 0.95,
     seed: int = 0,
     num_resamples: int = 2000,
@@ -96,8 +97,7 @@ def answer_scores(
     pairs = list(zip(given, right, strict=True))
     exact = [exact_match(answer, answers) for answer, answers in pairs]
     f1 = [answer_f1(answer, answers) for answer, answers in pairs]
-    numbers = np.unique([str(g) for g in groups], return_inverse=True)[1] if groups else None
-    where = np.arange(len(given)) if numbers is None else numbers
+    where = group_numbers(groups or range(len(given)))
     draws = Draws(confidence, seed, num_resamples)
 
     def mean(values: Sequence[float], chosen: Sequence[bool]) -> Estimate:

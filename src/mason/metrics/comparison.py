@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mason.errors import DataError
 from mason.language import say
+from mason.metrics.groups import Groups, group_sums
 
 
 @dataclass(frozen=True)
@@ -65,16 +66,29 @@ def mcnemar(correct_a: ArrayLike, correct_b: ArrayLike, *, mid_p: bool = False) 
 
 
 def permutation_test(
-    scores_a: ArrayLike, scores_b: ArrayLike, *, seed: int = 0, num_draws: int = 10_000
+    scores_a: ArrayLike,
+    scores_b: ArrayLike,
+    *,
+    groups: Groups | None = None,
+    seed: int = 0,
+    num_draws: int = 10_000,
 ) -> float:
     """Two-sided p-value of "A and B could change places on any row" (Fisher 1935).
 
-    Any per-row score will do, ``[rows]`` each; signs of the differences are drawn.
+    Signs of the differences are drawn.
+
+    Args:
+        scores_a: A's, ``[rows]`` of any score of a row.
+        scores_b: B's.
+        groups: What each row belongs to: of one group all rows change places, or none. None:
+            each row is alone.
+        seed: Of the draws.
+        num_draws: How many.
 
     Raises:
         DataError: There are no rows.
     """
-    gains = _gains(scores_a, scores_b)
+    gains, _ = group_sums(_gains(scores_a, scores_b), groups)
     gains = gains[gains != 0]
     if gains.size == 0:
         return 1.0
@@ -87,19 +101,26 @@ def permutation_test(
     return (extreme + 1) / (num_draws + 1)
 
 
-def paired_test(scores_a: ArrayLike, scores_b: ArrayLike, *, mid_p: bool = False) -> float:
+def paired_test(
+    scores_a: ArrayLike,
+    scores_b: ArrayLike,
+    *,
+    groups: Groups | None = None,
+    mid_p: bool = False,
+) -> float:
     """Two-sided p-value of "A and B are equally good", ``[rows]`` of any score of a row each.
 
-    McNemar's where rows are right or wrong, else a permutation test.
+    McNemar's where rows are right or wrong and each alone, else a permutation test.
 
     Args:
         scores_a: A's.
         scores_b: B's.
+        groups: See ``permutation_test``.
         mid_p: See ``mcnemar``.
     """
-    if right_or_wrong(scores_a, scores_b):
+    if groups is None and right_or_wrong(scores_a, scores_b):
         return mcnemar(scores_a, scores_b, mid_p=mid_p)
-    return permutation_test(scores_a, scores_b)
+    return permutation_test(scores_a, scores_b, groups=groups)
 
 
 def right_or_wrong(*scores: ArrayLike) -> bool:
@@ -123,24 +144,33 @@ def paired_bootstrap(
     scores_a: ArrayLike,
     scores_b: ArrayLike,
     *,
+    groups: Groups | None = None,
     confidence: float = 0.95,
     seed: int = 0,
     num_resamples: int = 2000,
 ) -> Difference:
-    """Mean of B's minus A's score per row, ``[rows]`` each, with its percentile interval.
+    """Mean of B's minus A's score per row with its percentile interval.
 
-    Any per-row score will do: right or wrong (the difference in accuracy), a loss, an F1.
+    Args:
+        scores_a: A's, ``[rows]`` of any score of a row: right or wrong (the difference is in
+            accuracy), a loss, an F1.
+        scores_b: B's.
+        groups: What each row belongs to: whole groups are drawn. None: each row is alone.
+        confidence: Coverage of the interval.
+        seed: Of the resampling.
+        num_resamples: Bootstrap resamples.
 
     Raises:
         DataError: There are no rows.
     """
     gains = _gains(scores_a, scores_b)
-    values, counts = np.unique(gains, return_counts=True)
+    sums, sizes = group_sums(gains, groups)
+    kinds, counts = np.unique(np.stack([sums, sizes], axis=1), axis=0, return_counts=True)
     draws = np.random.default_rng(seed).multinomial(
-        gains.size, counts / gains.size, size=num_resamples
+        sizes.size, counts / sizes.size, size=num_resamples
     )
     tail = (1 - confidence) / 2
-    low, high = np.quantile(draws @ values / gains.size, [tail, 1 - tail])
+    low, high = np.quantile((draws @ kinds[:, 0]) / (draws @ kinds[:, 1]), [tail, 1 - tail])
     return Difference(float(gains.mean()), float(low), float(high))
 
 

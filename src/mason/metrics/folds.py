@@ -33,6 +33,7 @@ def out_of_fold(
     *,
     count: int = 5,
     seed: int = 0,
+    parts: NDArray[np.int64] | None = None,
 ) -> NDArray[np.float64]:
     """Probabilities [rows, classes] of each row, by a method fitted without its fold.
 
@@ -43,9 +44,11 @@ def out_of_fold(
         num_classes: How many classes there are.
         count: Folds.
         seed: Decides who is in which.
+        parts: The fold of each row where that is settled already [rows].
     """
     wanted = np.asarray(targets, np.int64)
-    parts = folds(wanted, count, seed=seed)
+    if parts is None:
+        parts = folds(wanted, count, seed=seed)
     found = np.full((wanted.size, num_classes), _UNSEEN)
     for part in range(count):
         held, learned = np.flatnonzero(parts == part), np.flatnonzero(parts != part)

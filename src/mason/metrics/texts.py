@@ -13,6 +13,8 @@ import numpy as np
 
 from mason.errors import DataError
 from mason.metrics.classification import Estimate
+from mason.metrics.entities import Draws
+from mason.metrics.groups import Groups, group_sums
 
 _CHINESE = re.compile(r"[\u3400-\u9fff]")
 _KANA = re.compile(r"[\u3041-\u30ff]")
@@ -150,8 +152,15 @@ def edit_distance(one: str, other: str) -> int:
     return int(row[-1])
 
 
-def mean_estimate(values: np.ndarray) -> Estimate:
-    """The mean of a score of each row, and its percentile interval over resampled rows."""
+def mean_estimate(values: np.ndarray, groups: Groups | None = None) -> Estimate:
+    """The mean of a score of each row, and its percentile interval over resampled rows.
+
+    Args:
+        values: Of each row.
+        groups: What each row belongs to: whole groups are drawn. None: each row is alone.
+    """
+    if groups is not None:
+        return Draws(_CONFIDENCE, _SEED, _RESAMPLES).ratio(*group_sums(values, groups))
     chance = np.random.default_rng(_SEED)
     drawn = [
         float(values[chance.integers(len(values), size=len(values))].mean())

@@ -77,7 +77,9 @@ def view_ablation(
             seconds=seconds,
         )
     )
-    losses = ablate(ready.network, whole, lambda: np.asarray(score().values), parts)
+    losses = ablate(
+        ready.network, whole, lambda: np.asarray(score().values), parts, groups=first.groups
+    )
     results = blocks.header("explain", task, ready, command)
     told = [_told(one) for one in losses]
     results["extras"] = {

@@ -35,6 +35,8 @@ KNOWN = (Classification, Tagging, Regression, MultiLabel)
 
 _FEWEST_ROWS = 20
 _MOST_WORDS = 3000
+_FEWEST_SENTENCES = 5
+"""However long they are: so many parts are held out in turn."""
 Features = NDArray[np.float32]
 
 
@@ -137,16 +139,21 @@ def _asked(prepared: Prepared, table: Table, task: Task[Any, Any]) -> tuple[Aske
 
 
 def _of_words(prepared: Prepared, table: Table, task: Task[Any, Any]) -> Sample:
-    """Words with a tag each, as many whole sentences as hold not too many."""
+    """Words with a tag each, as many whole sentences as hold not too many.
+
+    What a word's vector tells of its neighbours must not be learned from them: a sentence is held
+    out whole.
+    """
     columns = prepared.columns
     every = sentences_of(prepared.tables["train"], columns)
     labels = tuple(sorted({tag for sentence in every for tag in sentence.tags or ()}))
     sentences = sentences_of(table, columns)
     counts = np.cumsum([len(sentence.words) for sentence in sentences])
-    kept = max(1, int((counts <= _MOST_WORDS).sum()))
+    kept = max(_FEWEST_SENTENCES, int((counts <= _MOST_WORDS).sum()))
     table, sentences = table.take(list(range(kept))), sentences[:kept]
     numbers = {tag: i for i, tag in enumerate(labels)}
     words = [(row, s, word) for row, s in enumerate(sentences) for word in s.words]
+    targets = np.asarray([numbers[tag] for s in sentences for tag in s.tags or ()])
 
     def features(model: Tagger) -> Features:
         return frozen_word_features(model.network, model.encode([s.words for s in sentences]))
@@ -156,7 +163,7 @@ def _of_words(prepared: Prepared, table: Table, task: Task[Any, Any]) -> Sample:
         table,
         "words",
         sum(len(sentence.words) for sentence in every),
-        Classes(np.asarray([numbers[tag] for s in sentences for tag in s.tags or ()]), labels),
+        Classes(targets, labels, groups=[row for row, _, _ in words]),
         [word.lower() for _, _, word in words],
         commonest_labels,
         [f"{word} ({' '.join(s.words)})" for _, s, word in words],

@@ -101,6 +101,7 @@ def advise(
         curve,
         forecasts,
         _doubts(first.said, sample),
+        asked.groups,
     )
 
 

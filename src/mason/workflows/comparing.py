@@ -17,6 +17,7 @@ from mason.metrics import (
     right_or_wrong,
     smallest_detectable_difference,
 )
+from mason.metrics.groups import Groups
 from mason.metrics.texts import mean_estimate
 from mason.workflows.loading import load
 from mason.workflows.model import Model
@@ -34,11 +35,11 @@ class Standing:
         model: Its name.
         score: Mean over rows, with its bootstrap interval.
         difference: From the first model's, row by row; None for the first.
-        p_value: Of "as good as the first": McNemar's mid-p where rows are right or wrong,
-            else a permutation test.
+        p_value: Of "as good as the first": McNemar's mid-p where rows are right or wrong and
+            each alone, else a permutation test.
         adjusted: The same after Holm (1979), who lets one family of tests in 20 err.
         smallest: The difference these rows would have shown 4 times in 5, where rows are
-            right or wrong.
+            right or wrong and each alone.
     """
 
     model: str
@@ -99,21 +100,24 @@ def compare(
             raise DataError("{file} holds no rows with a text and a label.", file=prepared.file)
         each = task.each(ready, table, prepared.columns)
         scores.append(np.asarray(each.values, np.float64))
-    return Contest(each.name, len(each.values), _standings(names, scores))
+    return Contest(each.name, len(each.values), _standings(names, scores, each.groups))
 
 
-def _standings(names: Sequence[str], scores: Sequence[np.ndarray]) -> list[Standing]:
+def _standings(
+    names: Sequence[str], scores: Sequence[np.ndarray], groups: Groups | None
+) -> list[Standing]:
     first = scores[0]
-    told = [_beside(first, each, name) for name, each in zip(names[1:], scores[1:], strict=True)]
+    others = zip(names[1:], scores[1:], strict=True)
+    told = [_beside(first, each, name, groups) for name, each in others]
     adjusted = holm([s.p_value for s in told if s.p_value is not None])
     told = [replace(s, adjusted=p) for s, p in zip(told, adjusted, strict=True)]
-    return [Standing(names[0], mean_estimate(first)), *told]
+    return [Standing(names[0], mean_estimate(first, groups)), *told]
 
 
-def _beside(first: np.ndarray, other: np.ndarray, name: str) -> Standing:
+def _beside(first: np.ndarray, other: np.ndarray, name: str, groups: Groups | None) -> Standing:
     smallest = None
-    if right_or_wrong(first, other):
+    if groups is None and right_or_wrong(first, other):
         smallest = smallest_detectable_difference(len(first), float((first != other).mean()))
-    p_value = paired_test(first, other, mid_p=True)
-    difference = paired_bootstrap(first, other)
-    return Standing(name, mean_estimate(other), difference, p_value, smallest=smallest)
+    p_value = paired_test(first, other, groups=groups, mid_p=True)
+    difference = paired_bootstrap(first, other, groups=groups)
+    return Standing(name, mean_estimate(other, groups), difference, p_value, smallest=smallest)

@@ -277,7 +277,7 @@ def _tested(shrinker: Shrinker, inside: list[Tried]) -> tuple[Model, Tried, Test
         made = load(chosen.made.folder)
         made.source = shrinker.model.source
         after = shrinker.scores(made, "test")
-        verdict = judge_drop(before, after, shrinker.budget)
+        verdict = judge_drop(before, after, shrinker.budget, shrinker.groups["test"])
         if verdict.hopeful:
             return made, chosen, Test(before, after, verdict)
         shrinker.notice(

@@ -10,6 +10,7 @@ from mason.compression.verdict import CONFIDENCE, Scores
 from mason.language import say
 from mason.layers import native
 from mason.metrics.comparison import paired_bootstrap
+from mason.metrics.groups import Groups
 from mason.models.eight_bits import in_eight_bits
 from mason.models.quarters import held_in_few_bits
 from mason.runtime import peak_memory_bytes
@@ -79,7 +80,7 @@ def _block(
         "score": shrinker.score,
         "unit": unit,
         "rows": len(shrinker.original.scores),
-        "original": _original(shrinker.original, unit),
+        "original": _original(shrinker.original, unit, shrinker.groups["valid"]),
         "tried": [
             _row(one, shrinker) | {"front": one in front, "chosen": one is chosen}
             for one in everything
@@ -94,9 +95,10 @@ def _block(
     }
 
 
-def _original(built: Built, unit: float) -> dict[str, Any]:
+def _original(built: Built, unit: float, groups: Groups | None) -> dict[str, Any]:
     values = built.scores * unit
-    score = paired_bootstrap(np.zeros(len(values)), values, confidence=CONFIDENCE)
+    nothing = np.zeros(len(values))
+    score = paired_bootstrap(nothing, values, groups=groups, confidence=CONFIDENCE)
     return {**asdict(built.footprint), "score": asdict(score)}
 
 

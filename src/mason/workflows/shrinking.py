@@ -35,6 +35,7 @@ from mason.compression.rungs import WIDE, Learned
 from mason.compression.verdict import Scores
 from mason.errors import SettingsError
 from mason.language import say
+from mason.metrics.groups import Groups
 from mason.models.files import writing_folder
 from mason.models.transformer import Transformer
 from mason.reports.score_names import figure, score_in_words
@@ -97,6 +98,8 @@ class Shrinker:
     trained: dict[Learned, Transformer] = field(default_factory=dict)
     kept: dict[Learned, list[int]] = field(default_factory=dict)
     tried: dict[Rungs, Tried] = field(default_factory=dict)
+    groups: dict[str, Groups | None] = field(default_factory=dict)
+    """What the rows of each split that was scored belong to."""
     number: int = 0
     score: str = ""
     unit: float = 0.0
@@ -134,7 +137,8 @@ class Shrinker:
         if rungs not in self.tried:
             made = self.finished(self.network_of(rungs, parent), rungs)
             built = self._built(made, rungs)
-            verdict = judge_drop(self.original.scores, built.scores, self.budget)
+            before, groups = self.original.scores, self.groups["valid"]
+            verdict = judge_drop(before, built.scores, self.budget, groups)
             self.tried[rungs] = Tried(
                 rungs,
                 built.footprint.num_bytes,
@@ -222,6 +226,7 @@ class Shrinker:
         """What the rows of a split are worth, as shares; see ``RowScores``."""
         told = self.task.each(model, self.prepared.tables[split], self.prepared.columns)
         self.score, self.unit = told.name, self.unit or told.whole
+        self.groups[split] = told.groups
         return np.asarray(told.values, np.float64) / self.unit
 
     def discard(self, tried: Tried) -> None:

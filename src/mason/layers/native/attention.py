@@ -45,20 +45,11 @@ def attend(
     assert found is not None, "asked before"
     out = query.new_empty(query.shape)
     (key, value), (keys, values) = new or (None, None), stored
+    cosine, sine = angles or (None, None)
+    given = query, key, value, keys, values, out, cosine, sine, places, ends
     job = Pointers(
-        query.data_ptr(),
-        None if key is None else key.data_ptr(),
-        None if value is None else value.data_ptr(),
-        keys.data_ptr(),
-        values.data_ptr(),
-        out.data_ptr(),
-        None if angles is None else angles[0].data_ptr(),
-        None if angles is None else angles[1].data_ptr(),
-        places.data_ptr(),
-        ends.data_ptr(),
-        query.stride(0),
-        0 if key is None else key.stride(0),
-        0 if value is None else value.stride(0),
+        *(None if x is None else x.data_ptr() for x in given),
+        *(0 if x is None else x.stride(0) for x in (query, key, value)),
         *query.shape[:2],
         keys.shape[2],
         query.shape[2],

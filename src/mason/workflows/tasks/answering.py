@@ -195,7 +195,7 @@ class Answering(Task[Answerer, Examples]):
         questions = _questions(table, columns)
         given = [decide(found, model.threshold) for found in model.find(questions)]
         scores = judge_answers(questions, given).scores.f1
-        return RowScores("f1", scores, range(len(table)))
+        return RowScores("f1", scores, range(len(table)), groups=[q.context for q in questions])
 
     def given(self, table: Table, columns: Columns) -> list[tuple[str, ...]]:
         """Each question and its text."""

@@ -13,7 +13,7 @@ from mason.data.tables import Table
 from mason.errors import CheckpointError, DataError
 from mason.evaluation.baselines import number_baselines
 from mason.metrics.regression import regression_scores
-from mason.settings import DataSettings
+from mason.settings import PRIVACY, DataSettings
 from mason.tasks.regression import (
     HEAD,
     OUTPUT,
@@ -38,7 +38,8 @@ class Regression(ReaderTask[Regressor, Examples]):
 
     name = "regression"
     ladder = READING
-    unused = (*ReaderTask.unused, "training.label_smoothing")
+    # Every loss has the variance of all targets in it, so that a row moves others' gradients too.
+    unused = (*ReaderTask.unused, "training.label_smoothing", *PRIVACY)
 
     def columns(
         self, tables: Mapping[str, Table], settings: DataSettings, *, complete: bool = True

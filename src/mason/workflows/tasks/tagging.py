@@ -20,7 +20,7 @@ from mason.data.tagged import Sentence, find_tagged_columns, sentences_of
 from mason.errors import CheckpointError, DataError
 from mason.evaluation.tagging import judge_tags, named, tag_baselines
 from mason.metrics import fit_temperature
-from mason.settings import DataSettings
+from mason.settings import PRIVACY, DataSettings
 from mason.tasks.tagging import (
     HEAD,
     OUTPUT,
@@ -46,6 +46,7 @@ class Tagging(Task[Tagger, Examples]):
     name = "tagging"
     cuts = False  # long sentences are read in windows
     ladder = READING
+    unused = (*Task.unused, *PRIVACY)  # a row may be several windows, and the unit is a window
 
     def columns(
         self, tables: Mapping[str, Table], settings: DataSettings, *, complete: bool = True

@@ -12,6 +12,7 @@ from mason.data.columns import Columns, check_shared
 from mason.data.findings import Finding
 from mason.data.tables import Table
 from mason.errors import SettingsError
+from mason.metrics.groups import Groups
 from mason.models.transformer import Transformer, num_parameters
 from mason.settings import (
     CLASSIFICATION_ONLY,
@@ -77,12 +78,15 @@ class RowScores:
         rows: Which rows of the table they are of.
         whole: What 1 is to a share: how far the right numbers are apart, where values are in
             their unit.
+        groups: What each row belongs to where those of one are alike, such as the text of a
+            question; they are drawn together. None: each is alone.
     """
 
     name: str
     values: Sequence[float]
     rows: Sequence[int]
     whole: float = 1.0
+    groups: Groups | None = None
 
 
 M = TypeVar("M", bound=Model)
