@@ -25,7 +25,7 @@ _ALPACA = (("instruction", "output"), ("instruction", "response"), ("指令", "�
 _PROMPTS = (("prompt", "completion"), ("prompt", "response"), ("提示", "回答"))
 _INPUT, _TOOLS = ("input", "输入"), ("tools", "工具")
 _SYSTEM = ("system", "systemprompt", "系统", "系统提示")
-_NO_TOOLS = (None, "", "null", "{}", [], {})
+_NO_TOOLS: tuple[Any, ...] = (None, "", "null", "{}", [], {})
 
 
 @dataclass(frozen=True)

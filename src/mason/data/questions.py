@@ -130,7 +130,7 @@ def questions_of(table: Table, columns: QuestionColumns) -> list[Question]:
     return found
 
 
-def _answers(cell: Any, start: Any) -> list[tuple[str, Any]]:
+def _answers(cell: Any, start: Any) -> list[tuple[Any, Any]]:
     """Texts and starts, however the cell says them; a start may be missing."""
     if isinstance(cell, dict):  # the form of the hub: two lists
         texts = cell.get("text") or []
