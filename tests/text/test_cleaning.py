@@ -111,3 +111,9 @@ def test_random_insertions_leave_no_trace() -> None:
         text = "Which river flows through Vienna ?"
         attacked = "".join(c + draw.choice(INVISIBLE) * draw.randrange(3) for c in text)
         assert clean(attacked) == text
+
+
+def test_words_of_two_other_scripts_pose_whatever_letters_there_are_more_of() -> None:
+    # Ten letters of Greek or Cyrillic that are only nearly alike, and two Latin ones.
+    assert clean("Ꮃհҽη ԁіԁ Ιrаԛι τrօօρꜱ ɪռᴠɑԁε Ꮶսᴡɑɪт ?") == "When did Iraqi troops invade Kuwait ?"
+    assert clean("την και των") == "την και των"

@@ -97,13 +97,28 @@ def _home(text: str) -> str:
         for script, pattern in _SCRIPT_OF.items()
     }
     told["latin"] += len(_DRESSED.findall(text))
+    if _is_posed(text):
+        return "latin"
     if not any(told.values()):
         return "latin" if sum(letter in exact for letter in text) >= _PLAIN_WORDS else ""
     return max(told, key=lambda script: told[script])
 
 
+def _is_posed(text: str) -> bool:
+    """Whether all letters are Latin or look so, and a word has some of two other scripts."""
+    others = {letter for letter in text if letter.isalpha() and not letter.isascii()}
+    if not others <= lookalikes().keys():
+        return False
+    return any(len(_foreign_scripts(word)) > 1 for word in _WORD.findall(text))
+
+
+def _foreign_scripts(word: str) -> set[str]:
+    found = {script for script, pattern in _SCRIPT_OF.items() if pattern.search(word)}
+    return found - {"latin"}
+
+
 def _is_foreign(letter: str) -> bool:
-    return any(pattern.match(letter) for script, pattern in _SCRIPT_OF.items() if script != "latin")
+    return bool(_foreign_scripts(letter))
 
 
 def _latin(word: str, posing: frozenset[str]) -> str:
