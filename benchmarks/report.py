@@ -215,11 +215,12 @@ def _save(name: str, tables: Sequence[Table], notes: str) -> Path:
 
 def _command() -> str:
     """How the page is made again; what names a place or a remark of this run is left out."""
-    told = [argument for argument in sys.argv[1:] if argument != "--save"]
-    for own in ("--note", "--work"):
-        if own in told:
-            at = told.index(own)
-            del told[at : at + 2]
+    told: list[str] = []
+    for argument in sys.argv[1:]:
+        if argument.startswith("/") or told[-1:] in (["--note"], ["--work"]):
+            told.pop()  # the option that it is the value of
+        elif argument != "--save":
+            told.append(argument)
     return shlex.join(["python", "-m", f"benchmarks.{Path(sys.argv[0]).stem}", *told])
 
 

@@ -26,3 +26,5 @@ def test_parts_of_a_benchmark_share_the_page_of_a_day(
     again = save(3.0, "--data", "trec")
     assert again.count("| speed |") == 2 and "| speed | 1 |" not in again
     assert "| speed | 2 |" in again and "| speed | 3 |" in again
+    own = save(4.0, "--work", "runs/x", "--place", "/somewhere/own", "--rows", "9")
+    assert "`python -m benchmarks.trial --rows 9`" in own and "somewhere" not in own
