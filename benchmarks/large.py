@@ -15,6 +15,7 @@ import json
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -176,12 +177,34 @@ def _part(name: str, *given: str) -> None:
     import mason.workflows  # noqa: F401 - what every command holds is not the model's
     from mason.runtime import peak_memory_bytes, resident_bytes
 
-    before = resident_bytes()
+    before, own_before = resident_bytes(), _own_bytes()
     paths = [Path(one) if "/" in one else one for one in given]
-    begun = time.perf_counter()
-    found = PARTS[name](*paths)
+    begun, ended, most = time.perf_counter(), threading.Event(), [own_before]
+
+    def watch() -> None:
+        while not ended.wait(0.005):
+            most.append(max(most.pop(), _own_bytes()))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        found = PARTS[name](*paths)
+    finally:
+        ended.set()
+        watcher.join()
     found |= {"peak": peak_memory_bytes(), "before": before, "took": time.perf_counter() - begun}
-    print(json.dumps(found))
+    print(json.dumps(found | {"own": most[0] - own_before}))
+
+
+def _own_bytes() -> int:
+    """Memory of this process without the pages of mapped files, which come and go by themselves."""
+    from mason.runtime import resident_bytes
+
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return resident_bytes()
+    lines = status.read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) << 10 for line in lines if line.startswith("RssAnon:"))
 
 
 def measure(place: Path, shape: str) -> list[Row]:
