@@ -25,8 +25,9 @@ from tests.models.small import SPECS, build, sequences
 BUILT = native.library()
 VARIANTS = BUILT.variants if BUILT else []
 pytestmark = pytest.mark.skipif(not BUILT, reason="the kernels are not built: there is no compiler")
-KINDS = {"fp32": 3e-6, "bf16": 3e-2, "int8": 3e-6, "int4": 5e-6}
-"""Weights, and how far rows may be from the plain path's, beside the largest number."""
+KINDS = {"fp32": 3e-6, "bf16": 3e-2, "int8": 3e-4, "int4": 5e-6}
+"""Weights, and how far rows may be from the plain path's, beside the largest number: with int8
+tiles take rows in 16 bits."""
 FAMILIES = (
     "GPT2LMHeadModel (tied)",
     "GPTNeoForCausalLM (tied)",
@@ -40,6 +41,12 @@ FAMILIES = (
 def variant(request: pytest.FixtureRequest) -> Iterator[None]:
     with native.using(request.param):
         yield
+
+
+@pytest.fixture
+def wide_caches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys and values in fp32 like the plain path's, so that all else can be told apart from it."""
+    monkeypatch.setattr(native.DecoderProgram, "is_rounded", False)
 
 
 def whole(kind: str) -> Transformer:
@@ -83,7 +90,7 @@ def is_served(model: Transformer) -> bool:
     return call_of(model.decoder) is not None
 
 
-@pytest.mark.usefixtures("variant")
+@pytest.mark.usefixtures("variant", "wide_caches")
 @pytest.mark.parametrize("kind", KINDS)
 def test_rows_are_the_plain_ones(kind: str) -> None:
     model, texts = held(kind), sequences([17, 17], seed=3)
@@ -97,6 +104,7 @@ def test_rows_are_the_plain_ones(kind: str) -> None:
     assert kind != "bf16" or (ours - exact).norm() < (plain - exact).norm()
 
 
+@pytest.mark.usefixtures("wide_caches")
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", FAMILIES)
 def test_families_are_served(pair_of: Callable[[str], Pair], name: str, kind: str) -> None:
@@ -121,7 +129,7 @@ def test_a_row_gives_the_same_beside_others(kind: str, made: Callable[[str], Tra
         assert torch.equal(beside[: len(piece)], alone.read(Packed.of([piece])))
 
 
-@pytest.mark.usefixtures("variant")
+@pytest.mark.usefixtures("variant", "wide_caches")
 @pytest.mark.parametrize("kind", KINDS)
 def test_whole_tiles_give_what_modules_do(kind: str) -> None:
     model, texts = whole(kind), sequences([17, 17], seed=3)
@@ -132,6 +140,7 @@ def test_whole_tiles_give_what_modules_do(kind: str) -> None:
 
 
 @pytest.mark.skipif(not (BUILT and BUILT.has_tiles), reason="this processor has no tiles")
+@pytest.mark.usefixtures("wide_caches")
 @pytest.mark.parametrize("kind", ("bf16", "int8"))
 @torch.inference_mode()
 def test_long_prompts_go_piece_by_piece_and_give_the_same_alone(kind: str) -> None:
@@ -144,7 +153,23 @@ def test_long_prompts_go_piece_by_piece_and_give_the_same_alone(kind: str) -> No
         plain = Decoding(model, len(texts), 160).read(Packed.of(texts))
         exact = Decoding(model.float(), len(texts), 160).read(Packed.of(texts))
     error = (torch.cat(rows) - exact).norm()
-    assert error < (plain - exact).norm() if kind == "bf16" else error < 3e-6 * exact.norm()
+    assert error < (plain - exact).norm() if kind == "bf16" else error < 3e-4 * exact.norm()
+
+
+@pytest.mark.parametrize("kind", ("int8", "int4"))
+@torch.inference_mode()
+def test_rounded_weights_look_back_in_bf16_whoever_goes_on(kind: str) -> None:
+    model, texts = held(kind), sequences([17, 17], seed=3)
+    with native.using(None):
+        plain = read(model, texts)
+    decoding = Decoding(model, len(texts), 29)
+    rows = [decoding.read(Packed.of([text[: 5 + i] for i, text in enumerate(texts)]))]
+    assert decoding.cache.layers[0].places(None)[0].dtype is torch.bfloat16
+    for k in range(5, 12):
+        with native.using(VARIANTS[0] if k % 2 else None):
+            rows.append(decoding.read(Packed.of([[text[k + i]] for i, text in enumerate(texts)])))
+    rows.append(decoding.read(Packed.of([texts[0][12:15]]), sequences=[0]))
+    assert 1e-6 < apart(torch.cat(rows), plain) <= 5e-3
 
 
 def test_threads_change_nothing() -> None:
@@ -200,7 +225,7 @@ def test_real_weights() -> None:
         likely = zip(ours.log_probabilities, plain.log_probabilities, strict=True)
         for mine, other, pair in zip(ours.tokens, plain.tokens, likely, strict=True):
             # Logits in bf16 have steps of an eighth from 16 on.
-            assert abs(pair[0] - pair[1]) <= (0.25 if kind == "bf16" else 1e-3)
+            assert abs(pair[0] - pair[1]) <= (0.25 if kind == "bf16" else 0.03)
             if mine != other:
                 assert kind == "bf16"
                 break

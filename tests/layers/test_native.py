@@ -99,7 +99,8 @@ def test_many_rows_go_through_whole_tiles(kind: torch.dtype) -> None:
         wide = held.weight.double() * held.scales[:, None]
     for rows in (1, 2, 16, 17, 37):
         exact = F.linear(x[:rows].double(), wide, linear.bias.double())
-        _close(held(x[:rows]), exact.to(x.dtype))
+        # Rows are taken in 16 bits beside weights of 8.
+        _close(held(x[:rows]), exact.to(x.dtype), 1e-2 if kind is torch.bfloat16 else 4e-5)
     assert torch.equal(held(x), torch.cat([held(row[None]) for row in x]))
     x[7, 9] = torch.nan
     assert held(x)[7].isnan().all() and not held(x)[8].isnan().any()

@@ -26,8 +26,10 @@ class LayerCache:
         """Store new rows (None: nothing new) and return all places, filled or not."""
         keys, values = self.places(None if key is None or value is None else (key, value))
         if key is not None and value is not None:
-            keys.flatten(0, 1).index_copy_(0, self._cache.new_rows, key)
-            values.flatten(0, 1).index_copy_(0, self._cache.new_rows, value)
+            # A kernel may have made them smaller than the rows are.
+            keys.flatten(0, 1).index_copy_(0, self._cache.new_rows, key.to(keys.dtype))
+            values.flatten(0, 1).index_copy_(0, self._cache.new_rows, value.to(values.dtype))
+            return keys.to(key.dtype), values.to(key.dtype)
         return keys, values
 
     def places(

@@ -111,9 +111,9 @@ class PagedLayer(LayerCache):
         new = None if key is None or value is None else (key, value)
         stores = self.places(new)
         for store, rows in zip(stores, new or (), strict=False):
-            store.flatten(0, 1).index_copy_(0, self._paged.new_rows, rows)
+            store.flatten(0, 1).index_copy_(0, self._paged.new_rows, rows.to(store.dtype))
         keys, values = map(self._gathered, stores)
-        return keys, values
+        return (keys, values) if key is None else (keys.to(key.dtype), values.to(key.dtype))
 
     def places(
         self, like: tuple[Tensor, Tensor] | None

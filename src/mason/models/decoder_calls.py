@@ -81,8 +81,10 @@ class DecoderCall:
         layout, keys = cache.advance(new.lengths, new.tokens.device)
         assert isinstance(keys, Stored), "the keys are in a cache"
         x = self._stack.embedding(new.tokens, layout, new.token_types).contiguous()
-        if self._like is None or self._like.dtype is not x.dtype:
-            self._like = x.new_empty(0, *self._shape)
+        # What rounded weights give is not worth twice the memory to look back at.
+        dtype = torch.bfloat16 if self._program.is_rounded else x.dtype
+        if self._like is None or self._like.dtype is not dtype:
+            self._like = x.new_empty(0, *self._shape, dtype=dtype)
         like = self._like, self._like
         pairs = list(zip(keys.places, layout.past, layout.lengths, strict=True))
         rows = self._program.run(

@@ -49,8 +49,10 @@ typedef struct {
     float *cosines, *sines; /* of each way to turn [rows, head_width] */
 } Room;
 
-static void pass_map(const Map *map, const float *x, float *y, int64_t rows, int gated,
+/* Where the rows of the model are in bf16, a product in bf16 takes them in one piece of it. */
+static void pass_map(const Map *map, const float *x, float *y, const Step *step, int gated,
                      const Room *room) {
+    int64_t rows = step->rows;
     if (map->kind == QUARTER) {
         int64_t depth = (map->inputs + GROUP - 1) / GROUP * GROUP;
         Quarters job = {.packed = map->weight,
@@ -70,7 +72,7 @@ static void pass_map(const Map *map, const float *x, float *y, int64_t rows, int
                        .rows = rows,
                        .inputs = map->inputs,
                        .outputs = map->outputs,
-                       .pieces = 2,
+                       .pieces = step->half ? 1 : 2,
                        .gated = gated};
         multiply(map->kind, &job, room->laid);
     }
@@ -159,16 +161,16 @@ static int pass_decoder_layer(const Decoder *model, const Step *step, int64_t nu
     const DecoderLayer *layer = model->layers + number;
     int64_t rows = step->rows, width = model->width;
     pass_norm(layer->before, room->hidden, room->normed, rows, width, width, room);
-    pass_map(&layer->fused, room->normed, room->wide, rows, 0, room);
+    pass_map(&layer->fused, room->normed, room->wide, step, 0, room);
     if (attend(model, step, number, room)) return 1;
-    pass_map(&layer->output, room->mixed, room->added, rows, 0, room);
+    pass_map(&layer->output, room->mixed, room->added, step, 0, room);
     pass_norm(layer->after, room->added, room->added, rows, width, width, room);
     add(room->hidden, room->added, rows * width);
     pass_norm(layer->before + 1, room->hidden, room->normed, rows, width, width, room);
     int gated = gates_by_tiles(model, &layer->up);
-    pass_map(&layer->up, room->normed, room->wide, rows, gated, room);
+    pass_map(&layer->up, room->normed, room->wide, step, gated, room);
     if (!gated) activate(model, room->wide, rows, layer->up.outputs);
-    pass_map(&layer->down, room->wide, room->added, rows, 0, room);
+    pass_map(&layer->down, room->wide, room->added, step, 0, room);
     pass_norm(layer->after + 1, room->added, room->added, rows, width, width, room);
     add(room->hidden, room->added, rows * width);
     return 0;

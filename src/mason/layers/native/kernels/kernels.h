@@ -8,10 +8,11 @@
 #include <string.h>
 
 enum { FP32, BF16, INT8, KINDS };
-enum { BLOCK = 16 };    /* outputs that a thread takes at once */
-enum { GROUP = 32 };    /* inputs of weights in 4 bits that share a step */
-enum { DIGITS = 3 };    /* of 8 bits, of a number that is multiplied in whole numbers */
-enum { WIDE_ROWS = 8 }; /* rows whose sums of bytes stay in registers of 512 bits */
+enum { BLOCK = 16 };                    /* outputs that a thread takes at once */
+enum { GROUP = 32 };                    /* inputs of weights in 4 bits that share a step */
+enum { DIGITS = 3 };                    /* of 8 bits, of a number that meets weights of 4 bits */
+enum { WORD = 2 };                      /* digits of a number that meets weights of 8 bits */
+enum { WIDE_ROWS = 8 };                 /* rows whose sums of bytes stay in registers of 512 bits */
 enum { LINE = 64, TILE = 16 * LINE };   /* bytes that tiles hold (tiles.h) */
 enum { DOTTED = 2 };                    /* rows whose digits are multiplied without tiles */
 enum { RUN = 8 };                       /* new rows of a sequence that attend by tiles */
@@ -269,7 +270,7 @@ static inline int64_t room_of_tiles(int64_t count, int64_t width, int pieces) {
 
 /* Bytes that 16 rows take as tiles read them. */
 static inline int64_t size_of_group(int kind, int64_t inputs, int pieces) {
-    return 16 * inputs * (kind == INT8 ? DIGITS : 2 * pieces);
+    return 16 * inputs * (kind == INT8 ? WORD : 2 * pieces);
 }
 
 static inline float of_bf16(uint16_t bits) {

@@ -1,10 +1,10 @@
 /* Products of rows with weights in bf16 or 8 bits by tiles of 16 lines of 64 bytes.
  *
  * A tile of weights is 16 outputs as they lie. Rows lie across, 16 beside each other, in pieces
- * that tiles multiply exactly: one in bf16 or two, then of 16 bits together; or three digits of 8
- * bits, 2^22 for the largest number of the row. Whatever rows are beside it, a row's products are
- * added in one order. Digits of few rows are multiplied without tiles, whose whole sums are the
- * same.
+ * that tiles multiply exactly: one in bf16 or two, then of 16 bits together; or two digits of 8
+ * bits, the most that both hold for the largest number of the row. Whatever rows are beside it, a
+ * row's products are added in one order. Digits of few rows are multiplied without tiles, whose
+ * whole sums are the same.
  */
 #if defined(USE_TILES)
 /* A tile's columns become its lines. */
@@ -63,7 +63,7 @@ FN void NAME(halve)(const float *x, int64_t apart, int64_t inputs, int64_t count
     }
 }
 
-/* What divides a row into 2^22 steps either way. */
+/* What divides a row into as many steps either way as two digits tell apart. */
 FN float NAME(step_of)(const float *x, int64_t inputs) {
     __m512 most = _mm512_setzero_ps();
     int none = 0; /* no number stays none */
@@ -73,16 +73,16 @@ FN float NAME(step_of)(const float *x, int64_t inputs) {
         most = _mm512_max_ps(most, _mm512_abs_ps(part));
     }
     float all = _mm512_reduce_max_ps(most);
-    return none ? NAN : all > 0x1p-96f ? all * 0x1p-22f : 0;
+    return none ? NAN : all > 0x1p-96f ? all / (127 * 256) : 0;
 }
 
-/* `count` of 16 rows as lines of the digits of whole numbers: [inputs / 64, DIGITS, tile]. */
+/* `count` of 16 rows as lines of the digits of whole numbers: [inputs / 64, WORD, tile]. */
 FN void NAME(to_digit_lines)(const float *x, int64_t inputs, int64_t count, int fill, char *to,
                              float *steps) {
-    const __m512i middle = _mm512_set1_epi32(0x808080); /* digits from -128 on, not from 0 */
+    const __m512i middle = _mm512_set1_epi32(0x8080); /* digits from -128 on, not from 0 */
     for (int r = 0; r < 16; r++) steps[r] = r < count ? NAME(step_of)(x + r * inputs, inputs) : 0;
-    for (int64_t k = 0; k < inputs; k += LINE, to += DIGITS * TILE) {
-        for (int d = 0; d < DIGITS && fill; d++)
+    for (int64_t k = 0; k < inputs; k += LINE, to += WORD * TILE) {
+        for (int d = 0; d < WORD && fill; d++)
             memset(to + d * TILE + count * LINE, 0, TILE - count * LINE);
         for (int64_t r = 0; r < count; r++) {
             __m512 by = _mm512_set1_ps(steps[r] > 0 ? 1 / steps[r] : 0);
@@ -92,7 +92,7 @@ FN void NAME(to_digit_lines)(const float *x, int64_t inputs, int64_t count, int 
                 __m512i whole = _mm512_add_epi32(_mm512_cvtps_epi32(scaled), middle);
                 whole = _mm512_xor_si512(whole, middle);
                 char *own = to + r * LINE + 16 * part;
-                for (int d = 0; d < DIGITS; d++, whole = _mm512_srli_epi32(whole, 8))
+                for (int d = 0; d < WORD; d++, whole = _mm512_srli_epi32(whole, 8))
                     _mm_store_si128((void *)(own + d * TILE), _mm512_cvtepi32_epi8(whole));
             }
         }
@@ -187,10 +187,8 @@ FN void NAME(multiply_halves)(const Product *job, const int64_t *blocks, int64_t
 /* Sixteen sums of each digit, which lie `apart`, and what the lowest is worth, to what they are. */
 FN void NAME(join_digits)(const int32_t *parts, int64_t apart, const float *steps, float *to) {
     __m512 low = _mm512_cvtepi32_ps(_mm512_load_si512(parts));
-    __m512 mid = _mm512_cvtepi32_ps(_mm512_load_si512(parts + apart));
-    __m512 high = _mm512_cvtepi32_ps(_mm512_load_si512(parts + 2 * apart));
-    __m512 sum = _mm512_fmadd_ps(mid, _mm512_set1_ps(0x1p8f), low);
-    sum = _mm512_fmadd_ps(high, _mm512_set1_ps(0x1p16f), sum);
+    __m512 high = _mm512_cvtepi32_ps(_mm512_load_si512(parts + apart));
+    __m512 sum = _mm512_fmadd_ps(high, _mm512_set1_ps(0x1p8f), low);
     _mm512_storeu_ps(to, _mm512_mul_ps(sum, _mm512_loadu_ps(steps)));
 }
 
@@ -199,93 +197,84 @@ FN void NAME(multiply_digits)(const Product *job, const int64_t *blocks, int64_t
     int64_t apart = job->inputs;
     const char *upper = (const char *)job->weight + blocks[0] * BLOCK * apart;
     const char *lower = (const char *)job->weight + blocks[1] * BLOCK * apart;
-    const char *x = job->laid + group * size_of_group(INT8, job->inputs, DIGITS);
+    const char *x = job->laid + group * size_of_group(INT8, job->inputs, WORD);
     _tile_zero(0);
     _tile_zero(1);
     _tile_zero(2);
     _tile_zero(3);
-    _tile_zero(4);
-    _tile_zero(5);
-    for (int64_t k = 0; k < apart; k += LINE, x += DIGITS * TILE) {
+    for (int64_t k = 0; k < apart; k += LINE, x += WORD * TILE) {
         if (group == 0) {
             NAME(fetch)(upper + (k + apart) * 16);
             NAME(fetch)(lower + (k + apart) * 16);
         }
-        _tile_loadd(6, upper + k, apart);
-        _tile_loadd(7, x, LINE);
-        _tile_dpbssd(0, 6, 7);
+        _tile_loadd(4, upper + k, apart);
+        _tile_loadd(5, lower + k, apart);
+        _tile_loadd(6, x, LINE);
+        _tile_dpbssd(0, 4, 6);
+        _tile_dpbssd(2, 5, 6);
         _tile_loadd(7, x + TILE, LINE);
-        _tile_dpbssd(1, 6, 7);
-        _tile_loadd(7, x + 2 * TILE, LINE);
-        _tile_dpbssd(2, 6, 7);
-        _tile_loadd(6, lower + k, apart);
-        _tile_dpbssd(5, 6, 7);
-        _tile_loadd(7, x + TILE, LINE);
-        _tile_dpbssd(4, 6, 7);
-        _tile_loadd(7, x, LINE);
-        _tile_dpbssd(3, 6, 7);
+        _tile_dpbssd(1, 4, 7);
+        _tile_dpbssd(3, 5, 7);
     }
-    int32_t parts[2 * DIGITS][16 * BLOCK] __attribute__((aligned(64)));
+    int32_t parts[2 * WORD][16 * BLOCK] __attribute__((aligned(64)));
     _tile_stored(0, parts[0], LINE);
     _tile_stored(1, parts[1], LINE);
     _tile_stored(2, parts[2], LINE);
     _tile_stored(3, parts[3], LINE);
-    _tile_stored(4, parts[4], LINE);
-    _tile_stored(5, parts[5], LINE);
     float sums[2][16 * BLOCK] __attribute__((aligned(64)));
     for (int b = 0; b < 2; b++)
         for (int i = 0; i < 16 * BLOCK; i += LANES)
-            NAME(join_digits)(parts[DIGITS * b] + i, 16 * BLOCK, job->steps + 16 * group,
+            NAME(join_digits)(parts[WORD * b] + i, 16 * BLOCK, job->steps + 16 * group,
                               sums[b] + i);
     NAME(unlay)(job, blocks, group, sums[0]);
 }
 
 /* What the bytes of weights are more than they stand for makes of each digit of a row. */
 FN void NAME(excess)(const char *x, int64_t inputs, int32_t *excess) {
-    __m512i sums[DIGITS] = {_mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512()};
-    for (int64_t k = 0; k < inputs; k += LINE, x += DIGITS * TILE)
-        for (int d = 0; d < DIGITS; d++)
+    __m512i sums[WORD] = {_mm512_setzero_si512(), _mm512_setzero_si512()};
+    for (int64_t k = 0; k < inputs; k += LINE, x += WORD * TILE)
+        for (int d = 0; d < WORD; d++)
             sums[d] = _mm512_dpbusd_epi32(sums[d], _mm512_set1_epi8(-128),
                                           _mm512_load_si512(x + d * TILE));
-    for (int d = 0; d < DIGITS; d++) excess[d] = _mm512_reduce_add_epi32(sums[d]);
+    for (int d = 0; d < WORD; d++) excess[d] = _mm512_reduce_add_epi32(sums[d]);
 }
 
 /* The sums of one row's digits with four outputs, two each of two blocks, to [block, digit,
  * output]. */
 FN void NAME(dot)(const Product *job, const int64_t *blocks, int output, const char *x,
-                  const int32_t *excess, int32_t (*parts)[DIGITS][BLOCK]) {
+                  const int32_t *excess, int32_t (*parts)[WORD][BLOCK]) {
     int64_t apart = job->inputs;
     const __m512i sign = _mm512_set1_epi8(-128);
-    __m512i sums[4][DIGITS];
+    __m512i sums[4][WORD];
 #pragma GCC unroll 4
     for (int o = 0; o < 4; o++)
-#pragma GCC unroll 3
-        for (int d = 0; d < DIGITS; d++) sums[o][d] = _mm512_setzero_si512();
+#pragma GCC unroll 2
+        for (int d = 0; d < WORD; d++) sums[o][d] = _mm512_setzero_si512();
     const char *from[4];
     for (int o = 0; o < 4; o++)
         from[o] = (const char *)job->weight + (blocks[o / 2] * BLOCK + output + o % 2 * 8) * apart;
-    for (int64_t k = 0; k < apart; k += LINE, x += DIGITS * TILE)
+    for (int64_t k = 0; k < apart; k += LINE, x += WORD * TILE)
 #pragma GCC unroll 4
         for (int o = 0; o < 4; o++) {
             __builtin_prefetch(from[o] + k + BLOCK * apart, 0, 2);
             __m512i weight = _mm512_xor_si512(_mm512_loadu_si512(from[o] + k), sign);
-#pragma GCC unroll 3
-            for (int d = 0; d < DIGITS; d++)
+#pragma GCC unroll 2
+            for (int d = 0; d < WORD; d++)
                 sums[o][d] =
                     _mm512_dpbusd_epi32(sums[o][d], weight, _mm512_load_si512(x + d * TILE));
         }
 #pragma GCC unroll 4
     for (int o = 0; o < 4; o++)
-#pragma GCC unroll 3
-        for (int d = 0; d < DIGITS; d++)
+#pragma GCC unroll 2
+        for (int d = 0; d < WORD; d++)
             parts[o / 2][d][output + o % 2 * 8] = _mm512_reduce_add_epi32(sums[o][d]) - excess[d];
 }
 
 /* Two blocks of outputs and at most DOTTED rows. */
-FN void NAME(dot_digits)(const Product *job, const int64_t *blocks, int32_t (*excess)[DIGITS]) {
+FN void NAME(dot_digits)(const Product *job, const int64_t *blocks, int32_t (*excess)[WORD]) {
     float sums[2][16 * BLOCK] __attribute__((aligned(64))) = {{0}};
     for (int64_t row = 0; row < job->rows; row++) {
-        int32_t parts[2][DIGITS][BLOCK] __attribute__((aligned(64)));
+        int32_t parts[2][WORD][BLOCK] __attribute__((aligned(64)));
         float steps[BLOCK], own[BLOCK];
         for (int o = 0; o < BLOCK; o++) steps[o] = job->steps[row];
         for (int output = 0; output < 8; output++)
@@ -304,7 +293,7 @@ FN void NAME(dot_digits)(const Product *job, const int64_t *blocks, int32_t (*ex
 static TARGET void NAME(tile_product)(int kind, const Product *job, int64_t first, int64_t last) {
     int64_t run = job->gated ? last - first : (last - first + 1) / 2;
     int64_t apart = job->gated ? job->outputs / BLOCK / 2 : run, groups = (job->rows + 15) / 16;
-    int32_t excess[DOTTED][DIGITS];
+    int32_t excess[DOTTED][WORD];
     int dotted = kind == INT8 && job->rows <= DOTTED;
     for (int64_t row = 0; row < job->rows && dotted; row++)
         NAME(excess)(job->laid + row * LINE, job->inputs, excess[row]);
