@@ -29,6 +29,8 @@ from mason.text import load_tokenizer
 NUM_FOLDS = 5
 NUM_ERRORS = 10
 _MAX_TOKENS = 256
+_CLEAR = 0.5
+"""Ratings from which on twenty people agree, about, whether a sentence is positive."""
 
 
 class Rated(NamedTuple):
@@ -235,8 +237,7 @@ def _rows(
     wanted = np.array(whole.positive)[order]
     value, notes = {}, ""
     for name, parts in told.items():
-        sure = np.concatenate([part.sure for part in parts])
-        told_of = scores(wanted, (sure > 0).astype(int), 2).overall["accuracy"]
+        told_of = scores(wanted, (_sure(parts) > 0).astype(int), 2).overall["accuracy"]
         value[name] = told_of.value
         steps = sum(part.steps for part in parts)
         notes += f"{name}: {told_of.value:.4f} ({told_of.low:.4f} to {told_of.high:.4f})"
@@ -247,7 +248,18 @@ def _rows(
         for name in told
         if name != "ours"
     ]
-    sure = np.concatenate([part.sure for part in told["ours"]])
+    clear = np.abs(np.array(whole.ratings)[order]) >= _CLEAR
+    if not clear.all():
+        plain = {
+            name: float(((_sure(parts) > 0) == (wanted > 0))[clear].mean())
+            for name, parts in told.items()
+        }
+        rows += [
+            Row(f"{title}, {clear.sum()} clear ones, over {name}", plain["ours"], plain[name])
+            for name in told
+            if name != "ours"
+        ]
+    sure = _sure(told["ours"])
     wrong = np.flatnonzero((sure > 0) != (wanted > 0))
     worst = wrong[np.argsort(-np.abs(sure[wrong]))][:NUM_ERRORS]
     notes += f"{minutes:g} minutes a side, {len(order)} texts to tell, {len(made)} folds.\n\n"
@@ -256,3 +268,8 @@ def _rows(
         side, rating = "positive" if wanted[i] else "negative", whole.ratings[order[i]]
         print(f"- {side}, rated {rating:g}, said {sure[i]:+.2f}: {whole.texts[order[i]]}")
     return rows, notes
+
+
+def _sure(parts: Sequence[Told]) -> np.ndarray:
+    """How sure a method is of the texts of all folds."""
+    return np.concatenate([part.sure for part in parts])

@@ -57,7 +57,14 @@ def _alone(method: Callable[[Job], Any], job: Job) -> Any:
         return process.submit(method, job).result()
 
 
-def _fit_ours(model: Any, objective: Any, job: Job, *, batch_size: int | None = None) -> int:
+def _fit_ours(
+    model: Any,
+    objective: Any,
+    job: Job,
+    *,
+    batch_size: int | None = None,
+    learning_rate: float | None = None,
+) -> int:
     """Train for the job's minutes; the steps taken."""
     from mason.settings import TrainingSettings
     from mason.training.defaults import recipe_for
@@ -67,9 +74,8 @@ def _fit_ours(model: Any, objective: Any, job: Job, *, batch_size: int | None = 
 
     num = len(objective.lengths)
     size = num_parameters(model.network)
-    recipe = recipe_for(
-        TrainingSettings(batch_size=batch_size), num_parameters=size, num_examples=num
-    )
+    settings = TrainingSettings(batch_size=batch_size, learning_rate=learning_rate)
+    recipe = recipe_for(settings, num_parameters=size, num_examples=num)
     # As many steps as two epochs for a start; the pace then says how many there are.
     recipe = replace(recipe, max_steps=max(40, 2 * num // recipe.batch_size))
     tokens = chain(*objective.examples.tokens)
@@ -275,7 +281,8 @@ def qa_ours(job: Job) -> tuple[list[answering.Answer], int]:
     assert isinstance(model, Answerer)
     model.max_answer = 80
     examples = model.encode(job.train, with_targets=True)
-    steps = _fit_ours(model, answering.AnsweringObjective(examples), job)
+    objective = answering.AnsweringObjective(examples)
+    steps = _fit_ours(model, objective, job, batch_size=8, learning_rate=3e-4)
     return [best[0] for best in model.answers(job.test)], steps
 
 
