@@ -9,6 +9,7 @@ Runtime and OpenVINO, texts alone and in batches sorted by length, runs interlea
 import argparse
 import csv
 import random
+import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
@@ -33,8 +34,8 @@ from mason.workflows.tasks import find_task
 BASE, DATA, SEED = "all-MiniLM-L6-v2", "catalog:trec", 1
 
 
-def main() -> None:
-    """Run the parts and publish."""
+def main() -> int:
+    """Run the parts and publish; 1 where a goal is missed."""
     options = _options()
     torch.set_num_threads(options.threads)
     tables: list[Table] = []
@@ -51,7 +52,7 @@ def main() -> None:
                 parts[name] = partial(contest, name, options.texts, options.threads)
         rows = collect(parts)
     tables.append(Table.of("goals", rows))
-    publish("compression", rows, tables=tables, save=options.save)
+    return 0 if publish("compression", rows, tables=tables, save=options.save) else 1
 
 
 def _options() -> argparse.Namespace:
@@ -203,4 +204,4 @@ def _folds(place: Path, count: int) -> Sequence[Path]:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -23,7 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPException
 from itertools import cycle, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -90,7 +90,7 @@ def ask(port: int, model: str, body: dict[str, Any]) -> Said:
         content = told["choices"][0]["message"]["content"]
         tokens = told["usage"]["completion_tokens"]
         return Said(content, tokens, time.monotonic() - begun, 200)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, HTTPException, ValueError, KeyError) as error:
         print(f"no answer: {error!r}", file=sys.stderr)
         return Said("", 0, time.monotonic() - begun, 0)
     finally:
@@ -147,7 +147,9 @@ def peer(weights: str) -> Iterator[tuple[Process, str]]:
         dtype = "float32" if weights == "fp32" else "bfloat16"
         command = [Path(sys.executable).with_name("transformers"), "serve", folder]
         command += ["--device", "cpu", "--dtype", dtype, "--port", str(port)]
-        with Process([*command, "--continuous-batching"], port, HF_HUB_OFFLINE="1") as server:
+        # Unless it is told, its cache takes more than half of the memory, which both share.
+        command += ["--continuous-batching", "--cb-max-memory-percent", "0.2"]
+        with Process(command, port, HF_HUB_OFFLINE="1") as server:
             yield server, folder
 
 
@@ -171,6 +173,8 @@ def beside(options: argparse.Namespace) -> list[Row]:
                 answers, rate = load(*sides[key], run, options.concurrent)
                 said[key] += answers
                 rates[key].append(rate)
+    # Answers that fail take time and give nothing: such a rate is none.
+    assert all(one.status == 200 for one in said["theirs"]), "the peer failed to answer"
     times = sorted(a / b for a, b in zip(rates["ours"], rates["theirs"], strict=True) if b)
     failed = [sum(one.status != 200 for one in some) for some in said.values()]
     both = [(a.text, b.text) for a, b in zip(*said.values(), strict=True) if b.status == 200]
