@@ -27,40 +27,54 @@ SHAPES = ((4, 1536), (3, 1536), (2, 1536))
 BITS = 4
 
 
-def right(shrinker: Shrinker, rungs: Rungs, *, rows_too: bool) -> np.ndarray:
-    """Which rows are right after learning again, layers' rows held against the teacher's or not."""
-    whole = shrinker.whole.learned
-    network, kept = shrinker.cut(shrinker.trained[whole], shrinker.kept[whole], rungs)
-    layers = Layers.of(shrinker.model.network, kept) if rows_too else None
-    shrinker.trained[rungs.learned] = shrinker.recovered(network, layers, rungs)
-    shrinker.kept[rungs.learned] = kept
+def right(shrinker: Shrinker, rungs: Rungs) -> np.ndarray:
+    """Which rows a shape that has learned gets right."""
     made = shrinker.finished(shrinker.trained[rungs.learned], rungs)
     return np.concatenate([shrinker.scores(made, split) for split in ("valid", "test")])
 
 
+def beside(name: str, better: np.ndarray, other: np.ndarray) -> Iterator[Row]:
+    """Both accuracies, and the points between them on the same rows."""
+    yield Row(f"{name}: % right", 100 * better.mean(), 100 * other.mean())
+    won = paired_bootstrap(other, better)
+    ends = 100 * won.low, 100 * won.high
+    yield Row(f"{name}: points won", 100 * won.value, None, None, ends)
+
+
+def learn(shrinker: Shrinker, rungs: Rungs, larger: Rungs, *, rows_too: bool = False) -> None:
+    """A shape learns again, cut from a larger one; layers' rows are held against the teacher's."""
+    network, kept = shrinker.cut(
+        shrinker.trained[larger.learned], shrinker.kept[larger.learned], rungs
+    )
+    layers = Layers.of(shrinker.model.network, kept) if rows_too else None
+    shrinker.trained[rungs.learned] = shrinker.recovered(network, layers, rungs)
+    shrinker.kept[rungs.learned] = kept
+
+
 def recovered(shrinker: Shrinker, rungs: Rungs) -> Iterator[Row]:
     """A shape learned again in both ways."""
-    plain, taught = (right(shrinker, rungs, rows_too=both) for both in (False, True))
-    name = f"{rungs.layers} layers"
-    yield Row(f"{name}: % right, rows of layers too", 100 * taught.mean(), 100 * plain.mean())
-    won = paired_bootstrap(plain, taught)
-    ends = 100 * won.low, 100 * won.high
-    yield Row(f"{name}: points won by rows of layers", 100 * won.value, None, None, ends)
+    found = []
+    for both in (True, False):
+        learn(shrinker, rungs, shrinker.whole, rows_too=both)
+        found.append(right(shrinker, rungs))
+    yield from beside(f"{rungs.layers} layers, rows of layers too", *found)
 
 
 def learned_in_few_bits(shrinker: Shrinker) -> Iterator[Row]:
     """The whole model, having learned in few bits, beside rounded after it had learned."""
     aware = Rungs(*shrinker.whole.shape, bits=BITS, aware=True)
-    learned, rounded = shrinker.attempt(aware), shrinker.attempt(replace(aware, aware=False))
-    yield Row(f"{BITS} bits, learned: % right", 100 * learned.score, 100 * rounded.score)
+    learn(shrinker, aware, shrinker.whole)
+    rounded = right(shrinker, replace(aware, aware=False))
+    yield from beside(f"{BITS} bits, learned", right(shrinker, aware), rounded)
 
 
 def thinned(shrinker: Shrinker) -> Iterator[Row]:
-    """Two of four weights out, beside the same shape with all."""
-    dense = shrinker.attempt(Rungs(*SHAPES[0], bits=BITS))
-    sparse = shrinker.attempt(Rungs(*SHAPES[0], bits=BITS, sparse=True), dense)
-    yield Row("2 of 4 weights: % right", 100 * sparse.score, 100 * dense.score)
-    yield Row("2 of 4 weights: MB", sparse.num_bytes / 1e6, dense.num_bytes / 1e6)
+    """Two of four weights out, beside the same shape with all, which learns as much again."""
+    dense, sparse = (Rungs(*SHAPES[0], bits=BITS, sparse=thin) for thin in (False, True))
+    learn(shrinker, dense, shrinker.whole)
+    learn(shrinker, sparse, dense)
+    learn(shrinker, dense, dense)
+    yield from beside("2 of 4 weights", right(shrinker, sparse), right(shrinker, dense))
 
 
 def main() -> int:
