@@ -13,7 +13,7 @@ from mason.compression import InFewBits, Rungs, Tried, judge_drop, learning_roun
 from mason.compression.formats import RowsAndWeights, Weights
 from mason.compression.learned_rounding import GroupRounding, RowRounding
 from mason.compression.verdict import Budget
-from mason.layers import Grid, QuarterLinear
+from mason.layers import Grid, Int4Linear
 from mason.layers.int8 import rounded_to_int8
 from mason.models import Transformer
 from mason.models.eight_bits import widened
@@ -107,7 +107,7 @@ def test_a_model_that_writes_is_stored_as_it_learned(model: Transformer) -> None
     _learned(model, objective, form.roundings(model, 4), steps=2)
     held = form.held(model, 4, WRITTEN)
     for name, module in held.named_modules():
-        if isinstance(module, QuarterLinear):
+        if isinstance(module, Int4Linear):
             kept = model.get_submodule(name).weight
             assert torch.allclose(module.widened(kept), kept, atol=1e-6, rtol=0), name  # type: ignore[arg-type, operator]
             assert not torch.equal(kept, before[f"{name}.weight"])  # type: ignore[arg-type]

@@ -8,7 +8,7 @@ from safetensors.torch import load_file, save_file
 
 from mason.compression.rounding import hold_in_int4_by, rounded_by
 from mason.errors import CheckpointError
-from mason.layers import Grid, QuarterLinear, hold_in_int4
+from mason.layers import Grid, Int4Linear, hold_in_int4
 from mason.models.checkpoints import load_model, save_model
 from mason.models.eight_bits import refuse_rounded
 from mason.models.families import find_family
@@ -65,7 +65,7 @@ def test_a_model_loses_less(model: Transformer) -> None:
     alone.load_state_dict(model.state_dict())
     hold_in_int4(alone)
     hold_in_int4_by(model, TEXTS)
-    assert sum(isinstance(m, QuarterLinear) for m in model.modules()) == 8
+    assert sum(isinstance(m, Int4Linear) for m in model.modules()) == 8
     assert (_logits(model) - before).norm() < (_logits(alone) - before).norm()
 
 

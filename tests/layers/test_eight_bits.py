@@ -9,11 +9,11 @@ import torch.nn.functional as F
 
 from mason.layers import (
     AttentionSpec,
-    ByteLinear,
     EmbeddingSpec,
     FeedForwardSpec,
     FusedLinear,
     HeadSpec,
+    Int8DynamicLinear,
     Linear,
     NormSpec,
     StackSpec,
@@ -64,7 +64,7 @@ def test_four_bits_lose_less_than_the_largest_number_decides() -> None:
 @needs_kernels
 @pytest.mark.parametrize("inputs", [3, 67, 257])
 def test_products_are_the_plain_ones(variant: str, inputs: int) -> None:
-    held = ByteLinear(*rounded_to_int8(torch.randn(53, inputs)), torch.randn(53))
+    held = Int8DynamicLinear(*rounded_to_int8(torch.randn(53, inputs)), torch.randn(53))
     for rows in (1, 2, 3, 19, 43):
         x = torch.randn(rows, inputs)
         x[0] = 0.25  # a row without any spread
@@ -79,7 +79,7 @@ def test_products_are_the_plain_ones(variant: str, inputs: int) -> None:
 def test_products_are_near_those_of_ordinary_numbers() -> None:
     torch.manual_seed(3)
     fused = FusedLinear(67, {"query": 23, "key": 11}, bias=True)
-    held = ByteLinear(*rounded_to_int8(fused.weight), fused.bias, fused.parts)
+    held = Int8DynamicLinear(*rounded_to_int8(fused.weight), fused.bias, fused.parts)
     x = torch.randn(3, 5, 67)
     with torch.inference_mode():
         exact, ours = F.linear(x, fused.weight, fused.bias), held(x)
@@ -160,7 +160,7 @@ def test_widened_weights_are_what_is_computed_with() -> None:
     again = hold_in_eight_bits(widened(model))
     ours = model.get_submodule("encoder.layers.1.feed_forward.block.input")
     theirs = wide.get_submodule("encoder.layers.1.feed_forward.block.input")
-    assert isinstance(ours, ByteLinear) and isinstance(theirs, Linear)
+    assert isinstance(ours, Int8DynamicLinear) and isinstance(theirs, Linear)
     assert torch.equal(ours.widened(theirs.weight), theirs.weight)
     with torch.inference_mode():
         assert torch.equal(model(_texts()), again(_texts()))

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from mason.layers import AttentionSpec, ByteLinear, FeedForwardSpec, Residual, native
+from mason.layers import AttentionSpec, FeedForwardSpec, Int8DynamicLinear, Residual, native
 from mason.models.packed import Packed
 from mason.models.stack import Stack
 from mason.models.transformer import Transformer
@@ -143,7 +143,7 @@ def test_what_the_kernel_does_not_know_stays_with_the_modules() -> None:
     assert not is_called(own)
     mixed = made().bfloat16()
     narrow = mixed.get_submodule("encoder.layers.0.feed_forward.block")
-    narrow.output = ByteLinear(torch.zeros(64, 128, dtype=torch.int8), torch.ones(64))  # type: ignore[assignment]
+    narrow.output = Int8DynamicLinear(torch.zeros(64, 128, dtype=torch.int8), torch.ones(64))  # type: ignore[assignment]
     assert not is_called(mixed)
     with torch.enable_grad():
         assert made().bfloat16()(Packed.of([[1, 2]])).requires_grad

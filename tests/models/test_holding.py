@@ -9,7 +9,7 @@ import torch
 import mason
 from benchmarks.large import SHAPES, measured, write_random
 from mason.errors import CheckpointError, SettingsError
-from mason.layers import Int4Linear, without_values
+from mason.layers import NF4Linear, without_values
 from mason.layers.linear import Linear
 from mason.models.adapters import hold_base
 from mason.models.checkpoints import load_model
@@ -129,7 +129,7 @@ def test_a_frozen_base_learns_in_the_memory_foretold(large: tuple[Path, int]) ->
 
 def test_nf4_holds_as_before_however_it_is_divided() -> None:
     weight = torch.randn(1031, 1187, generator=torch.Generator().manual_seed(1))
-    whole, head = Int4Linear(weight), Int4Linear(weight[:7])
+    whole, head = NF4Linear(weight), NF4Linear(weight[:7])
     like = torch.empty(0)
     flat = whole.widened(like).flatten()[: 7 * 1187 // 64 * 64]
     assert torch.equal(head.widened(like).flatten()[: len(flat)], flat)

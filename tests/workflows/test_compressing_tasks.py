@@ -12,7 +12,7 @@ import mason
 from mason.cli.main import run as command
 from mason.errors import SettingsError
 from mason.models.eight_bits import in_eight_bits
-from mason.models.quarters import held_in_few_bits
+from mason.models.few_bits import held_in_few_bits
 from mason.reports import validate
 from mason.workflows import Run, measuring
 from mason.workflows.measuring import Footprint

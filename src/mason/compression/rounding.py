@@ -11,9 +11,9 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-from mason.layers import Grid, QuarterLinear, hold_in_int8, layer_maps
-from mason.layers.native.quarters import GROUP
-from mason.layers.quarters import LARGEST, grouped
+from mason.layers import Grid, Int4Linear, hold_in_int8, layer_maps
+from mason.layers.int4 import LARGEST, grouped
+from mason.layers.native.int4 import GROUP
 from mason.models.packed import Packed
 from mason.models.transformer import Transformer
 
@@ -37,7 +37,7 @@ def hold_in_int4_by(model: Transformer, texts: Sequence[Sequence[int]]) -> Trans
         texts: Token ids, two at least in one of them.
     """
     model.float()
-    held: dict[str, QuarterLinear] = {}
+    held: dict[str, Int4Linear] = {}
     hooks = [
         linear.register_forward_pre_hook(_Rounder(name, held)) for name, linear in layer_maps(model)
     ]
@@ -55,7 +55,7 @@ def hold_in_int4_by(model: Transformer, texts: Sequence[Sequence[int]]) -> Trans
 class _Rounder:
     """Rounds a linear map when rows first reach it; from then on it is what stands for it."""
 
-    def __init__(self, name: str, held: dict[str, QuarterLinear]) -> None:
+    def __init__(self, name: str, held: dict[str, Int4Linear]) -> None:
         self.name, self.held = name, held
 
     def __call__(self, module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
@@ -65,7 +65,7 @@ class _Rounder:
         rows = inputs[0].reshape(-1, module.in_features).float()
         parts = getattr(module, "parts", None)
         codes, grid = rounded_by(module.weight, rows.T @ rows)
-        self.held[self.name] = QuarterLinear(codes, grid, module.bias, parts)
+        self.held[self.name] = Int4Linear(codes, grid, module.bias, parts)
         module.weight.copy_(grid.values(codes))
 
 

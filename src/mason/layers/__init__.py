@@ -13,8 +13,11 @@ from mason.layers.caches import Cache as Cache
 from mason.layers.dropout import Dropout as Dropout
 from mason.layers.embeddings import Embedding as Embedding
 from mason.layers.feed_forward import FeedForward as FeedForward
+from mason.layers.int4 import Grid as Grid
 from mason.layers.int4 import Int4Linear as Int4Linear
-from mason.layers.int8 import ByteLinear as ByteLinear
+from mason.layers.int4 import hold_in_int4 as hold_in_int4
+from mason.layers.int4 import layer_maps as layer_maps
+from mason.layers.int8 import Int8DynamicLinear as Int8DynamicLinear
 from mason.layers.int8 import Int8Embedding as Int8Embedding
 from mason.layers.int8 import Int8Linear as Int8Linear
 from mason.layers.int8 import hold_in_int8 as hold_in_int8
@@ -22,6 +25,7 @@ from mason.layers.layout import Layout as Layout
 from mason.layers.linear import FusedLinear as FusedLinear
 from mason.layers.linear import Linear as Linear
 from mason.layers.linear import without_values as without_values
+from mason.layers.nf4 import NF4Linear as NF4Linear
 from mason.layers.norms import LayerNorm as LayerNorm
 from mason.layers.norms import RMSNorm as RMSNorm
 from mason.layers.norms import build_norm as build_norm
@@ -32,10 +36,6 @@ from mason.layers.plan import Sight as Sight
 from mason.layers.positions import Alibi as Alibi
 from mason.layers.positions import RelativeBias as RelativeBias
 from mason.layers.positions import Rotary as Rotary
-from mason.layers.quarters import Grid as Grid
-from mason.layers.quarters import QuarterLinear as QuarterLinear
-from mason.layers.quarters import hold_in_int4 as hold_in_int4
-from mason.layers.quarters import layer_maps as layer_maps
 from mason.layers.registry import adapters as adapters
 from mason.layers.registry import attentions as attentions
 from mason.layers.registry import embeddings as embeddings

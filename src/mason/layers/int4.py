@@ -1,96 +1,181 @@
-"""Weights in 4 bits: the codes of NF4, spread as normal values are (Dettmers et al. 2023, QLoRA).
+"""Weights in 4 bits to write with: 32 inputs of an output share a step and a lowest value.
 
-Each 64 weights of a row share the largest of them as their unit, so that a weight takes 4.25 bits.
-It does not learn; gradients go through it.
+5 bits a weight with both in fp16. What a file holds on such a grid (Q4_0 and Q4_1 of GGUF) stays
+what it is. The kernel counts on even steps; the codes of NF4 (``int4``), which are not even, take
+a table for each weight and serve learning, where many rows share the widening.
 """
 
-from functools import cache
+from typing import Any
 
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
+from mason.layers import native
 from mason.layers.frozen import frozen_product
+from mason.layers.int8 import hold_in_int8
 from mason.layers.linear import Parts
+from mason.layers.native.int4 import BLOCK, GROUP
 
-GROUP = 64
-"""Weights with one unit."""
+LARGEST = 15
+"""Of a code."""
 _TOGETHER = 1 << 20
-"""Weights that are rounded at once, whole groups: memory is needed for few beside the result."""
-_OUTERMOST = 0.9677083
-"""Probability of the outermost code before scaling, the mean of 1 - 1/32 and 1 - 1/30."""
+"""Numbers that are rounded at once, whole rows: memory is needed for few beside the result."""
+_SMALLEST = 2.0**-24
+"""The least step of fp16, for groups that are all one value."""
 
 
-@cache
-def codes() -> Float[Tensor, "16"]:
-    """The 16 values of a weight in its group's unit: quantiles of a normal, from -1 to 1."""
-    with torch.device("cpu"):
-        above, below = (
-            torch.special.ndtri(torch.linspace(_OUTERMOST, 0.5, n, dtype=torch.float64)[:-1])
-            for n in (9, 8)
+class Grid:
+    """What the codes of a weight are worth.
+
+    Args:
+        steps: From one code to the next, in each group of 32 inputs [O, G], in fp16.
+        lows: The value of code 0 [O, G], in fp16.
+    """
+
+    def __init__(self, steps: Float[Tensor, "O G"], lows: Float[Tensor, "O G"]) -> None:
+        self.steps, self.lows = steps.half().clamp(min=_SMALLEST), lows.half()
+
+    @classmethod
+    def of(cls, weight: Float[Tensor, "O I"], share: float = 1.0) -> "Grid":
+        """From the least to the largest number of each group, or ``share`` of that range."""
+        groups = grouped(weight.float())
+        low, high = groups.amin(2), groups.amax(2)
+        middle, reach = (low + high) / 2, (high - low) * share
+        return cls(reach / LARGEST, middle - reach / 2)
+
+    def codes(self, weight: Float[Tensor, "O I"]) -> UInt8[Tensor, "O I"]:
+        """The nearest code of each number."""
+        steps, lows = self._wide(weight.shape[1])
+        return ((weight.float() - lows) / steps).round().clamp(0, LARGEST).to(torch.uint8)
+
+    def values(self, codes: UInt8[Tensor, "O I"]) -> Float[Tensor, "O I"]:
+        """What codes are worth."""
+        steps, lows = self._wide(codes.shape[1])
+        values: Tensor = codes.float() * steps + lows
+        return values
+
+    def _wide(self, inputs: int) -> tuple[Tensor, Tensor]:
+        steps, lows = (
+            each.float().repeat_interleave(GROUP, 1)[:, :inputs] for each in (self.steps, self.lows)
         )
-        found = torch.cat([-below, above, above.new_zeros(1)]).sort().values
-        return (found / found.abs().max()).float()
+        return steps, lows
 
 
-def rounded_to_int4(
-    weight: Float[Tensor, "O I"],
-) -> tuple[UInt8[Tensor, "P"], Float[Tensor, "G"]]:
-    """Two codes a byte for all weights in order, and the unit of each group."""
-    flat = weight.detach().reshape(-1)
-    packed, units = zip(*(_rounded(piece) for piece in flat.split(_TOGETHER)), strict=True)
-    return torch.cat(packed), torch.cat(units)
-
-
-def _rounded(flat: Float[Tensor, "N"]) -> tuple[UInt8[Tensor, "P"], Float[Tensor, "G"]]:
-    wide = flat.float()
-    groups = nn.functional.pad(wide, (0, -len(wide) % GROUP)).view(-1, GROUP)
-    units = groups.abs().amax(1).to(torch.float16)
-    values, table = groups / units.float().clamp(min=1e-7)[:, None], codes().to(wide.device)
-    found = torch.bucketize(values, (table[1:] + table[:-1]) / 2, out_int32=True)
-    pairs = found.to(torch.uint8).view(-1, 2)
-    return pairs[:, 0] * 16 + pairs[:, 1], units
+def grouped(weight: Float[Tensor, "O I"]) -> Float[Tensor, "O G 32"]:
+    """Groups of 32 inputs; the last repeats its last number where it is short."""
+    short = -weight.shape[1] % GROUP
+    filled = torch.cat([weight, weight[:, -1:].expand(-1, short)], 1) if short else weight
+    return filled.view(len(weight), -1, GROUP)
 
 
 class Int4Linear(Parts, nn.Module):
-    """Stands for a linear map with its weight in 4 bits; it does not learn.
+    """Stands for a linear map with its weight in 4 bits; it does not learn, others may.
 
     Args:
-        weight: What is held of it [O, I].
+        codes: Whole numbers up to 15 [O, I].
+        grid: What they are worth.
         bias: [O] or None.
         parts: Names of slices, where the map it stands for has any.
     """
 
     packed: Tensor
-    units: Tensor
+    grid: Tensor
     bias: Tensor | None
 
     def __init__(
         self,
-        weight: Float[Tensor, "O I"],
+        codes: UInt8[Tensor, "O I"],
+        grid: Grid,
         bias: Tensor | None = None,
         parts: dict[str, int] | None = None,
     ) -> None:
         super().__init__()
-        self.out_features, self.in_features = weight.shape
+        self.out_features, self.in_features = codes.shape
         self.parts = dict(parts or {})
-        packed, units = rounded_to_int4(weight)
-        self.register_buffer("packed", packed)
-        self.register_buffer("units", units)
+        self.register_buffer("packed", _packed(codes))
+        self.register_buffer("grid", torch.stack([_laid(grid.steps), _laid(grid.lows)], 2))
         self.register_buffer("bias", None if bias is None else bias.detach())
 
+    @classmethod
+    def of(cls, linear: nn.Linear) -> "Int4Linear":
+        """Stand for a linear map, each number rounded to the nearest of its grid."""
+        pieces = linear.weight.detach().split(max(1, _TOGETHER // linear.in_features))
+        grids = [Grid.of(piece) for piece in pieces]
+        codes = [grid.codes(piece) for grid, piece in zip(grids, pieces, strict=True)]
+        steps, lows = (
+            torch.cat(each) for each in zip(*((g.steps, g.lows) for g in grids), strict=True)
+        )
+        parts = linear.parts if isinstance(linear, Parts) else None
+        return cls(torch.cat(codes), Grid(steps, lows), linear.bias, parts)
+
+    @classmethod
+    def of_shape(cls, linear: nn.Linear) -> "Int4Linear":
+        """Stand for a linear map with what is still to come."""
+        outputs, inputs = linear.weight.shape
+        nothing = torch.zeros(outputs, -(-inputs // GROUP))
+        parts = linear.parts if isinstance(linear, Parts) else None
+        codes = torch.zeros(outputs, inputs, dtype=torch.uint8)
+        return cls(codes, Grid(nothing, nothing), linear.bias, parts)
+
     def forward(self, x: Float[Tensor, "*b I"]) -> Float[Tensor, "*b O"]:
-        """Rows [..., I] to rows [..., O], through widened weights."""
+        """Rows [..., I] to rows [..., O]; many rows multiply widened weights."""
+        if native.multiplies_int4(x, self.packed):
+            return native.multiply_int4(x, self.packed, self.grid, self.bias, self.out_features)
         return frozen_product(x, self)
 
     def widened(self, like: Tensor) -> Float[Tensor, "O I"]:
         """The weight as numbers in the dtype of ``like``."""
-        table = codes().to(self.packed.device, like.dtype)
-        pairs = torch.stack([table.repeat_interleave(16), table.repeat(16)], 1)
-        values = nn.functional.embedding(self.packed.int(), pairs).view(-1, GROUP)
-        wide = values.mul_(self.units.to(like.dtype)[:, None]).flatten()
-        return wide[: self.out_features * self.in_features].view(self.out_features, -1)
+        shape = self.out_features, self.in_features
+        return native.dequantise_int4(self.packed, self.grid, shape, like)
+
+    def _apply(self, fn: Any, recurse: bool = True) -> "Int4Linear":
+        """Go to another device or dtype; the grid stays fp16, as the kernels read it."""
+        grid = self.grid
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        self.grid = grid.to(self.packed.device)
+        return self
 
     def extra_repr(self) -> str:
         """What ``print`` shows."""
         return f"in_features={self.in_features}, out_features={self.out_features}"
+
+
+def hold_in_int4(model: nn.Module) -> nn.Module:
+    """Replace, in place, the linear maps of layers; what else there is goes to 8 bits.
+
+    Token vectors and the output matrix, often one, stay in 8: each token goes through them.
+    """
+    model.float()
+    for name, linear in layer_maps(model):
+        model.set_submodule(name, Int4Linear.of(linear))
+    return hold_in_int8(model)
+
+
+def layer_maps(model: nn.Module) -> list[tuple[str, nn.Linear]]:
+    """The linear maps of a model's layers, by name."""
+    return [
+        (name, module)
+        for name, module in model.named_modules()
+        if ".layers." in name and isinstance(module, nn.Linear)
+    ]
+
+
+def _packed(codes: UInt8[Tensor, "O I"]) -> Tensor:
+    """Eight codes a number, the first lowest [blocks, groups, 4, 16]."""
+    outputs, inputs = codes.shape
+    room = codes.new_zeros(-(-outputs // BLOCK) * BLOCK, -(-inputs // GROUP) * GROUP)
+    room[:outputs, :inputs] = codes
+    eights = room.view(-1, BLOCK, room.shape[1] // GROUP, GROUP // 8, 8)
+    shifts = torch.arange(0, 32, 4, device=codes.device)
+    pieces = eights.split(max(1, _TOGETHER // (BLOCK * room.shape[1])))
+    whole = torch.cat([(piece.long() << shifts).sum(-1).to(torch.int32) for piece in pieces])
+    return whole.permute(0, 2, 3, 1).contiguous()
+
+
+def _laid(values: Tensor) -> Tensor:
+    """Values of outputs and groups [O, G] in blocks of outputs [blocks, groups, 16]."""
+    outputs, groups = values.shape
+    room = values.new_zeros(-(-outputs // BLOCK) * BLOCK, groups)
+    room[:outputs] = values
+    return room.view(-1, BLOCK, groups).transpose(1, 2)

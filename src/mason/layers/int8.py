@@ -141,7 +141,7 @@ class Int8Linear(Parts, nn.Module):
         return f"in_features={self.in_features}, out_features={self.out_features}"
 
 
-class ByteLinear(Int8Linear):
+class Int8DynamicLinear(Int8Linear):
     """An ``Int8Linear`` that rounds what it is given too, each row to 256 steps of its own.
 
     Sums are of whole numbers: exact, fast on every processor, and the same beside other rows.
@@ -149,8 +149,8 @@ class ByteLinear(Int8Linear):
 
     def forward(self, x: Float[Tensor, "*b I"]) -> Float[Tensor, "*b O"]:
         """Rows [..., I] to rows [..., O]."""
-        if native.reads_bytes(x):
-            return native.multiply_bytes(x, self.packed)
+        if native.multiplies_int8_dynamic(x):
+            return native.multiply_int8_dynamic(x, self.packed)
         if x.numel() == 0 or not x.is_cpu:
             return super().forward(x)
         rows = x.reshape(-1, self.in_features).float()
@@ -194,10 +194,12 @@ def hold_in_int8(model: nn.Module, *, rows: bool = False, largest: int = _LARGES
 
     Args:
         model: Its weights are rounded.
-        rows: Whether what is multiplied is rounded too (``ByteLinear``), and positions.
+        rows: Whether what is multiplied is rounded too (``Int8DynamicLinear``), and positions.
         largest: See ``rounded_to_int8``.
     """
-    kind, tables = (ByteLinear, ("tokens", "positions")) if rows else (Int8Linear, ("tokens",))
+    kind, tables = (
+        (Int8DynamicLinear, ("tokens", "positions")) if rows else (Int8Linear, ("tokens",))
+    )
     model.float()
     done: dict[Tensor, tuple[Tensor, Tensor]] = {}
     for parent in list(model.modules()):

@@ -17,7 +17,7 @@ from mason.layers import (
     Int4Linear,
     Int8Linear,
     Linear,
-    QuarterLinear,
+    NF4Linear,
 )
 from mason.layers.adapters import Fronts
 from mason.layers.linear import Parts
@@ -29,7 +29,7 @@ Bits = Literal[4, 8, 16, 32]
 """How many a frozen weight is held in."""
 HELD_AS: dict[Bits, Held] = {4: "nf4", 8: "int8"}
 """What so few bits mean."""
-ROUNDED = (Int8Linear, Int4Linear, QuarterLinear)
+ROUNDED = (Int8Linear, NF4Linear, Int4Linear)
 LINEAR = (nn.Linear, *ROUNDED)
 _USUAL = {"ia3": ("key", "value", "feed_forward.output"), "bottleneck": ("output",)}
 """Where a kind goes if nobody says; the others go everywhere."""

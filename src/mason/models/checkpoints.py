@@ -18,6 +18,7 @@ from mason.models.eight_bits import hold_in_eight_bits, in_eight_bits, widened
 from mason.models.families import Family, find_family, from_gguf, from_tensorflow
 from mason.models.families.paths import read
 from mason.models.families.weights import Verb
+from mason.models.few_bits import held_in_few_bits, read_held, write_held
 from mason.models.files import (
     Weights,
     open_weights,
@@ -28,7 +29,6 @@ from mason.models.files import (
 )
 from mason.models.files.folders import HELD
 from mason.models.holding import Held, holder
-from mason.models.quarters import held_in_few_bits, read_held, write_held
 from mason.models.spec import ModelSpec
 from mason.models.transformer import Transformer
 from mason.runtime import return_freed_memory

@@ -17,11 +17,11 @@ from mason.layers import (
     Cache,
     FeedForward,
     FusedLinear,
+    Int4Linear,
     Int8Linear,
     LayerNorm,
     Linear,
     PagedCache,
-    QuarterLinear,
     Residual,
     RMSNorm,
     native,
@@ -182,7 +182,7 @@ def _map(module: Any) -> native.HeldMap:
     elif type(module) is Int8Linear:
         held, worth = module.weight, module.scales
     else:
-        _know(type(module) is QuarterLinear)
+        _know(type(module) is Int4Linear)
         held, worth = module.packed, module.grid
     _know(held.is_cpu and held.is_contiguous() and type(held) in (Tensor, nn.Parameter))
     return native.HeldMap(held, worth, _wide(bias), module.out_features, module.in_features)

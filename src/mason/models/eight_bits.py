@@ -7,10 +7,10 @@ from torch import nn
 
 from mason.errors import CheckpointError
 from mason.layers import (
-    ByteLinear,
+    Int4Linear,
+    Int8DynamicLinear,
     Int8Embedding,
     Int8Linear,
-    QuarterLinear,
     hold_in_int8,
     native,
 )
@@ -43,7 +43,7 @@ def hold_in_eight_bits(model: Transformer, *, bits: int = 8) -> Transformer:
 
 def in_eight_bits(model: nn.Module) -> bool:
     """Whether a model was rounded: it answers, and learns no more."""
-    return any(isinstance(module, ByteLinear) for module in model.modules())
+    return any(isinstance(module, Int8DynamicLinear) for module in model.modules())
 
 
 def refuse_rounded(model: nn.Module, source: str) -> None:
@@ -53,12 +53,12 @@ def refuse_rounded(model: nn.Module, source: str) -> None:
         CheckpointError: It is one.
     """
     kinds = {type(module) for module in model.modules()}
-    if QuarterLinear not in kinds and kinds & {ByteLinear, Int8Embedding}:
+    if Int4Linear not in kinds and kinds & {Int8DynamicLinear, Int8Embedding}:
         raise CheckpointError(
             "{source} is in 8 bits and learns no more; take the model it was made from.",
             source=source,
         )
-    if QuarterLinear in kinds:
+    if Int4Linear in kinds:
         raise CheckpointError(
             "{source} is in 4 bits and learns no more; take the model it was made from.",
             source=source,

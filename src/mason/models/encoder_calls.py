@@ -15,8 +15,8 @@ from torch.nn.modules import module as of_modules
 
 from mason.layers import (
     Attention,
-    ByteLinear,
     FeedForward,
+    Int8DynamicLinear,
     LayerNorm,
     Linear,
     Residual,
@@ -145,7 +145,7 @@ def _block(layer: Any, kind: type[native.Packed8] | type[native.Packed16]) -> na
 
 def _weights(linear: Any) -> native.Packed8 | native.Packed16 | None:
     """Of a map in 8 bits or bf16; None for any other."""
-    if type(linear) is ByteLinear:
+    if type(linear) is Int8DynamicLinear:
         return linear.packed
     if type(linear) not in (Linear, FusedLinear) or linear.weight.dtype is not torch.bfloat16:
         return None

@@ -10,7 +10,7 @@ from typing import Literal
 import torch
 from torch import nn
 
-from mason.layers import Int4Linear, Int8Linear, QuarterLinear
+from mason.layers import Int4Linear, Int8Linear, NF4Linear
 from mason.layers.int8 import rounded_to_int8
 from mason.layers.linear import Parts
 
@@ -20,7 +20,7 @@ Held = Literal["bf16", "int8", "int4", "nf4"]
 
 def holder(held: Held) -> Callable[[nn.Linear], nn.Module]:
     """What makes of a linear map, with a weight of any precision, what stands for it."""
-    return {"bf16": _in_bf16, "int8": _in_int8, "int4": QuarterLinear.of, "nf4": _in_nf4}[held]
+    return {"bf16": _in_bf16, "int8": _in_int8, "int4": Int4Linear.of, "nf4": _in_nf4}[held]
 
 
 def _in_bf16(linear: nn.Linear) -> nn.Module:
@@ -32,7 +32,7 @@ def _in_int8(linear: nn.Linear) -> nn.Module:
 
 
 def _in_nf4(linear: nn.Linear) -> nn.Module:
-    return Int4Linear(linear.weight, linear.bias, _parts(linear))
+    return NF4Linear(linear.weight, linear.bias, _parts(linear))
 
 
 def _parts(linear: nn.Linear) -> dict[str, int] | None:

@@ -181,7 +181,7 @@ class Stack(nn.Module):
     def _program(self, x: Tensor) -> native.EncoderProgram | None:
         """All layers as one call, for rows such as these."""
         if self.program is not None:
-            return self.program if native.reads_bytes(x) else None
+            return self.program if native.multiplies_int8_dynamic(x) else None
         return self._call.program(self, x)
 
     def _at_once(

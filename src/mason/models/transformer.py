@@ -15,7 +15,7 @@ from mason.layers import (
     Int4Linear,
     Int8Embedding,
     Int8Linear,
-    QuarterLinear,
+    NF4Linear,
     RelativeBias,
 )
 from mason.models.heads import Head
@@ -187,7 +187,7 @@ def _rounded(model: nn.Module) -> Collection[tuple[Tensor, int]]:
     """What is held of rounded parameters, and how many numbers each stands for."""
     found: dict[int, tuple[Tensor, int]] = {}
     for module in model.modules():
-        if isinstance(module, Int4Linear | QuarterLinear):  # several numbers in one
+        if isinstance(module, NF4Linear | Int4Linear):  # several numbers in one
             weight, size = module.packed, module.out_features * module.in_features
         elif isinstance(module, Int8Linear | Int8Embedding):
             weight, size = module.weight, module.weight.numel()

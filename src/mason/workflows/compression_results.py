@@ -12,7 +12,7 @@ from mason.layers import native
 from mason.metrics.comparison import paired_bootstrap
 from mason.metrics.groups import Groups
 from mason.models.eight_bits import in_eight_bits
-from mason.models.quarters import held_in_few_bits
+from mason.models.few_bits import held_in_few_bits
 from mason.runtime import peak_memory_bytes
 from mason.workflows import results as blocks
 from mason.workflows.model import Model

@@ -10,7 +10,7 @@ from mason.export.proof import NUM_INPUTS
 from mason.export.subject import Inputs, Subject, generated
 from mason.export.writing import Exported, write_export
 from mason.language import say
-from mason.layers import ByteLinear
+from mason.layers import Int8DynamicLinear
 from mason.models.adapters import ROUNDED
 from mason.models.eight_bits import in_eight_bits, widened
 from mason.models.files import read_json
@@ -78,7 +78,7 @@ def _in_full(model: Model, format: Format) -> Transformer:
             throughout (``hold_in_eight_bits``) is widened.
     """
     rounded = [module for module in model.network.modules() if isinstance(module, ROUNDED)]
-    if any(not isinstance(module, ByteLinear) for module in rounded):
+    if any(not isinstance(module, Int8DynamicLinear) for module in rounded):
         raise SettingsError(
             "{model} holds its weights in 4 or 8 bits, and {format} is written of full ones; "
             "export the model it was made from, or of an adapter what mason merge writes.",

@@ -13,7 +13,7 @@ from mason.layers.native.rows import KINDS, most_rows
 
 INNER = {"gelu": 0, "relu": 1, "gelu_tanh": 2, "silu": 3}
 """Activations that the kernels know, and call by number."""
-_QUARTER = 3
+_INT4 = 3
 """The kind of weights in 4 bits, beside those of single products."""
 
 
@@ -89,7 +89,7 @@ class HeldMap:
 
     def pointers(self) -> Map:
         """Where the tensors lie."""
-        kind = KINDS.get(self.weight.dtype, _QUARTER)
+        kind = KINDS.get(self.weight.dtype, _INT4)
         three = map(_at, (self.weight, self.worth, self.bias))
         return Map(*three, kind, self.inputs, self.outputs)
 

@@ -18,8 +18,8 @@ ACTIVATIONS = {"gelu": 0, "relu": 1}
 """What the kernels know, and call by number."""
 
 
-class Weights8(ctypes.Structure):
-    """``Weights8`` of kernels.h."""
+class PackedWeights(ctypes.Structure):
+    """``PackedWeights`` of kernels.h."""
 
     _fields_ = (
         *((name, ctypes.c_void_p) for name in ("packed", "scales", "totals", "biases")),
@@ -27,11 +27,11 @@ class Weights8(ctypes.Structure):
     )
 
 
-class Layer8(ctypes.Structure):
-    """``Layer8`` of kernels.h."""
+class EncoderLayer(ctypes.Structure):
+    """``EncoderLayer`` of kernels.h."""
 
     _fields_ = (
-        *((name, Weights8) for name in ("fused", "output", "up", "down")),
+        *((name, PackedWeights) for name in ("fused", "output", "up", "down")),
         ("norm", ctypes.c_void_p),
     )
 
@@ -69,11 +69,11 @@ class Packed8:
         laid = [_filled(values, outputs) for values in (scales, totals, bias)]
         return cls(packed, laid[0], laid[1], laid[2], inputs, outputs)
 
-    def pointers(self) -> Weights8:
+    def pointers(self) -> PackedWeights:
         """Where the tensors lie."""
         four = (self.packed, self.scales, self.totals, self.biases)
         shape = self.inputs, self.packed.shape[1] * 4, self.outputs
-        return Weights8(*(t.data_ptr() for t in four), *shape, KINDS[torch.int8])
+        return PackedWeights(*(t.data_ptr() for t in four), *shape, KINDS[torch.int8])
 
 
 @dataclass(frozen=True)
@@ -92,11 +92,11 @@ class Packed16:
         packed = _packed(weight.detach(), together=2, depth=_TILE // 2)
         return cls(packed, _filled(bias, outputs), inputs, outputs)
 
-    def pointers(self) -> Weights8:
+    def pointers(self) -> PackedWeights:
         """Where the tensors lie."""
         shape = self.inputs, self.packed.shape[1] * 2, self.outputs
         where = self.packed.data_ptr(), None, None, self.biases.data_ptr()
-        return Weights8(*where, *shape, KINDS[torch.bfloat16])
+        return PackedWeights(*where, *shape, KINDS[torch.bfloat16])
 
 
 def _packed(weight: Tensor, *, together: int, depth: int) -> Tensor:
@@ -117,8 +117,8 @@ def _filled(values: Tensor | None, outputs: int) -> Float[Tensor, "B"]:
     return wide
 
 
-def multiply_bytes(x: Float[Tensor, "*b I"], weights: Packed8) -> Float[Tensor, "*b O"]:
-    """``x`` rounded row by row, times the weights; see ``reads_bytes``.
+def multiply_int8_dynamic(x: Float[Tensor, "*b I"], weights: Packed8) -> Float[Tensor, "*b O"]:
+    """``x`` rounded row by row, times the weights; see ``multiplies_int8_dynamic``.
 
     Raises:
         RunError: There is no memory left.
@@ -128,7 +128,7 @@ def multiply_bytes(x: Float[Tensor, "*b I"], weights: Packed8) -> Float[Tensor, 
     found = library()
     assert found is not None, "asked before"
     pointers = ctypes.byref(weights.pointers())
-    if found.calls.mason_product_of_bytes(pointers, x.data_ptr(), y.data_ptr(), rows):
+    if found.calls.mason_product_int8_dynamic(pointers, x.data_ptr(), y.data_ptr(), rows):
         raise _no_memory()
     return y
 
@@ -167,9 +167,9 @@ class EncoderProgram:
         scale: float,
     ) -> None:
         self._kept = list(layers)
-        self._layers = (Layer8 * len(layers))(
+        self._layers = (EncoderLayer * len(layers))(
             *(
-                Layer8(
+                EncoderLayer(
                     *(p.pointers() for p in (one.fused, one.output, one.up, one.down)),
                     one.norms.data_ptr(),
                 )
@@ -221,7 +221,7 @@ class EncoderProgram:
         return out
 
 
-def reads_bytes(x: Tensor) -> bool:
+def multiplies_int8_dynamic(x: Tensor) -> bool:
     """Whether the kernels may read ``x``: plain fp32 on the processor, no gradient.
 
     Their sums are exact, so that what a text gives does not differ with the texts beside it.

@@ -8,11 +8,11 @@ SINGLE = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 ROUNDED = "model.int8.safetensors"
 """Weights in 8 bits, which Mason alone reads; see ``rounded.py``."""
-QUARTERS = "model.int4.safetensors"
-"""Weights in 4 bits, which Mason alone reads; see ``mason.models.quarters``."""
-BYTES = "model.int8-weights.safetensors"
+INT4_FILE = "model.int4.safetensors"
+"""Weights in 4 bits, which Mason alone reads; see ``mason.models.few_bits``."""
+INT8_FILE = "model.int8-weights.safetensors"
 """The same in 8 bits, of a model whose rows are not rounded."""
-HELD = (QUARTERS, BYTES)
+HELD = (INT4_FILE, INT8_FILE)
 # Formats that run code when loaded, or that Mason has no reader for.
 FOREIGN = (
     ".bin .pt .pth .pkl .pickle .ckpt .joblib .dill .h5 .hdf5 .keras .pb .msgpack .npz .npy"

@@ -2,14 +2,14 @@
  * fp32. Weights lie as [blocks of 16 outputs, inputs / 2, 16, 2]. */
 #if defined(USE_TILES)
 /* What 16 outputs of a row are, by their sums. */
-FN VEC NAME(settled)(const Halves *job, int64_t block, const float *sums) {
+FN VEC NAME(settled)(const Bf16Product *job, int64_t block, const float *sums) {
     VEC out = NAME(load_fp32)(sums) + NAME(load_fp32)(job->biases + block * BLOCK);
     return job->activation == PLAIN ? out : NAME(activated)(out, job->activation);
 }
 
 /* Two blocks of a row into y. */
-FN void NAME(settle_half)(const Halves *job, int64_t row, const int64_t *blocks,
-                          const float *sums) {
+FN void NAME(settle_two)(const Bf16Product *job, int64_t row, const int64_t *blocks,
+                         const float *sums) {
     int64_t at = row * job->outputs + blocks[0] * BLOCK;
     VEC two[2] = {NAME(settled)(job, blocks[0], sums),
                   NAME(settled)(job, blocks[1], sums + 16 * BLOCK)};
@@ -29,7 +29,7 @@ FN void NAME(settle_half)(const Halves *job, int64_t row, const int64_t *blocks,
 }
 
 /* 32 rows and 32 outputs at once; what is beyond the last is computed and not kept. */
-FN void NAME(half_tiles)(const Halves *job, int64_t row, int64_t block, int64_t second) {
+FN void NAME(bf16_tiles)(const Bf16Product *job, int64_t row, int64_t block, int64_t second) {
     int64_t depth = job->depth;
     const uint16_t *x = job->x + row * depth;
     const uint16_t *upper = job->packed + block * BLOCK * depth;
@@ -59,20 +59,20 @@ FN void NAME(half_tiles)(const Halves *job, int64_t row, int64_t block, int64_t 
     _tile_stored(3, sums[3], LINE);
     int64_t blocks[2] = {block, second};
     for (int64_t r = 0; r < 32 && row + r < job->rows; r++)
-        NAME(settle_half)(job, row + r, blocks, sums[r / 16 * 2] + r % 16 * BLOCK);
+        NAME(settle_two)(job, row + r, blocks, sums[r / 16 * 2] + r % 16 * BLOCK);
 }
 
 /* Blocks `first` to `last` of all rows, two at once; the last of an odd number is its own other. */
-static TARGET void NAME(half_product)(const Halves *job, int64_t first, int64_t last) {
+static TARGET void NAME(bf16_product)(const Bf16Product *job, int64_t first, int64_t last) {
     NAME(configure)();
     for (int64_t block = first; block < last; block += 2)
         for (int64_t row = 0; row < job->rows; row += 32)
-            NAME(half_tiles)(job, row, block, block + 1 < last ? block + 1 : block);
+            NAME(bf16_tiles)(job, row, block, block + 1 < last ? block + 1 : block);
     _tile_release();
 }
 
 /* A row in bf16, with zeros up to `depth`. */
-static TARGET void NAME(to_halves)(const float *x, int64_t width, int64_t depth, uint16_t *to) {
+static TARGET void NAME(to_bf16_row)(const float *x, int64_t width, int64_t depth, uint16_t *to) {
     int64_t i = 0;
     for (; i + 32 <= width; i += 32)
         _mm512_storeu_si512(to + i,

@@ -2,11 +2,11 @@
  *
  * Rows are fp32 from the first layer to the last norm, whatever the weights and the caches are.
  */
-enum { QUARTER = KINDS }; /* a kind of weights beside those of Product */
+enum { INT4 = KINDS }; /* a kind of weights beside those of Product */
 
 /* A linear map; what is NULL is not there. */
 typedef struct {
-    const void *weight; /* as Product or Quarters have it */
+    const void *weight; /* as Product or Int4Product have it */
     const void *worth;  /* scales of int8, the grid of 4 bits */
     const float *bias;
     int64_t kind, inputs, outputs;
@@ -53,16 +53,16 @@ typedef struct {
 static void pass_map(const Map *map, const float *x, float *y, const Step *step, int gated,
                      const Room *room) {
     int64_t rows = step->rows;
-    if (map->kind == QUARTER) {
+    if (map->kind == INT4) {
         int64_t depth = (map->inputs + GROUP - 1) / GROUP * GROUP;
-        Quarters job = {.packed = map->weight,
-                        .grid = map->worth,
-                        .bias = map->bias,
-                        .y = y,
-                        .rows = rows,
-                        .depth = depth,
-                        .outputs = map->outputs};
-        multiply_quarters(&job, x, 0, map->inputs, room->laid);
+        Int4Product job = {.packed = map->weight,
+                           .grid = map->worth,
+                           .bias = map->bias,
+                           .y = y,
+                           .rows = rows,
+                           .depth = depth,
+                           .outputs = map->outputs};
+        multiply_int4(&job, x, 0, map->inputs, room->laid);
     } else {
         Product job = {.weight = map->weight,
                        .scales = map->worth,
@@ -82,7 +82,7 @@ static void pass_map(const Map *map, const float *x, float *y, const Step *step,
 static int gates_by_tiles(const Decoder *model, const Map *up) {
     Product job = {.inputs = up->inputs, .outputs = up->outputs};
     int silu = model->gated && model->activation == SILU && up->outputs % (2 * BLOCK) == 0;
-    return silu && up->kind != QUARTER && goes_by_tiles(up->kind, &job);
+    return silu && up->kind != INT4 && goes_by_tiles(up->kind, &job);
 }
 
 /* Rows that lie `apart`, perhaps in place. */
@@ -199,9 +199,9 @@ static int64_t widest_row(const Decoder *model) {
 
 /* Numbers that laying out rows for any map of the model takes. */
 static int64_t room_to_lay(int64_t rows, int64_t widest) {
-    int64_t quarters = room_of_quarters(rows, (widest + GROUP - 1) / GROUP * GROUP);
+    int64_t int4 = room_of_int4(rows, (widest + GROUP - 1) / GROUP * GROUP);
     int64_t product = room_of_product(rows, widest);
-    return quarters > product ? quarters : product;
+    return int4 > product ? int4 : product;
 }
 
 /* Some rows through all layers. */

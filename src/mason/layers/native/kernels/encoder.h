@@ -2,7 +2,7 @@
 enum { TOGETHER = 256 }; /* rows, about, that go through the layers at once */
 
 /* y[rows, outputs] = x[rows, inputs] weight^T + bias, x rounded row by row. */
-static int product_of_bytes(const Weights8 *weights, const float *x, float *y, int64_t rows) {
+static int product_int8(const PackedWeights *weights, const float *x, float *y, int64_t rows) {
     int64_t depth = weights->depth, room = (rows + 31) / 32 * 32;
     uint8_t *bytes = malloc(room * depth + 64);
     float *steps = malloc(sizeof(float) * 2 * rows);
@@ -11,40 +11,40 @@ static int product_of_bytes(const Weights8 *weights, const float *x, float *y, i
         return 1;
     }
     for (int64_t row = 0; row < rows; row++)
-        chosen->to_bytes(x + row * weights->inputs, weights->inputs, depth, bytes + row * depth,
+        chosen->to_uint8(x + row * weights->inputs, weights->inputs, depth, bytes + row * depth,
                          steps + row, steps + rows + row);
     memset(bytes + rows * depth, 0, (room - rows) * depth);
-    Bytes job = {weights->packed,
-                 weights->scales,
-                 weights->totals,
-                 weights->biases,
-                 bytes,
-                 steps,
-                 steps + rows,
-                 y,
-                 rows,
-                 depth,
-                 weights->outputs};
+    Int8Product job = {weights->packed,
+                       weights->scales,
+                       weights->totals,
+                       weights->biases,
+                       bytes,
+                       steps,
+                       steps + rows,
+                       y,
+                       rows,
+                       depth,
+                       weights->outputs};
     int64_t blocks = (weights->outputs + BLOCK - 1) / BLOCK, parts = (blocks + 7) / 8;
 #pragma omp parallel for schedule(static) if (rows * depth * weights->outputs > 1 << 22)
     for (int64_t part = 0; part < parts; part++)
-        chosen->bytes(&job, part * 8, part * 8 + 8 < blocks ? part * 8 + 8 : blocks);
+        chosen->int8_product(&job, part * 8, part * 8 + 8 < blocks ? part * 8 + 8 : blocks);
     free(bytes), free(steps);
     return 0;
 }
 
 /* Products of rows in bf16 [rows up to whole tiles, depth] with weights in bf16. */
-static void multiply_halves(Halves job) {
+static void multiply_bf16(Bf16Product job) {
     int64_t blocks = (job.outputs + BLOCK - 1) / BLOCK, parts = (blocks + 7) / 8;
 #pragma omp parallel for schedule(static) if (job.rows * job.depth * job.outputs > 1 << 22)
     for (int64_t part = 0; part < parts; part++)
-        chosen->half_product(&job, part * 8, part * 8 + 8 < blocks ? part * 8 + 8 : blocks);
+        chosen->bf16_product(&job, part * 8, part * 8 + 8 < blocks ? part * 8 + 8 : blocks);
 }
 
 /* The same with rows rounded to bf16. With a `second` map, whose inputs are whole tiles, an
  * activation stands between the two, and what it gives is in bf16. */
-static int product_of_halves(const Weights8 *weights, const Weights8 *second, const float *x,
-                             float *y, int64_t rows, int64_t activation) {
+static int product_bf16(const PackedWeights *weights, const PackedWeights *second, const float *x,
+                        float *y, int64_t rows, int64_t activation) {
     int64_t depth = weights->depth, room = (rows + 31) / 32 * 32;
     int64_t between = second == NULL ? 0 : second->depth;
     uint16_t *halves = malloc(sizeof(uint16_t) * room * (depth + between) + LINE);
@@ -52,37 +52,37 @@ static int product_of_halves(const Weights8 *weights, const Weights8 *second, co
     uint16_t *start = (uint16_t *)(((uintptr_t)halves + LINE - 1) / LINE * LINE);
     uint16_t *inner = start + room * depth;
     for (int64_t row = 0; row < rows; row++)
-        chosen->to_halves(x + row * weights->inputs, weights->inputs, depth, start + row * depth);
+        chosen->to_bf16_row(x + row * weights->inputs, weights->inputs, depth, start + row * depth);
     memset(start + rows * depth, 0, sizeof(uint16_t) * (room - rows) * depth);
     memset(inner + rows * between, 0, sizeof(uint16_t) * (room - rows) * between);
-    Halves job = {.packed = weights->packed,
-                  .biases = weights->biases,
-                  .x = start,
-                  .rows = rows,
-                  .depth = depth,
-                  .outputs = weights->outputs,
-                  .activation = activation,
-                  .y = second == NULL ? (void *)y : inner,
-                  .half = second != NULL};
-    multiply_halves(job);
+    Bf16Product job = {.packed = weights->packed,
+                       .biases = weights->biases,
+                       .x = start,
+                       .rows = rows,
+                       .depth = depth,
+                       .outputs = weights->outputs,
+                       .activation = activation,
+                       .y = second == NULL ? (void *)y : inner,
+                       .half = second != NULL};
+    multiply_bf16(job);
     if (second != NULL)
-        multiply_halves((Halves){.packed = second->packed,
-                                 .biases = second->biases,
-                                 .x = inner,
-                                 .rows = rows,
-                                 .depth = between,
-                                 .outputs = second->outputs,
-                                 .activation = PLAIN,
-                                 .y = y});
+        multiply_bf16((Bf16Product){.packed = second->packed,
+                                    .biases = second->biases,
+                                    .x = inner,
+                                    .rows = rows,
+                                    .depth = between,
+                                    .outputs = second->outputs,
+                                    .activation = PLAIN,
+                                    .y = y});
     free(halves);
     return 0;
 }
 
 /* The same for weights of either kind. */
-static int product_of_weights(const Weights8 *weights, const float *x, float *y, int64_t rows,
+static int product_of_weights(const PackedWeights *weights, const float *x, float *y, int64_t rows,
                               int64_t activation) {
-    if (weights->kind == BF16) return product_of_halves(weights, NULL, x, y, rows, activation);
-    if (product_of_bytes(weights, x, y, rows)) return 1;
+    if (weights->kind == BF16) return product_bf16(weights, NULL, x, y, rows, activation);
+    if (product_int8(weights, x, y, rows)) return 1;
     if (activation != PLAIN) chosen->activate(y, rows * weights->outputs, activation);
     return 0;
 }
@@ -115,15 +115,15 @@ static int64_t mix(const Turn *turn, const int64_t *wanted) {
     return kept;
 }
 
-static int feed_forward(const Layer8 *layer, const float *x, const Turn *turn, int64_t rows) {
+static int feed_forward(const EncoderLayer *layer, const float *x, const Turn *turn, int64_t rows) {
     int64_t kind = turn->model->activation;
     if (layer->up.kind == BF16 && layer->down.kind == BF16 && layer->up.outputs % (2 * BLOCK) == 0)
-        return product_of_halves(&layer->up, &layer->down, x, turn->added, rows, kind);
+        return product_bf16(&layer->up, &layer->down, x, turn->added, rows, kind);
     return product_of_weights(&layer->up, x, turn->between, rows, kind) ||
            product_of_weights(&layer->down, turn->between, turn->added, rows, PLAIN);
 }
 
-static int pass_layer(Turn *turn, const Layer8 *layer, const int64_t *wanted) {
+static int pass_layer(Turn *turn, const EncoderLayer *layer, const int64_t *wanted) {
     const Encoder *model = turn->model;
     int64_t width = model->width;
     float *hidden = turn->hidden;
@@ -188,6 +188,7 @@ int mason_encode(const Encoder *model, const int64_t *offsets, int64_t sequences
     return failed;
 }
 
-int mason_product_of_bytes(const Weights8 *weights, const float *x, float *y, int64_t rows) {
-    return product_of_bytes(weights, x, y, rows);
+int mason_product_int8_dynamic(const PackedWeights *weights, const float *x, float *y,
+                               int64_t rows) {
+    return product_int8(weights, x, y, rows);
 }

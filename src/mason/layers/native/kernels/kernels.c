@@ -160,15 +160,15 @@ static void multiply(int kind, Product *job, float *room) {
     }
 }
 
-/* Numbers that `multiply_quarters` needs room for: rows, totals, steps and digits. */
-static int64_t room_of_quarters(int64_t rows, int64_t depth) {
+/* Numbers that `multiply_int4` needs room for: rows, totals, steps and digits. */
+static int64_t room_of_int4(int64_t rows, int64_t depth) {
     int64_t attend_block =
         (rows + 15) / 16 * 16; /* tiles read 16 rows of digits, wherever they end */
     return rows * (depth + 2 * (depth / GROUP)) + attend_block * DIGITS * (depth / 4);
 }
 
 /* The same in 4 bits; x is `inputs` wide. */
-static void multiply_quarters(Quarters *job, const void *x, int half, int64_t inputs, float *room) {
+static void multiply_int4(Int4Product *job, const void *x, int half, int64_t inputs, float *room) {
     int64_t rows = job->rows, depth = job->depth, groups = depth / GROUP;
     float *totals = room + rows * depth, *steps = totals + rows * groups;
     int8_t *digits = (int8_t *)(steps + rows * groups);
@@ -189,7 +189,7 @@ static void multiply_quarters(Quarters *job, const void *x, int half, int64_t in
             part = blocks_at_once(blocks, rows == 1 || rows > 4);
 #pragma omp parallel for schedule(static) if (rows * depth * job->outputs > 1 << 17)
     for (int64_t first = 0; first < blocks; first += part)
-        chosen->quarters(job, first, first + part < blocks ? first + part : blocks);
+        chosen->int4_product(job, first, first + part < blocks ? first + part : blocks);
 }
 
 /* y[rows, outputs] = x[rows, inputs] weight^T + bias. */
@@ -214,28 +214,27 @@ int mason_product(int kind, const void *weight, const float *scales, const void 
 }
 
 /* y[rows, outputs] = x[rows, inputs] weight^T + bias, of weights in 4 bits. */
-int mason_product_of_quarters(const int32_t *packed, const uint16_t *grid, const void *bias,
-                              const void *x, void *y, int half, int64_t rows, int64_t inputs,
-                              int64_t outputs) {
+int mason_product_int4(const int32_t *packed, const uint16_t *grid, const void *bias, const void *x,
+                       void *y, int half, int64_t rows, int64_t inputs, int64_t outputs) {
     int64_t depth = (inputs + GROUP - 1) / GROUP * GROUP;
-    float *room = malloc(sizeof(float) * room_of_quarters(rows, depth));
+    float *room = malloc(sizeof(float) * room_of_int4(rows, depth));
     if (room == NULL) return 1;
-    Quarters job = {.packed = packed,
-                    .grid = grid,
-                    .bias = bias,
-                    .y = y,
-                    .half = half,
-                    .rows = rows,
-                    .depth = depth,
-                    .outputs = outputs};
-    multiply_quarters(&job, x, half, inputs, room);
+    Int4Product job = {.packed = packed,
+                       .grid = grid,
+                       .bias = bias,
+                       .y = y,
+                       .half = half,
+                       .rows = rows,
+                       .depth = depth,
+                       .outputs = outputs};
+    multiply_int4(&job, x, half, inputs, room);
     free(room);
     return 0;
 }
 
 /* wide[outputs, inputs] = code * step + low, as fp32 or bf16. */
-void mason_widen_quarters(const int32_t *packed, const uint16_t *grid, void *wide, int half,
-                          int64_t inputs, int64_t outputs) {
+void mason_dequantise_int4(const int32_t *packed, const uint16_t *grid, void *wide, int half,
+                           int64_t inputs, int64_t outputs) {
     int64_t groups = (inputs + GROUP - 1) / GROUP;
 #pragma omp parallel for schedule(static) if (inputs * outputs > 1 << 17)
     for (int64_t o = 0; o < outputs; o++)

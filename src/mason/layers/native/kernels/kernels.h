@@ -49,7 +49,7 @@ typedef struct {
     void *y;               /* [rows, outputs] */
     int half;              /* of bias and y */
     int64_t rows, depth, outputs;
-} Quarters;
+} Int4Product;
 
 typedef struct {
     const void *query; /* [rows, heads * width] */
@@ -72,8 +72,8 @@ typedef struct {
     int64_t longest;
 } Attention;
 
-/* Weights in 8 bits or bf16; BLOCK outputs lie together (see bytes.h and bf16_products.h), what is
- * beyond the last is 0. Those in bf16 have biases alone beside them. */
+/* Weights in 8 bits or bf16; BLOCK outputs lie together (see int8_products.h and bf16_products.h),
+ * what is beyond the last is 0. Those in bf16 have biases alone beside them. */
 typedef struct {
     const void *packed;  /* [blocks, depth / 4, BLOCK, 4], or by twos */
     const float *scales; /* of each output, as are those below */
@@ -81,7 +81,7 @@ typedef struct {
     const float *biases;
     int64_t inputs, depth, outputs; /* depth: inputs, filled up to whole tiles */
     int64_t kind;                   /* INT8 or BF16 */
-} Weights8;
+} PackedWeights;
 
 typedef struct {
     const int8_t *packed;
@@ -90,12 +90,12 @@ typedef struct {
     const float *steps, *lows; /* of each row */
     float *y;                  /* [rows, outputs] */
     int64_t rows, depth, outputs;
-} Bytes;
+} Int8Product;
 
 typedef struct {
-    Weights8 fused, output, up, down;
+    PackedWeights fused, output, up, down;
     const float *norm; /* weight and bias after attention, weight and bias after feed-forward */
-} Layer8;
+} EncoderLayer;
 
 /* Rows and weights in bf16. */
 typedef struct {
@@ -105,13 +105,13 @@ typedef struct {
     void *y;             /* [rows, outputs] */
     int64_t rows, depth, outputs, activation;
     int half; /* whether y is bf16; its outputs are whole pairs of blocks then */
-} Halves;
+} Bf16Product;
 
 enum { GELU, RELU, GELU_TANH, SILU, PLAIN };
 
 /* An encoder that is normed after every sum (Vaswani et al. 2017). */
 typedef struct {
-    const Layer8 *layers;
+    const EncoderLayer *layers;
     int64_t depth, width, heads, head_width, activation;
     double epsilon, scale;
 } Encoder;
@@ -190,7 +190,7 @@ typedef struct {
     const char *name;
     int (*runs)(void);
     void (*product[KINDS])(const Product *, int64_t first, int64_t last);
-    void (*quarters)(const Quarters *, int64_t first, int64_t last);
+    void (*int4_product)(const Int4Product *, int64_t first, int64_t last);
     void (*to_digits)(const float *x, int64_t depth, int8_t *digits, float *steps);
     void (*gate)(const void *x, void *y, int half, int64_t from, int64_t to, int64_t width);
     void (*norm)(const void *x, const void *weight, void *y, int half, int64_t at, int64_t width,
@@ -198,8 +198,8 @@ typedef struct {
     void (*widen)(const int8_t *weight, float scale, void *wide, int half, int64_t at,
                   int64_t width);
     int (*attend)(const Attention *, int64_t row, int64_t kv_head);
-    void (*bytes)(const Bytes *, int64_t first, int64_t last);
-    void (*to_bytes)(const float *x, int64_t width, int64_t depth, uint8_t *to, float *step,
+    void (*int8_product)(const Int8Product *, int64_t first, int64_t last);
+    void (*to_uint8)(const float *x, int64_t width, int64_t depth, uint8_t *to, float *step,
                      float *low);
     void (*add_norm)(const float *x, const float *added, const float *weight, const float *bias,
                      double epsilon, int64_t width, float *y);
@@ -221,8 +221,8 @@ typedef struct {
                                     int64_t head, int64_t first, int64_t last, float *out,
                                     float *room);
     int (*attend_run)(const Attention *, int64_t first, int64_t last, int64_t kv_head);
-    void (*half_product)(const Halves *, int64_t first, int64_t last);
-    void (*to_halves)(const float *x, int64_t width, int64_t depth, uint16_t *to);
+    void (*bf16_product)(const Bf16Product *, int64_t first, int64_t last);
+    void (*to_bf16_row)(const float *x, int64_t width, int64_t depth, uint16_t *to);
     int (*varlen_attention)(const VarlenAttention *, int64_t sequence, int64_t head);
     int (*varlen_attention_backward)(const VarlenAttention *, int64_t sequence, int64_t kv_head);
     void (*lay_inputs)(const WeightGradient *, int64_t first, int64_t count, int64_t panel,
@@ -234,21 +234,21 @@ typedef struct {
 /* What only tiles make worth while. */
 #define TILES(set)                                                                                 \
     lay_across_##set, tile_product_##set, encoder_attention_tiles_##set, attend_run_##set,         \
-        half_product_##set, to_halves_##set, varlen_attention_##set,                               \
+        bf16_product_##set, to_bf16_row_##set, varlen_attention_##set,                             \
         varlen_attention_backward_##set, lay_inputs_##set, weight_gradient_##set
 #define NO_TILES NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
 #define VARIANT(set, runs, ...)                                                                    \
     {#set,                                                                                         \
      runs,                                                                                         \
      {product_fp32_##set, product_bf16_##set, product_int8_##set},                                 \
-     quarters_##set,                                                                               \
+     int4_product_##set,                                                                           \
      to_digits_##set,                                                                              \
      gate_##set,                                                                                   \
      norm_##set,                                                                                   \
      widen_##set,                                                                                  \
      attend_##set,                                                                                 \
-     bytes_##set,                                                                                  \
-     to_bytes_##set,                                                                               \
+     int8_product_##set,                                                                           \
+     to_uint8_##set,                                                                               \
      add_norm_##set,                                                                               \
      activate_##set,                                                                               \
      encoder_attention_##set,                                                                      \

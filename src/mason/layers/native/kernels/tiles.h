@@ -148,7 +148,7 @@ FN void NAME(fetch)(const char *from) {
 }
 
 /* Two blocks of outputs and a group of 16 rows, or two: `more`. */
-FN void NAME(multiply_halves)(const Product *job, const int64_t *blocks, int64_t group, int more) {
+FN void NAME(multiply_bf16)(const Product *job, const int64_t *blocks, int64_t group, int more) {
     int64_t apart = job->inputs * 2, size = size_of_group(BF16, job->inputs, job->pieces);
     const char *upper = (const char *)job->weight + blocks[0] * BLOCK * apart;
     const char *lower = (const char *)job->weight + blocks[1] * BLOCK * apart;
@@ -307,8 +307,8 @@ static TARGET void NAME(tile_product)(int kind, const Product *job, int64_t firs
         }
         if (kind == INT8)
             for (; group < groups; group++) NAME(multiply_digits)(job, blocks, group);
-        for (; group + 2 <= groups; group += 2) NAME(multiply_halves)(job, blocks, group, 1);
-        if (group < groups) NAME(multiply_halves)(job, blocks, group, 0);
+        for (; group + 2 <= groups; group += 2) NAME(multiply_bf16)(job, blocks, group, 1);
+        if (group < groups) NAME(multiply_bf16)(job, blocks, group, 0);
     }
     if (!dotted) _tile_release();
 }

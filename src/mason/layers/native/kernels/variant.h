@@ -128,9 +128,9 @@ FN void NAME(both)(VEC x, int kind, VEC *value, VEC *grad) {
 #include "product.h"
 
 #include "rows.h"
-#include "quarters.h"
+#include "int4_products.h"
 #include "attention.h"
-#include "bytes.h"
+#include "int8_products.h"
 #include "tiles.h"
 #include "encoder_rows.h"
 #include "tile_attention.h"

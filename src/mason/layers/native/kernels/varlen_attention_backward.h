@@ -5,7 +5,8 @@
  */
 #define ACROSS 64 /* queries of a block */
 
-/* Bytes of keys 4 k to 4 k + 3 and 16 queries: what `kept_keys` gives, the other way round. */
+/* Int8Product of keys 4 k to 4 k + 3 and 16 queries: what `kept_keys` gives, the other way round.
+ */
 FN __m512i NAME(kept_queries)(const VarlenAttention *job, int64_t pairs, int64_t apart,
                               int64_t key) {
     NAME(words) count;

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from mason.errors import CheckpointError
-from mason.layers import ByteLinear, Int8Embedding, Int8Linear, QuarterLinear
+from mason.layers import Int4Linear, Int8DynamicLinear, Int8Embedding, Int8Linear
 from mason.layers.linear import Parts
-from mason.models.files.folders import BYTES, QUARTERS
+from mason.models.files.folders import INT4_FILE, INT8_FILE
 from mason.models.files.shards import write_file
 from mason.models.files.weights import open_weights
 from mason.models.transformer import Transformer
@@ -22,7 +22,7 @@ from mason.models.transformer import Transformer
 def held_in_few_bits(model: nn.Module) -> bool:
     """Whether a model's weights were rounded, and not the rows beside them."""
     return any(
-        isinstance(m, QuarterLinear | Int8Linear) and not isinstance(m, ByteLinear)
+        isinstance(m, Int4Linear | Int8Linear) and not isinstance(m, Int8DynamicLinear)
         for m in model.modules()
     )
 
@@ -33,9 +33,10 @@ def write_held(model: nn.Module, folder: Path) -> None:
     stored = model.state_dict()
     for name, tensor in stored.items():
         once.setdefault(tensor.data_ptr(), name)
-    quarters = any(isinstance(module, QuarterLinear) for module in model.modules())
+    in_int4 = any(isinstance(module, Int4Linear) for module in model.modules())
     write_file(
-        folder / (QUARTERS if quarters else BYTES), {name: stored[name] for name in once.values()}
+        folder / (INT4_FILE if in_int4 else INT8_FILE),
+        {name: stored[name] for name in once.values()},
     )
 
 
@@ -78,7 +79,7 @@ class _Filling:
         first = self._first[id(module.weight)].removesuffix("weight")
         with torch.device("meta"):
             if isinstance(module, nn.Linear) and f"{name}.packed" in self.found:
-                made = QuarterLinear.of_shape(module)
+                made = Int4Linear.of_shape(module)
             elif f"{first}scales" in self.found:
                 whole = torch.empty(module.weight.shape, dtype=torch.int8)
                 parts = module.parts if isinstance(module, Parts) else None

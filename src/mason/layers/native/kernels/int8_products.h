@@ -5,7 +5,7 @@
  */
 
 /* y = (x * step + low * total) * scale + bias, for 16 outputs of a row. */
-FN void NAME(settle)(const Bytes *job, int64_t row, int64_t block, const int32_t *sums) {
+FN void NAME(settle)(const Int8Product *job, int64_t row, int64_t block, const int32_t *sums) {
     float step = job->steps[row], low = job->lows[row];
     int64_t first = block * BLOCK, left = job->outputs - first;
     float out[BLOCK];
@@ -27,7 +27,7 @@ FN void NAME(configure)(void) {
 }
 
 /* 32 rows and 32 outputs at once, or half of either; what is beyond the last is not kept. */
-FN void NAME(tiles)(const Bytes *job, int64_t row, int64_t block, int64_t last) {
+FN void NAME(tiles)(const Int8Product *job, int64_t row, int64_t block, int64_t last) {
     int64_t depth = job->depth, size = BLOCK * depth;
     const uint8_t *x = job->x + row * depth;
     const int8_t *weight = job->packed + block * size;
@@ -60,7 +60,7 @@ FN void NAME(tiles)(const Bytes *job, int64_t row, int64_t block, int64_t last) 
             NAME(settle)(job, row + r, block + b, sums[r / 16 * 2 + b] + r % 16 * BLOCK);
 }
 
-static TARGET void NAME(bytes)(const Bytes *job, int64_t first, int64_t last) {
+static TARGET void NAME(int8_product)(const Int8Product *job, int64_t first, int64_t last) {
     NAME(configure)();
     for (int64_t block = first; block < last; block += 2)
         for (int64_t row = 0; row < job->rows; row += 32) NAME(tiles)(job, row, block, last);
@@ -70,7 +70,7 @@ static TARGET void NAME(bytes)(const Bytes *job, int64_t first, int64_t last) {
 #if defined(USE_DOTS)
 #define MANY WIDE_ROWS
 /* Some rows and two blocks of outputs. */
-FN void NAME(dots)(const Bytes *job, int64_t row, int64_t block, int blocks, int rows) {
+FN void NAME(dots)(const Int8Product *job, int64_t row, int64_t block, int blocks, int rows) {
     int64_t depth = job->depth, size = BLOCK * depth;
     const uint8_t *x = job->x + row * depth;
     const int8_t *weight = job->packed + block * size;
@@ -98,7 +98,7 @@ FN void NAME(dots)(const Bytes *job, int64_t row, int64_t block, int blocks, int
 #elif LANES >= 8
 #define MANY 2
 /* Some rows and a block of outputs; products of 16 bits, for those of 8 would not hold them. */
-FN void NAME(dots)(const Bytes *job, int64_t row, int64_t block, int blocks, int rows) {
+FN void NAME(dots)(const Int8Product *job, int64_t row, int64_t block, int blocks, int rows) {
     int64_t depth = job->depth, size = BLOCK * depth;
     const uint8_t *x = job->x + row * depth;
     for (int b = 0; b < blocks; b++) {
@@ -130,7 +130,7 @@ FN void NAME(dots)(const Bytes *job, int64_t row, int64_t block, int blocks, int
 }
 #else
 #define MANY 2
-FN void NAME(dots)(const Bytes *job, int64_t row, int64_t block, int blocks, int rows) {
+FN void NAME(dots)(const Int8Product *job, int64_t row, int64_t block, int blocks, int rows) {
     int64_t depth = job->depth;
     for (int b = 0; b < blocks; b++)
         for (int r = 0; r < rows; r++) {
@@ -145,14 +145,14 @@ FN void NAME(dots)(const Bytes *job, int64_t row, int64_t block, int blocks, int
 }
 #endif
 
-FN void NAME(all_rows)(const Bytes *job, int64_t block, int blocks) {
+FN void NAME(all_rows)(const Int8Product *job, int64_t block, int blocks) {
     int64_t row = 0;
     for (; row + MANY <= job->rows; row += MANY) NAME(dots)(job, row, block, blocks, MANY);
     for (; row + 2 <= job->rows; row += 2) NAME(dots)(job, row, block, blocks, 2);
     for (; row < job->rows; row++) NAME(dots)(job, row, block, blocks, 1);
 }
 
-static TARGET void NAME(bytes)(const Bytes *job, int64_t first, int64_t last) {
+static TARGET void NAME(int8_product)(const Int8Product *job, int64_t first, int64_t last) {
     int64_t block = first;
     for (; block + 2 <= last; block += 2) NAME(all_rows)(job, block, 2);
     if (block < last) NAME(all_rows)(job, block, 1);
@@ -161,7 +161,7 @@ static TARGET void NAME(bytes)(const Bytes *job, int64_t first, int64_t last) {
 #endif
 
 /* A row as whole numbers from 0 to 255, x = low + step * number; zeros up to `depth`. */
-static TARGET void NAME(to_bytes)(const float *x, int64_t width, int64_t depth, uint8_t *to,
+static TARGET void NAME(to_uint8)(const float *x, int64_t width, int64_t depth, uint8_t *to,
                                   float *step, float *low) {
     VEC least = {0}, most = {0};
     float down = x[0], up = x[0];

@@ -44,8 +44,8 @@ FN __m512i NAME(add_four)(__m512i sum, __m512i weights, const int8_t *digits) {
 }
 
 /* Group `at` of the weights times `rows` rows, in whole numbers: group `g` of a row. */
-FN void NAME(group)(const Quarters *job, int64_t at, int64_t lane, int64_t row, int64_t g, int rows,
-                    VEC *products) {
+FN void NAME(group)(const Int4Product *job, int64_t at, int64_t lane, int64_t row, int64_t g,
+                    int rows, VEC *products) {
     const __m512i lowest = _mm512_set1_epi8(15);
     int64_t depth = job->depth, apart = DIGITS * depth;
     const int8_t *x = job->digits + row * apart + g * GROUP;
@@ -74,16 +74,16 @@ FN void NAME(group)(const Quarters *job, int64_t at, int64_t lane, int64_t row, 
 #else
 #if LANES == 16
 /* Number `i` of each eight: a permutation looks at the lowest 4 bits of its places alone. */
-FN VEC NAME(quarter)(NAME(ints) eight, int i) {
+FN VEC NAME(code)(NAME(ints) eight, int i) {
     const __m512 values = _mm512_set_ps(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
     return (VEC)_mm512_permutexvar_ps(_mm512_srli_epi32((__m512i)eight, 4 * i), values);
 }
 #elif LANES == 8
-FN VEC NAME(quarter)(NAME(ints) eight, int i) {
+FN VEC NAME(code)(NAME(ints) eight, int i) {
     return (VEC)_mm256_cvtepi32_ps((__m256i)(eight >> 4 * i & 15));
 }
 #else
-FN VEC NAME(quarter)(NAME(ints) eight, int i) {
+FN VEC NAME(code)(NAME(ints) eight, int i) {
     VEC wide;
     for (int lane = 0; lane < LANES; lane++) wide[lane] = eight[lane] >> 4 * i & 15;
     return wide;
@@ -95,8 +95,8 @@ static TARGET void NAME(to_digits)(const float *x, int64_t depth, int8_t *digits
 }
 
 /* Group `at` of the weights times `rows` rows, LANES outputs from `lane` on; `g` of a row. */
-FN void NAME(group)(const Quarters *job, int64_t at, int64_t lane, int64_t row, int64_t g, int rows,
-                    VEC *products) {
+FN void NAME(group)(const Int4Product *job, int64_t at, int64_t lane, int64_t row, int64_t g,
+                    int rows, VEC *products) {
     const float *x = job->x + row * job->depth + g * GROUP;
     VEC sums[SOME][4] = {0};
 #pragma GCC unroll 4
@@ -104,7 +104,7 @@ FN void NAME(group)(const Quarters *job, int64_t at, int64_t lane, int64_t row, 
         NAME(ints) eight = *(const NAME(ints) *)(job->packed + (at * GROUP / 8 + j) * BLOCK + lane);
 #pragma GCC unroll 8
         for (int i = 0; i < 8; i++) {
-            VEC weight = NAME(quarter)(eight, i);
+            VEC weight = NAME(code)(eight, i);
 #pragma GCC unroll 4
             for (int r = 0; r < rows; r++) sums[r][i % 4] += weight * x[r * job->depth + j * 8 + i];
         }
@@ -116,7 +116,7 @@ FN void NAME(group)(const Quarters *job, int64_t at, int64_t lane, int64_t row, 
 #endif
 
 /* Sums of LANES outputs of a row, and their biases, into y. */
-FN void NAME(keep_sums)(const Quarters *job, int64_t output, int64_t row, VEC sums) {
+FN void NAME(keep_sums)(const Int4Product *job, int64_t output, int64_t row, VEC sums) {
     int64_t left = job->outputs - output, to = row * job->outputs + output;
     if (left >= LANES) {
         VEC bias = job->bias ? NAME(load)(job->bias, job->half, output) : (VEC){0};
@@ -128,7 +128,7 @@ FN void NAME(keep_sums)(const Quarters *job, int64_t output, int64_t row, VEC su
 }
 
 /* LANES outputs from `lane` of some blocks on, `apart` from each other, for `rows` rows. */
-FN void NAME(lanes)(const Quarters *job, int64_t block, int64_t apart, int64_t lane, int64_t row,
+FN void NAME(lanes)(const Int4Product *job, int64_t block, int64_t apart, int64_t lane, int64_t row,
                     int blocks, int rows) {
     int64_t groups = job->depth / GROUP;
     VEC sum[SOME] = {0}, products[SOME];
@@ -155,7 +155,7 @@ FN void NAME(lanes)(const Quarters *job, int64_t block, int64_t apart, int64_t l
 
 #ifdef USE_TILES
 /* Three tiles of sums, one of 16 rows by 32 digits, one of the codes they meet. */
-FN void NAME(configure_quarters)(void) {
+FN void NAME(configure_int4)(void) {
     static const struct {
         uint8_t palette, start, rest[14];
         uint16_t columns[16];
@@ -165,7 +165,7 @@ FN void NAME(configure_quarters)(void) {
 }
 
 /* Group `at` of the weights times 16 rows of digits, which are read as if there were as many. */
-FN void NAME(group_by_tiles)(const Quarters *job, int64_t at, const int8_t *digits,
+FN void NAME(group_by_tiles)(const Int4Product *job, int64_t at, const int8_t *digits,
                              int32_t sums[DIGITS][16 * BLOCK]) {
     const __m512i lowest = _mm512_set1_epi8(15);
     char codes[GROUP / 4 * LINE] __attribute__((aligned(64)));
@@ -192,7 +192,7 @@ FN void NAME(group_by_tiles)(const Quarters *job, int64_t at, const int8_t *digi
 }
 
 /* A block of outputs and 16 rows, added in the order of `lanes`. */
-FN void NAME(rows_by_tiles)(const Quarters *job, int64_t block, int64_t row) {
+FN void NAME(rows_by_tiles)(const Int4Product *job, int64_t block, int64_t row) {
     int64_t groups = job->depth / GROUP, rows = job->rows - row < 16 ? job->rows - row : 16;
     VEC sum[16] = {0};
     for (int64_t g = 0; g < groups; g++) {
@@ -222,10 +222,10 @@ FN void NAME(rows_by_tiles)(const Quarters *job, int64_t block, int64_t row) {
 
 /* Blocks `first` to `last` of all rows; of a single row, from several runs of them at once. More
  * rows than `lanes` takes at once go by tiles, with the same sums. */
-static TARGET void NAME(quarters)(const Quarters *job, int64_t first, int64_t last) {
+static TARGET void NAME(int4_product)(const Int4Product *job, int64_t first, int64_t last) {
 #ifdef USE_TILES
     if (job->rows > SOME) {
-        NAME(configure_quarters)();
+        NAME(configure_int4)();
         for (int64_t block = first; block < last; block++)
             for (int64_t row = 0; row < job->rows; row += 16) NAME(rows_by_tiles)(job, block, row);
         _tile_release();

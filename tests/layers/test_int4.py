@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mason.layers import FusedLinear, Grid, Int8Linear, Linear, QuarterLinear, hold_in_int4, native
+from mason.layers import FusedLinear, Grid, Int4Linear, Int8Linear, Linear, hold_in_int4, native
 
 BUILT = native.library()
 VARIANTS = BUILT.variants if BUILT else []
@@ -29,7 +29,7 @@ def _seed() -> None:
 @pytest.mark.parametrize("dtype", NEAR)
 @pytest.mark.parametrize("inputs", [3, 67, 257])
 def test_products_are_those_of_widened_weights(dtype: torch.dtype, inputs: int) -> None:
-    held = QuarterLinear.of(Linear(inputs, 53)).to(dtype)
+    held = Int4Linear.of(Linear(inputs, 53)).to(dtype)
     for rows in (1, 2, 3, 7):
         x = torch.randn(rows, inputs).to(dtype)
         wide = held.widened(x.double()[:0]).double()
@@ -41,7 +41,7 @@ def test_products_are_those_of_widened_weights(dtype: torch.dtype, inputs: int) 
 @pytest.mark.usefixtures("variant")
 @pytest.mark.parametrize("dtype", NEAR)
 def test_widening_is_the_plain_one(dtype: torch.dtype) -> None:
-    held, like = QuarterLinear.of(Linear(101, 37)), torch.empty(1, 1, dtype=dtype)
+    held, like = Int4Linear.of(Linear(101, 37)), torch.empty(1, 1, dtype=dtype)
     found = held.widened(like)
     with native.using(None):
         assert torch.equal(found, held.widened(like))
@@ -50,13 +50,13 @@ def test_widening_is_the_plain_one(dtype: torch.dtype) -> None:
 @pytest.mark.usefixtures("variant")
 @pytest.mark.parametrize("dtype", NEAR)
 def test_a_row_gives_the_same_beside_others(dtype: torch.dtype) -> None:
-    held, x = QuarterLinear.of(Linear(101, 29)).to(dtype), torch.randn(37, 101).to(dtype)
+    held, x = Int4Linear.of(Linear(101, 29)).to(dtype), torch.randn(37, 101).to(dtype)
     assert torch.equal(held(x), torch.cat([held(row[None]) for row in x]))
 
 
 def test_each_number_is_rounded_to_the_nearest_step_of_its_group() -> None:
     fused = FusedLinear(67, {"query": 23, "key": 11}, bias=True)
-    held, grid = QuarterLinear.of(fused.requires_grad_(False)), Grid.of(fused.weight)
+    held, grid = Int4Linear.of(fused.requires_grad_(False)), Grid.of(fused.weight)
     apart = (held.widened(fused.weight) - fused.weight).abs()
     steps = grid.steps.float().repeat_interleave(32, 1)[:, :67]
     assert bool((apart <= steps * 0.52).all()) and float((apart / steps).mean()) > 0.2
@@ -71,14 +71,14 @@ def test_what_lies_on_a_grid_stays_as_it_is() -> None:
     codes[:, ::32], codes[:, 1::32] = 0, 15
     linear = Linear(96, 5, bias=False)
     linear.weight.data = Grid(steps, lows).values(codes.to(torch.uint8))
-    assert torch.equal(QuarterLinear.of(linear).widened(linear.weight), linear.weight)
+    assert torch.equal(Int4Linear.of(linear).widened(linear.weight), linear.weight)
 
 
 def test_a_group_of_one_value_has_it() -> None:
     linear = Linear(64, 3, bias=False)
     linear.weight.data.fill_(0.25)
     linear.weight.data[1] = 0
-    assert torch.equal(QuarterLinear.of(linear).widened(linear.weight), linear.weight)
+    assert torch.equal(Int4Linear.of(linear).widened(linear.weight), linear.weight)
 
 
 def test_only_layers_go_to_4_bits() -> None:
@@ -89,11 +89,11 @@ def test_only_layers_go_to_4_bits() -> None:
     model.stack.layers = torch.nn.ModuleList([Linear(17, 17)])
     hold_in_int4(model)
     assert isinstance(model.output, Int8Linear) and model.output.weight is model.tokens.weight
-    assert isinstance(model.stack.layers[0], QuarterLinear) and not list(model.parameters())
+    assert isinstance(model.stack.layers[0], Int4Linear) and not list(model.parameters())
 
 
 def test_gradients_go_through_it() -> None:
-    held, x = QuarterLinear.of(Linear(67, 29)), torch.randn(5, 67, requires_grad=True)
+    held, x = Int4Linear.of(Linear(67, 29)), torch.randn(5, 67, requires_grad=True)
     with native.decoding():
         held(x).sum().backward()
     assert x.grad is not None

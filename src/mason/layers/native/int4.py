@@ -12,21 +12,21 @@ BLOCK, GROUP = 16, 32
 """Outputs that lie together, and inputs that share a step."""
 
 
-def multiplies_quarters(x: Tensor, packed: Tensor) -> bool:
-    """Whether ``multiply_quarters`` is the fastest way for ``x`` [..., I]."""
+def multiplies_int4(x: Tensor, packed: Tensor) -> bool:
+    """Whether ``multiply_int4`` is the fastest way for ``x`` [..., I]."""
     if not serves(x):  # in this order: tracers guard sizes
         return False
     return 0 < x.numel() <= most_rows(packed) * x.shape[-1]
 
 
-def multiply_quarters(
+def multiply_int4(
     x: Float[Tensor, "*b I"],
     packed: Int32[Tensor, "B G 4 16"],
     grid: Float16[Tensor, "B G 2 16"],
     bias: Tensor | None,
     outputs: int,
 ) -> Float[Tensor, "*b O"]:
-    """``x`` times weights in 4 bits, plus ``bias``; see ``multiplies_quarters``.
+    """``x`` times weights in 4 bits, plus ``bias``; see ``multiplies_int4``.
 
     Args:
         x: fp32 or bf16; sums are fp32.
@@ -41,7 +41,7 @@ def multiply_quarters(
     found = library()
     assert found is not None, "asked before"
     y = x.new_empty((*x.shape[:-1], outputs))
-    failed = found.calls.mason_product_of_quarters(
+    failed = found.calls.mason_product_int4(
         packed.data_ptr(),
         grid.data_ptr(),
         None if bias is None else bias.data_ptr(),
@@ -57,7 +57,7 @@ def multiply_quarters(
     return y
 
 
-def widen_quarters(
+def dequantise_int4(
     packed: Int32[Tensor, "B G 4 16"],
     grid: Float16[Tensor, "B G 2 16"],
     shape: tuple[int, int],
@@ -70,7 +70,7 @@ def widen_quarters(
         assert found is not None, "asked before"
         room = like.new_empty(shape)
         where = packed.data_ptr(), grid.data_ptr(), room.data_ptr()
-        found.calls.mason_widen_quarters(*where, half(like), inputs, outputs)
+        found.calls.mason_dequantise_int4(*where, half(like), inputs, outputs)
         return room
     codes = packed[..., None] >> torch.arange(0, 32, 4, device=packed.device) & 15
     steps, lows = grid.float().unbind(2)
