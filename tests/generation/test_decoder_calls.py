@@ -46,7 +46,7 @@ def variant(request: pytest.FixtureRequest) -> Iterator[None]:
 @pytest.fixture
 def wide_caches(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keys and values in fp32 like the plain path's, so that all else can be told apart from it."""
-    monkeypatch.setattr(native.DecoderProgram, "is_rounded", False)
+    monkeypatch.setattr(Decoding, "_cache_dtype", lambda _: None)
 
 
 def whole(kind: str) -> Transformer:
@@ -170,6 +170,17 @@ def test_rounded_weights_look_back_in_bf16_whoever_goes_on(kind: str) -> None:
             rows.append(decoding.read(Packed.of([[text[k + i]] for i, text in enumerate(texts)])))
     rows.append(decoding.read(Packed.of([texts[0][12:15]]), sequences=[0]))
     assert 1e-6 < apart(torch.cat(rows), plain) <= 5e-3
+
+
+@pytest.mark.parametrize("paged", (False, True))
+@torch.inference_mode()
+def test_caches_of_rounded_weights_do_not_depend_on_how_much_is_read_first(paged: bool) -> None:
+    model, texts = held("int4"), sequences([41, 41], seed=3)
+    for some in (texts[:1], texts):  # few rows go through the kernel, many through the modules
+        pages = Pages(3, rows=4) if paged else None
+        decoding = Decoding(model, len(some), 50, pages=pages)
+        decoding.read(Packed.of(some))
+        assert decoding.cache.layers[0].places(None)[0].dtype is torch.bfloat16
 
 
 def test_threads_change_nothing() -> None:

@@ -11,6 +11,7 @@ from torch import Tensor
 from mason.errors import DataError
 from mason.layers import Cache, PagedCache, Pages, native
 from mason.models.decoder_calls import DecoderCall, call_of
+from mason.models.few_bits import held_in_few_bits
 from mason.models.packed import Packed
 from mason.models.transformer import Transformer, device_of
 
@@ -42,10 +43,11 @@ class Decoding:
         self.model, self.source = model, source
         self._virtual = num_virtual(model)
         capacity += self._virtual
+        dtype = self._cache_dtype()
         self.cache = (
-            Cache(depth, num_sequences, capacity)
+            Cache(depth, num_sequences, capacity, dtype)
             if pages is None
-            else PagedCache(pages, num_sequences, capacity)
+            else PagedCache(pages, num_sequences, capacity, dtype)
         )
         self.cross_cache: Cache | None = None
         self._encoded: Tensor | None = None
@@ -54,6 +56,15 @@ class Decoding:
             assert model.encoder is not None, "a lone decoder has no source"
             self.cross_cache = Cache(depth, num_sequences, max(source.lengths))
             self._encoded = model.encoder(source)
+
+    def _cache_dtype(self) -> torch.dtype | None:
+        """What rounded weights give is not worth twice the memory to look back at.
+
+        By the model alone, so that an answer does not depend on what is read beside it. Without
+        the kernels it is kept as the rows are, for it would be widened at each step.
+        """
+        served = native.library() is not None and held_in_few_bits(self.model)
+        return torch.bfloat16 if served and self._call is not None else None
 
     @cached_property
     def _call(self) -> DecoderCall | None:

@@ -26,10 +26,9 @@ class LayerCache:
         """Store new rows (None: nothing new) and return all places, filled or not."""
         keys, values = self.places(None if key is None or value is None else (key, value))
         if key is not None and value is not None:
-            # A kernel may have made them smaller than the rows are.
             keys.flatten(0, 1).index_copy_(0, self._cache.new_rows, key.to(keys.dtype))
             values.flatten(0, 1).index_copy_(0, self._cache.new_rows, value.to(values.dtype))
-            return keys.to(key.dtype), values.to(key.dtype)
+            return keys.to(key.dtype), values.to(value.dtype)
         return keys, values
 
     def places(
@@ -38,7 +37,8 @@ class LayerCache:
         """All places; the first time they are made for keys and values such as these."""
         if (self._keys is None or self._values is None) and like is not None:
             shape = (len(self._cache), self._cache.capacity, *like[0].shape[1:])
-            self._keys, self._values = (part.new_zeros(shape) for part in like)
+            dtype = self._cache.dtype
+            self._keys, self._values = (part.new_zeros(shape, dtype=dtype) for part in like)
         assert self._keys is not None and self._values is not None, "the cache is empty"
         return self._keys, self._values
 
@@ -77,10 +77,17 @@ class Cache:
         num_layers: Layers that keep something here.
         num_sequences: N.
         capacity: Most rows a sequence may have.
+        dtype: What they are kept in; None: in what they are made in.
     """
 
-    def __init__(self, num_layers: int, num_sequences: int, capacity: int) -> None:
-        self.capacity = capacity
+    def __init__(
+        self,
+        num_layers: int,
+        num_sequences: int,
+        capacity: int,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        self.capacity, self.dtype = capacity, dtype
         self.lengths = [0] * num_sequences
         self.active: Sequence[int] | None = None
         """The sequences that new rows belong to; None: all."""
@@ -130,7 +137,7 @@ class Cache:
 
     def fork(self, sequences: Sequence[int]) -> "Cache":
         """A copy with these sequences only, one perhaps many times; this one stays as it is."""
-        twin = Cache(len(self.layers), len(sequences), self.capacity)
+        twin = Cache(len(self.layers), len(sequences), self.capacity, self.dtype)
         twin.lengths = [self.lengths[i] for i in sequences]
         for mine, its in zip(self.layers, twin.layers, strict=True):
             its.copy(mine, sequences, max(self.lengths))

@@ -81,13 +81,17 @@ class Pages:
         return copy
 
     def store(
-        self, layer: int, like: tuple[Tensor, Tensor] | None = None
+        self,
+        layer: int,
+        like: tuple[Tensor, Tensor] | None = None,
+        dtype: torch.dtype | None = None,
     ) -> tuple[Float[Tensor, "P R g d"], Float[Tensor, "P R g d"]]:
         """A layer's blocks; the first time they are made for keys and values such as these."""
         found = self._stores[layer]
         if found is None:
             assert like is not None, "the cache is empty"
-            keys, values = (x.new_zeros(len(self), self.rows, *x.shape[1:]) for x in like)
+            shape = len(self), self.rows, *like[0].shape[1:]
+            keys, values = (x.new_zeros(shape, dtype=dtype) for x in like)
             found = self._stores[layer] = keys, values
         return found
 
@@ -113,13 +117,15 @@ class PagedLayer(LayerCache):
         for store, rows in zip(stores, new or (), strict=False):
             store.flatten(0, 1).index_copy_(0, self._paged.new_rows, rows.to(store.dtype))
         keys, values = map(self._gathered, stores)
-        return (keys, values) if key is None else (keys.to(key.dtype), values.to(key.dtype))
+        if key is None or value is None:
+            return keys, values
+        return keys.to(key.dtype), values.to(value.dtype)
 
     def places(
         self, like: tuple[Tensor, Tensor] | None
     ) -> tuple[Float[Tensor, "P R g d"], Float[Tensor, "P R g d"]]:
         """All blocks; ``PagedCache.table`` says whose they are."""
-        return self._paged.pages.store(self._layer, like)
+        return self._paged.pages.store(self._layer, like, self._paged.dtype)
 
     def _gathered(self, store: Tensor) -> Tensor:
         table = self._paged.table
@@ -134,10 +140,17 @@ class PagedCache(Cache):
         pages: Where the blocks come from; several caches may share it.
         num_sequences: N.
         capacity: Most rows a sequence may have.
+        dtype: What they are kept in; None: in what they are made in.
     """
 
-    def __init__(self, pages: Pages, num_sequences: int, capacity: int) -> None:
-        super().__init__(0, num_sequences, capacity)
+    def __init__(
+        self,
+        pages: Pages,
+        num_sequences: int,
+        capacity: int,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__(0, num_sequences, capacity, dtype)
         self.pages = pages
         # Layers do not keep their cache alive, so that its blocks are free as soon as it is gone.
         alive: PagedCache = weakref.proxy(self)
@@ -189,7 +202,7 @@ class PagedCache(Cache):
 
     def fork(self, sequences: Sequence[int]) -> "PagedCache":
         """A cache that goes on with these sequences; nothing is copied until one writes."""
-        twin = PagedCache(self.pages, len(sequences), self.capacity)
+        twin = PagedCache(self.pages, len(sequences), self.capacity, self.dtype)
         twin.lengths = [self.lengths[i] for i in sequences]
         twin._tables[:] = [self.pages.share(self._tables[i]) for i in sequences]
         return twin

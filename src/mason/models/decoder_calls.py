@@ -1,8 +1,9 @@
 """A lone decoder's prompts and steps as one call of a kernel, where the kernel knows its layers.
 
 Module by module a step of one row is some 600 calls, which take as long as reading the weights of
-a small model. From layer to layer the call computes in fp32, whatever the weights and the caches
-are held in, so that in bf16 it rounds less than the modules, which are what it is tested against.
+a small model. From layer to layer the rows are fp32, whatever the weights and the caches are held
+in; by tiles a product takes them in bf16 where the model is in bf16, and in 16 bits beside int8. So
+in bf16 it rounds less than the modules, which are what it is tested against.
 """
 
 from operator import add
@@ -81,10 +82,8 @@ class DecoderCall:
         layout, keys = cache.advance(new.lengths, new.tokens.device)
         assert isinstance(keys, Stored), "the keys are in a cache"
         x = self._stack.embedding(new.tokens, layout, new.token_types).contiguous()
-        # What rounded weights give is not worth twice the memory to look back at.
-        dtype = torch.bfloat16 if self._program.is_rounded else x.dtype
-        if self._like is None or self._like.dtype is not dtype:
-            self._like = x.new_empty(0, *self._shape, dtype=dtype)
+        if self._like is None or self._like.dtype is not x.dtype:
+            self._like = x.new_empty(0, *self._shape)
         like = self._like, self._like
         pairs = list(zip(keys.places, layout.past, layout.lengths, strict=True))
         rows = self._program.run(

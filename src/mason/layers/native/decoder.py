@@ -182,12 +182,6 @@ class DecoderProgram:
             softcap,
         )
 
-    @property
-    def is_rounded(self) -> bool:
-        """Whether weights are held in 8 or 4 bits."""
-        layers, _ = self._kept
-        return any(held.worth is not None for layer in layers for held in layer.maps)
-
     def run(
         self,
         x: Float[Tensor, "T D"],

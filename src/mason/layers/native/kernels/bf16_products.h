@@ -34,10 +34,7 @@ FN void NAME(bf16_tiles)(const Bf16Product *job, int64_t row, int64_t block, int
     const uint16_t *x = job->x + row * depth;
     const uint16_t *upper = job->packed + block * BLOCK * depth;
     const uint16_t *lower = job->packed + second * BLOCK * depth;
-    _tile_zero(0);
-    _tile_zero(1);
-    _tile_zero(2);
-    _tile_zero(3);
+    NAME(zero_sums)();
     for (int64_t k = 0; k < depth; k += 32) {
         if (row == 0) {
             NAME(fetch)((const char *)(upper + (2 * depth + k) * BLOCK));
@@ -53,10 +50,7 @@ FN void NAME(bf16_tiles)(const Bf16Product *job, int64_t row, int64_t block, int
         _tile_dpbf16ps(3, 5, 7);
     }
     float sums[4][16 * BLOCK] __attribute__((aligned(64)));
-    _tile_stored(0, sums[0], LINE);
-    _tile_stored(1, sums[1], LINE);
-    _tile_stored(2, sums[2], LINE);
-    _tile_stored(3, sums[3], LINE);
+    NAME(store_sums)(sums);
     int64_t blocks[2] = {block, second};
     for (int64_t r = 0; r < 32 && row + r < job->rows; r++)
         NAME(settle_two)(job, row + r, blocks, sums[r / 16 * 2] + r % 16 * BLOCK);

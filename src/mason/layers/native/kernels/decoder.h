@@ -1,6 +1,7 @@
 /* The layers of a lone decoder in one call: the rows of a decoding step, over its caches.
  *
- * Rows are fp32 from the first layer to the last norm, whatever the weights and the caches are.
+ * Rows are fp32 from the first layer to the last norm, whatever the weights and the caches are;
+ * products by tiles round them (tiles.h).
  */
 enum { INT4 = KINDS }; /* a kind of weights beside those of Product */
 

@@ -26,16 +26,29 @@ FN void NAME(configure)(void) {
     _tile_loadconfig(&shape);
 }
 
+/* The sums of a product, two tiles by two. */
+FN void NAME(zero_sums)(void) {
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+    _tile_zero(3);
+}
+
+/* The same to four tiles in memory, one after the other. */
+FN void NAME(store_sums)(void *to) {
+    _tile_stored(0, to, LINE);
+    _tile_stored(1, (char *)to + TILE, LINE);
+    _tile_stored(2, (char *)to + 2 * TILE, LINE);
+    _tile_stored(3, (char *)to + 3 * TILE, LINE);
+}
+
 /* 32 rows and 32 outputs at once, or half of either; what is beyond the last is not kept. */
 FN void NAME(tiles)(const Int8Product *job, int64_t row, int64_t block, int64_t last) {
     int64_t depth = job->depth, size = BLOCK * depth;
     const uint8_t *x = job->x + row * depth;
     const int8_t *weight = job->packed + block * size;
     int lower = row + 16 < job->rows, second = block + 1 < last;
-    _tile_zero(0);
-    _tile_zero(1);
-    _tile_zero(2);
-    _tile_zero(3);
+    NAME(zero_sums)();
     for (int64_t k = 0; k < depth; k += 64) {
         _tile_loadd(4, x + k, depth);
         _tile_loadd(6, weight + k * BLOCK, 64);
@@ -51,10 +64,7 @@ FN void NAME(tiles)(const Int8Product *job, int64_t row, int64_t block, int64_t 
         }
     }
     int32_t sums[4][16 * BLOCK];
-    _tile_stored(0, sums[0], 64);
-    _tile_stored(1, sums[1], 64);
-    _tile_stored(2, sums[2], 64);
-    _tile_stored(3, sums[3], 64);
+    NAME(store_sums)(sums);
     for (int64_t r = 0; r < 32 && row + r < job->rows; r++)
         for (int64_t b = 0; b < 2 && block + b < last; b++)
             NAME(settle)(job, row + r, block + b, sums[r / 16 * 2 + b] + r % 16 * BLOCK);

@@ -2,7 +2,7 @@
  *
  * A tile of weights is 16 outputs as they lie. Rows lie across, 16 beside each other, in pieces
  * that tiles multiply exactly: one in bf16 or two, then of 16 bits together; or two digits of 8
- * bits, the most that both hold for the largest number of the row. Whatever rows are beside it, a
+ * bits, 127 * 256 for the largest number of the row. Whatever rows are beside it, a
  * row's products are added in one order. Digits of few rows are multiplied without tiles, whose
  * whole sums are the same.
  */
@@ -63,7 +63,7 @@ FN void NAME(halve)(const float *x, int64_t apart, int64_t inputs, int64_t count
     }
 }
 
-/* What divides a row into as many steps either way as two digits tell apart. */
+/* What divides a row into 127 * 256 steps either way. */
 FN float NAME(step_of)(const float *x, int64_t inputs) {
     __m512 most = _mm512_setzero_ps();
     int none = 0; /* no number stays none */
@@ -153,10 +153,7 @@ FN void NAME(multiply_bf16)(const Product *job, const int64_t *blocks, int64_t g
     const char *upper = (const char *)job->weight + blocks[0] * BLOCK * apart;
     const char *lower = (const char *)job->weight + blocks[1] * BLOCK * apart;
     const char *x = job->laid + group * size;
-    _tile_zero(0);
-    _tile_zero(1);
-    _tile_zero(2);
-    _tile_zero(3);
+    NAME(zero_sums)();
     for (int64_t k = 0; k < apart; k += LINE, x += job->pieces * TILE) {
         if (group == 0) {
             NAME(fetch)(upper + (k + apart) * 16);
@@ -176,10 +173,7 @@ FN void NAME(multiply_bf16)(const Product *job, const int64_t *blocks, int64_t g
         }
     }
     float sums[4][16 * BLOCK] __attribute__((aligned(64)));
-    _tile_stored(0, sums[0], LINE);
-    _tile_stored(1, sums[1], LINE);
-    _tile_stored(2, sums[2], LINE);
-    _tile_stored(3, sums[3], LINE);
+    NAME(store_sums)(sums);
     NAME(unlay)(job, blocks, group, sums[0]);
     if (more) NAME(unlay)(job, blocks, group + 1, sums[2]);
 }
@@ -198,10 +192,7 @@ FN void NAME(multiply_digits)(const Product *job, const int64_t *blocks, int64_t
     const char *upper = (const char *)job->weight + blocks[0] * BLOCK * apart;
     const char *lower = (const char *)job->weight + blocks[1] * BLOCK * apart;
     const char *x = job->laid + group * size_of_group(INT8, job->inputs, WORD);
-    _tile_zero(0);
-    _tile_zero(1);
-    _tile_zero(2);
-    _tile_zero(3);
+    NAME(zero_sums)();
     for (int64_t k = 0; k < apart; k += LINE, x += WORD * TILE) {
         if (group == 0) {
             NAME(fetch)(upper + (k + apart) * 16);
@@ -217,10 +208,7 @@ FN void NAME(multiply_digits)(const Product *job, const int64_t *blocks, int64_t
         _tile_dpbssd(3, 5, 7);
     }
     int32_t parts[2 * WORD][16 * BLOCK] __attribute__((aligned(64)));
-    _tile_stored(0, parts[0], LINE);
-    _tile_stored(1, parts[1], LINE);
-    _tile_stored(2, parts[2], LINE);
-    _tile_stored(3, parts[3], LINE);
+    NAME(store_sums)(parts);
     float sums[2][16 * BLOCK] __attribute__((aligned(64)));
     for (int b = 0; b < 2; b++)
         for (int i = 0; i < 16 * BLOCK; i += LANES)

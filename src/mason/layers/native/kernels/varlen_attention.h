@@ -148,10 +148,7 @@ FN void NAME(square)(const uint16_t *left, int64_t left_apart, int64_t left_step
         _tile_loadd(2, sums + down, stride);
         _tile_loadd(3, sums + down + along, stride);
     } else {
-        _tile_zero(0);
-        _tile_zero(1);
-        _tile_zero(2);
-        _tile_zero(3);
+        NAME(zero_sums)();
     }
     for (int64_t k = 0; k < deep; k++) {
         _tile_loadd(4, left + k * left_step, 64);
