@@ -86,9 +86,15 @@ def _fit_ours(
 
 
 def _fit_trainer(
-    model: Any, rows: list[dict[str, Any]], collate: Any, job: Job, *, batch: int = 8
+    model: Any,
+    rows: list[dict[str, Any]],
+    collate: Any,
+    job: Job,
+    *,
+    batch: int = 8,
+    passes: int = 1,
 ) -> int:
-    """The Trainer for the job's minutes; the steps taken.
+    """The Trainer for the job's minutes, a batch in so many passes; the steps taken.
 
     Its defaults, with the linear decay over the minutes instead of over a number of steps that
     somebody would have to guess.
@@ -110,7 +116,8 @@ def _fit_trainer(
     arguments = TrainingArguments(
         output_dir=tempfile.mkdtemp(),
         max_steps=10**6,
-        per_device_train_batch_size=batch,
+        per_device_train_batch_size=batch // passes,
+        gradient_accumulation_steps=passes,
         use_cpu=True,
         report_to="none",
         save_strategy="no",
