@@ -1,8 +1,9 @@
 /* A whole encoder in one call: rows of sequences, a few sequences at a time through all layers. */
 enum { TOGETHER = 256 }; /* rows, about, that go through the layers at once */
 
-/* y[rows, outputs] = x[rows, inputs] weight^T + bias, x rounded row by row. */
-static int product_int8(const PackedWeights *weights, const float *x, float *y, int64_t rows) {
+/* y[rows, outputs] = activation(x[rows, inputs] weight^T + bias), x rounded row by row. */
+static int product_int8(const PackedWeights *weights, const float *x, float *y, int64_t rows,
+                        int64_t activation) {
     int64_t depth = weights->depth, room = (rows + 31) / 32 * 32;
     uint8_t *bytes = malloc(room * depth + 64);
     float *steps = malloc(sizeof(float) * 2 * rows);
@@ -24,7 +25,8 @@ static int product_int8(const PackedWeights *weights, const float *x, float *y, 
                        y,
                        rows,
                        depth,
-                       weights->outputs};
+                       weights->outputs,
+                       activation};
     int64_t blocks = (weights->outputs + BLOCK - 1) / BLOCK, parts = (blocks + 7) / 8;
 #pragma omp parallel for schedule(static) if (rows * depth * weights->outputs > 1 << 22)
     for (int64_t part = 0; part < parts; part++)
@@ -82,9 +84,7 @@ static int product_bf16(const PackedWeights *weights, const PackedWeights *secon
 static int product_of_weights(const PackedWeights *weights, const float *x, float *y, int64_t rows,
                               int64_t activation) {
     if (weights->kind == BF16) return product_bf16(weights, NULL, x, y, rows, activation);
-    if (product_int8(weights, x, y, rows)) return 1;
-    if (activation != PLAIN) chosen->activate(y, rows * weights->outputs, activation);
-    return 0;
+    return product_int8(weights, x, y, rows, activation);
 }
 
 /* Whose turn it is: sequences `first` to `last`, of which `kept` rows go on after attention. */
@@ -190,5 +190,5 @@ int mason_encode(const Encoder *model, const int64_t *offsets, int64_t sequences
 
 int mason_product_int8_dynamic(const PackedWeights *weights, const float *x, float *y,
                                int64_t rows) {
-    return product_int8(weights, x, y, rows);
+    return product_int8(weights, x, y, rows, PLAIN);
 }

@@ -28,12 +28,6 @@ static TARGET void NAME(add_norm)(const float *x, const float *added, const floa
     for (; i < width; i++) y[i] = (y[i] - mean) * by * weight[i] + bias[i];
 }
 
-FN VEC NAME(activated)(VEC x, int kind) {
-    VEC value, grad;
-    NAME(both)(x, kind, &value, &grad);
-    return value;
-}
-
 static TARGET void NAME(activate)(float *x, int64_t count, int kind) {
     int64_t i = 0;
     for (; i + LANES <= count; i += LANES) {

@@ -4,7 +4,7 @@
  * the same whatever rows are beside it. Weights lie as [blocks of 16 outputs, inputs / 4, 16, 4].
  */
 
-/* y = (x * step + low * total) * scale + bias, for 16 outputs of a row. */
+/* y = activation((x * step + low * total) * scale + bias), for 16 outputs of a row. */
 FN void NAME(settle)(const Int8Product *job, int64_t row, int64_t block, const int32_t *sums) {
     float step = job->steps[row], low = job->lows[row];
     int64_t first = block * BLOCK, left = job->outputs - first;
@@ -12,7 +12,16 @@ FN void NAME(settle)(const Int8Product *job, int64_t row, int64_t block, const i
     for (int o = 0; o < BLOCK; o++)
         out[o] = (sums[o] * step + job->totals[first + o] * low) * job->scales[first + o] +
                  job->biases[first + o];
-    memcpy(job->y + row * job->outputs + first, out, sizeof(float) * (left < BLOCK ? left : BLOCK));
+    float *to = job->y + row * job->outputs + first;
+    for (int o = 0; o < BLOCK; o += LANES) {
+        VEC part = NAME(load_fp32)(out + o);
+        if (job->activation != PLAIN) part = NAME(activated)(part, job->activation);
+        if (left >= BLOCK)
+            *(VEC *)(to + o) = part;
+        else
+            *(VEC *)(out + o) = part;
+    }
+    if (left < BLOCK) memcpy(to, out, sizeof(float) * left);
 }
 
 #if defined(USE_TILES)

@@ -89,7 +89,7 @@ typedef struct {
     const uint8_t *x;          /* [rows up to whole tiles, depth] */
     const float *steps, *lows; /* of each row */
     float *y;                  /* [rows, outputs] */
-    int64_t rows, depth, outputs;
+    int64_t rows, depth, outputs, activation;
 } Int8Product;
 
 typedef struct {

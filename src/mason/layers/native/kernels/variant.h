@@ -117,6 +117,12 @@ FN void NAME(both)(VEC x, int kind, VEC *value, VEC *grad) {
     }
 }
 
+FN VEC NAME(activated)(VEC x, int kind) {
+    VEC value, grad;
+    NAME(both)(x, kind, &value, &grad);
+    return value;
+}
+
 #define KIND fp32
 #define WEIGHT float
 #include "product.h"
