@@ -41,7 +41,7 @@ def batches_of(output: Path) -> list[dict[str, object]]:
     return taken(seen) if seen.exists() else []
 
 
-@pytest.mark.parametrize("kills", [2, pytest.param(200, marks=FULL)])
+@pytest.mark.parametrize("kills", [4, pytest.param(200, marks=FULL)])
 def test_killed_runs_end_as_if_undisturbed(
     kills: int, workshop: Workshop, server: Server, findings: Findings, tmp_path: Path
 ) -> None:

@@ -43,8 +43,8 @@ def _torchrun(bench: Bench, output: Path, steps: int, restarts: int) -> "subproc
     )
 
 
-@pytest.mark.chaos
-@pytest.mark.parametrize("times", [1, 20])
+@pytest.mark.slow
+@pytest.mark.parametrize("times", [1, pytest.param(20, marks=pytest.mark.chaos)])
 def test_a_process_is_killed_again_and_again(
     times: int, bench: Bench, findings: Findings, tmp_path: Path
 ) -> None:

@@ -25,9 +25,10 @@ from tests.models.small import SPECS, build, sequences
 BUILT = native.library()
 VARIANTS = BUILT.variants if BUILT else []
 pytestmark = pytest.mark.skipif(not BUILT, reason="the kernels are not built: there is no compiler")
-KINDS = {"fp32": 3e-6, "bf16": 3e-2, "int8": 3e-4, "int4": 5e-6}
-"""Weights, and how far rows may be from the plain path's, beside the largest number: with int8
-tiles take rows in 16 bits."""
+KINDS = {"fp32": 3e-6, "bf16": 3e-2, "int8": 3e-6, "int4": 5e-6}
+"""Weights, and how far rows may be from the plain path's, beside the largest number."""
+WORDS = 3e-4
+"""The same where tiles take rows in 16 bits beside int8; ``test_native`` has a product's own."""
 FAMILIES = (
     "GPT2LMHeadModel (tied)",
     "GPTNeoForCausalLM (tied)",
@@ -134,9 +135,10 @@ def test_a_row_gives_the_same_beside_others(kind: str, made: Callable[[str], Tra
 def test_whole_tiles_give_what_modules_do(kind: str) -> None:
     model, texts = whole(kind), sequences([17, 17], seed=3)
     assert is_served(model)
-    ours = read(model, texts)
+    ours, built = read(model, texts), native.library()
+    in_words = kind == "int8" and built is not None and built.has_tiles
     with native.using(None):
-        assert apart(ours, read(model, texts)) <= KINDS[kind]
+        assert apart(ours, read(model, texts)) <= (WORDS if in_words else KINDS[kind])
 
 
 @pytest.mark.skipif(not (BUILT and BUILT.has_tiles), reason="this processor has no tiles")
@@ -153,7 +155,7 @@ def test_long_prompts_go_piece_by_piece_and_give_the_same_alone(kind: str) -> No
         plain = Decoding(model, len(texts), 160).read(Packed.of(texts))
         exact = Decoding(model.float(), len(texts), 160).read(Packed.of(texts))
     error = (torch.cat(rows) - exact).norm()
-    assert error < (plain - exact).norm() if kind == "bf16" else error < 3e-4 * exact.norm()
+    assert error < (plain - exact).norm() if kind == "bf16" else error < WORDS * exact.norm()
 
 
 @pytest.mark.parametrize("kind", ("int8", "int4"))
@@ -223,6 +225,7 @@ def test_drafts_pages_and_training_find_their_way() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("wide_caches")
 def test_real_weights() -> None:
     """SmolLM2-135M: greedy tokens are the plain path's; in bf16 up to where two are as likely."""
     path = find_model("SmolLM2-135M-Instruct")
@@ -230,13 +233,15 @@ def test_real_weights() -> None:
     (prompt,) = load_tokenizer(path).encode_ids(["Once upon a time, in a village by the sea,"])
     for kind, count in {"bf16": 12, "int8": 7, "int4": 2}.items():  # plainly widened at each
         model, steps = held(kind, copy.deepcopy(loaded)), Sampling(count, stop_tokens=())
-        (ours,) = generate(model, [prompt], steps)
+        # Without tiles, which take rows in 16 bits beside int8.
+        with native.using(next(v for v in VARIANTS if kind != "int8" or v != "amx")):
+            (ours,) = generate(model, [prompt], steps)
         with native.using(None):
             (plain,) = generate(model, [prompt], steps)
         likely = zip(ours.log_probabilities, plain.log_probabilities, strict=True)
         for mine, other, pair in zip(ours.tokens, plain.tokens, likely, strict=True):
             # Logits in bf16 have steps of an eighth from 16 on.
-            assert abs(pair[0] - pair[1]) <= (0.25 if kind == "bf16" else 0.03)
+            assert abs(pair[0] - pair[1]) <= (0.25 if kind == "bf16" else 1e-3)
             if mine != other:
                 assert kind == "bf16"
                 break

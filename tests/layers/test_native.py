@@ -43,6 +43,13 @@ def _variant(request: pytest.FixtureRequest) -> Iterator[None]:
         yield
 
 
+def _in_words(x: torch.Tensor) -> torch.Tensor:
+    """Rows as tiles take them beside weights of 8 bits: 127 * 256 steps either way."""
+    most = x.abs().amax(-1, keepdim=True)
+    steps = torch.where(most > 2.0**-96, most / (127 * 256), 0)
+    return torch.where(steps > 0, (x * (1 / steps)).round().double() * steps, 0.0)
+
+
 def _close(ours: torch.Tensor, theirs: torch.Tensor, near: float | None = None) -> None:
     assert ours.dtype == theirs.dtype and ours.shape == theirs.shape
     apart = (ours.float() - theirs.float()).abs().max() / theirs.float().abs().max()
@@ -98,9 +105,12 @@ def test_many_rows_go_through_whole_tiles(kind: torch.dtype) -> None:
         held = Int8Linear(*rounded_to_int8(linear.weight), linear.bias)
         wide = held.weight.double() * held.scales[:, None]
     for rows in (1, 2, 16, 17, 37):
-        exact = F.linear(x[:rows].double(), wide, linear.bias.double())
-        # Rows are taken in 16 bits beside weights of 8.
-        _close(held(x[:rows]), exact.to(x.dtype), 1e-2 if kind is torch.bfloat16 else 4e-5)
+        exact, built = F.linear(x[:rows].double(), wide, linear.bias.double()), native.library()
+        if kind is torch.int8 and built is not None and built.has_tiles:
+            # The last five outputs fill no block, and are multiplied as they are.
+            in_words = F.linear(_in_words(x[:rows]), wide, linear.bias.double())
+            exact[:, :48] = in_words[:, :48]
+        _close(held(x[:rows]), exact.to(x.dtype))
     assert torch.equal(held(x), torch.cat([held(row[None]) for row in x]))
     x[7, 9] = torch.nan
     assert held(x)[7].isnan().all() and not held(x)[8].isnan().any()
