@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from mason.data.columns import Columns, find_columns
 from mason.data.encodings import decode
 from mason.data.tables import Table, read, read_splits
+from mason.errors import DataError
 
 RECORDS = [("a fine film, indeed", "pos"), ("dull", "neg"), ('say "no"\nand leave', "neg")]
 CHINESE = "评论,情感\n这本书的内容很好看,正面\n服务态度太差了,负面\n"
@@ -201,12 +202,31 @@ def test_splits_of_a_folder(tmp_path: Path) -> None:
         ("premise,hypothesis,label", "a,b,c", Columns("premise", "hypothesis", "label")),
         ("question,sentence,label", "a,b,c", Columns("question", "sentence", "label")),
         ("idx,sentence1,sentence2,label", "1,a,b,c", Columns("sentence1", "sentence2", "label")),
+        # GLUE's own files: MNLI names the kind of text too, MRPC has names of its own.
+        (
+            "index,promptID,genre,sentence1_parse,sentence1,sentence2,label1,gold_label",
+            "1,2,fiction,(a),a,b,neutral,neutral",
+            Columns("sentence1", "sentence2", "gold_label"),
+        ),
+        (
+            "Quality,#1 ID,#2 ID,#1 String,#2 String",
+            "\n".join(f"{i % 2},{i},{i + 9},it is {i},they are {i}" for i in range(9)),
+            Columns("#1 String", "#2 String", "Quality"),
+        ),
         ("key,words", "\n".join(f"{c},it is a {i}" for i, c in enumerate("xyxyxy")), None),
     ],
 )
 def test_columns_are_found(header: str, rows: str, wanted: Columns | None, tmp_path: Path) -> None:
     table = _read(tmp_path, "a.csv", f"{header}\n{rows}\n")
     assert find_columns(table) == (wanted or Columns("words", label="key"))
+
+
+def test_a_number_and_a_genre_are_asked_about_not_guessed(tmp_path: Path) -> None:
+    table = _read(tmp_path, "a.csv", "genre,sentence1,sentence2,score\nnews,a,b,4.2\n")
+    with pytest.raises(DataError, match="could be any of genre, score"):
+        find_columns(table)
+    alone = _read(tmp_path, "b.csv", "genre,text\nnews,a\n")
+    assert find_columns(alone) == Columns("text", label="genre")
 
 
 def test_columns_asked_for_are_taken(tmp_path: Path) -> None:

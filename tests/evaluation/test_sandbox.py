@@ -16,7 +16,16 @@ def test_a_program_passes_with_its_tests_and_fails_with_wrong_ones() -> None:
     assert not passes(program, "assert twice(4) == 9")
     assert not passes("def twice(n: return", "pass")
     told = run_python("raise ValueError('because')")
+    assert run_python("import sys; sys.exit(0)").passed  # alone, it may end where it likes
     assert not told.passed and not told.timed_out and "because" in told.output
+
+
+@pytest.mark.parametrize("way", ["import sys; sys.exit(0)", "import os; os._exit(0)", "exit_(0)"])
+def test_a_program_that_leaves_before_its_tests_has_not_passed_them(way: str) -> None:
+    program = f"from sys import exit as exit_\ndef twice(n):\n    return 2 * n\n\n{way}"
+    assert not passes(program, "assert twice(4) == 8")
+    guarded = "def twice(n):\n    return 2 * n\nif __name__ == '__main__':\n    raise SystemExit(1)"
+    assert passes(guarded, "assert twice(4) == 8") and not passes(guarded, "assert False")
 
 
 def test_time_ends_it_and_everything_it_started() -> None:

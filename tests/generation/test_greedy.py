@@ -1,6 +1,7 @@
 """The likeliest tokens beside transformers' own, and one prompt beside many."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 import torch
@@ -8,9 +9,12 @@ import transformers
 
 from benchmarks.parity_oracle import Pair
 from mason.errors import DataError, SettingsError
-from mason.generation import Sampling, generate
+from mason.generation import Sampling, engine, generate
+from mason.generation import beams as beam_search
+from mason.generation.decoding import held_bytes
 from mason.models.checkpoints import load_model, save_model
 from mason.models.packed import Packed
+from mason.models.transformer import Transformer
 from mason.sources import find_model
 from mason.text.loading import load_tokenizer
 from tests.generation.conftest import DECODERS, PROMPTS
@@ -63,6 +67,28 @@ def test_equal_prompts_are_drawn_apart(pair_of: PairOf) -> None:
     (best,) = generate(ours, [[5, 17, 23]], twice)
     both = sorted(tokens_of([first, again]))
     assert both[0] != both[1] and both == sorted(tokens_of([best, *best.others]))
+
+
+@pytest.mark.parametrize("beams", [1, 2])
+@pytest.mark.parametrize("name", SOME)
+def test_as_many_at_once_as_memory_allows(
+    pair_of: PairOf, name: str, beams: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours = pair_of(name).ours
+    asked = Sampling(6, stop_tokens=(), num_beams=beams, temperature=0.0 if beams > 1 else 1.0)
+    together = generate(ours, PROMPTS, asked)
+    module, started = engine if beams == 1 else beam_search, []
+    begin = module.start_decoding
+
+    def counted(model: Transformer, prompts: Sequence[Sequence[int]], *rest: Any) -> Any:
+        started.append([len(prompt) for prompt in prompts])
+        return begin(model, prompts, *rest)
+
+    monkeypatch.setattr(module, "start_decoding", counted)
+    monkeypatch.setattr(engine, "_HELD", held_bytes(ours) * beams * 3 * (3 + 6))
+    found = generate(ours, PROMPTS, asked)
+    assert started == [[1, 2, 3], [3, 7]]
+    assert tokens_of(found) == tokens_of(together), "equal prompts in two runs are drawn apart"
 
 
 @pytest.mark.parametrize("name", SOME)

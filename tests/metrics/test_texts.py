@@ -63,6 +63,14 @@ def test_rouge_is_the_librarys() -> None:
         assert score.value == pytest.approx(mean, abs=1e-12) and score.low < mean < score.high
 
 
+def test_marks_that_are_not_ascii_make_no_text_another_language() -> None:
+    typed, set_ = ["It's running - fast."] * 3, ["It\u2019s running \u2014 fast."] * 3
+    stemmed = rouge(["it runs"] * 3, typed).overall["rouge1"].value
+    assert rouge(["it runs"] * 3, set_).overall["rouge1"].value == stemmed > 0.5
+    # É is a letter: French is not cut as English is.
+    assert rouge(["étés"] * 3, ["été"] * 3).overall["rouge1"].value == 0
+
+
 def test_rouge_of_chinese_counts_characters() -> None:
     # 读写图片的库 in 用于读写多种图片的库: 6 of 6 and of 10 characters, in order.
     told = rouge(CHINESE_WRITTEN[1:], CHINESE[1:]).overall

@@ -65,6 +65,16 @@ def test_the_answers_and_the_end_of_their_turns_are_learned(template: str | None
     assert everything.rstrip().endswith("<|im_start|>user\nNo.<|im_end|>")
 
 
+def test_an_answer_of_no_weight_is_read_and_not_learned() -> None:
+    tokenizer = tokenizer_with()
+    ends = {tokenizer.special.eos or 0}
+    talk = [said | {"weight": int(i == 4)} for i, said in enumerate(TALK)]
+    whole, part = (script_of(tokenizer, told, ends=ends) for told in (TALK, talk))
+    assert part.ids == whole.ids and part.answers == whole.answers[1:]
+    with pytest.raises(DataError, match="Nobody answers"):
+        script_of(tokenizer, [said | {"weight": 0} for said in TALK], ends=ends)
+
+
 @pytest.mark.parametrize("template", [None, CHATML, MARKED], ids=["its own", "chatml", "marked"])
 def test_up_to_an_answer_the_tokens_are_those_that_are_served(template: str | None) -> None:
     tokenizer = tokenizer_with(template)

@@ -92,6 +92,9 @@ def test_a_gap_is_filled_by_a_model_that_was_given_the_tokens_for_it(
     assert [t for t in gap if t in marks] == list(marks) and not set(plain) & set(marks)
     assert model.tokenizer.decode(gap) and NAMES[0] not in model.tokenizer.decode(gap)
     assert model.predict("def a(", "): pass") == run.model.predict("def a(", "): pass")
+    writer = mason.load(tmp_path / "out", task="generation")
+    assert isinstance(writer, Writer)
+    assert writer.encode_prompt("def a(", "):\n    pass\n") == gap, "read as it was learned"
     sent = ["complete", str(tmp_path / "out"), "def a(", "--suffix", "): pass", "--json-lines"]
     assert command([*sent, "--max-new-tokens", "3"]) == 0
     assert json.loads(capsys.readouterr().out)["given"] == "def a("

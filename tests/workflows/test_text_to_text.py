@@ -148,6 +148,32 @@ def test_what_is_not_clear_is_asked_and_what_cannot_be_is_said(tmp_path: Path) -
             mason.train(data=file, task="translation", **named)
 
 
+def test_lines_of_a_file_stay_beside_those_written(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from mason.cli.main import run as command
+
+    texts = [pair["zh"] for pair in pairs()[:2]]
+    file = tmp_path / "news.zh"  # a side of parallel files, by a name that is no table's
+    file.write_bytes(f"{texts[0]}\r\n\r\n{texts[1]}\r\n".encode())
+    assert command(["translate", str(run.folder), "--input", str(file)]) == 0
+    first, _, last = capsys.readouterr().out.splitlines()
+    assert [first, last] == [" ".join(one.split()) for one in run.model.predict(texts)]
+
+
+def test_where_a_person_waits_it_is_written_piece_by_piece(
+    run: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mason.cli.main import run as command
+
+    text = pairs()[0]["zh"]
+    pieces = [*run.model.stream(text)]
+    assert len(pieces) > 1 and "".join(pieces) == run.model.predict(text)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    assert command(["translate", str(run.folder), "--text", text]) == 0
+    assert capsys.readouterr().out == "".join(pieces) + "\n"
+
+
 def test_the_command_translates_lines_and_refuses_another_task(
     run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from mason.cli import options
+from mason.cli import options, writing
 from mason.cli.inputs import lines, typed
 from mason.errors import SettingsError
 from mason.language import say
@@ -17,7 +17,7 @@ from mason.language import say
 BATCH = 64
 CODE = "code-translation"
 TABLES = (".csv", ".tsv", ".jsonl", ".json", ".parquet")
-"""Files of many programs; any other is one."""
+"""Files whose rows are texts; any other has a text a line, or is one program."""
 OneText = Annotated[str | None, Parameter(help=say("A text; with --input, the texts' column."))]
 Rows = Annotated[str | None, Parameter(help=say("A file of texts, a line or a row each."))]
 Beams = Annotated[
@@ -76,8 +76,11 @@ def _write(
     whole = ready.task == CODE
     typing = text is None and input is None and sys.stdin.isatty()
     texts: Iterable[str]
-    if input is not None and whole and Path(input).suffix not in TABLES:
-        texts = [read_whole(Path(input))]
+    lined = input is not None and Path(input).is_file() and Path(input).suffix not in TABLES
+    if input is not None and lined and text is None:
+        found = read_whole(Path(input)).replace("\r\n", "\n")
+        # Blank lines stay, so that lines of input and output belong together.
+        texts = [found] if whole else found.removesuffix("\n").split("\n")
     elif input is not None:
         texts = read_sources(input, ready.task, text=text)
     elif text is not None:
@@ -86,6 +89,10 @@ def _write(
         texts = ["".join(f"{line}\n" for line in lines())]
     else:
         texts = typed() if typing else lines()
+    if (typing or text is not None) and sys.stdout.isatty() and beams == 1 and not json_lines:
+        for given in texts:
+            writing.show(ready.stream(given))
+        return 0
     rest = iter(texts)
     while some := list(islice(rest, 1 if typing else BATCH)):
         for given, written in zip(some, ready.predict(some), strict=True):

@@ -10,17 +10,20 @@ TEXT = frozenset(
     "评论 内容 句子 问题 文章 留言 评价 语句 问句 描述 帖子 微博 消息 摘要".split()
 )
 TEXT_LAST = frozenset("title headline subject summary 标题 题目 主题".split())
-LABEL_FIRST = frozenset({"label", "标签"})
+LABEL_FIRST = frozenset({"label", "goldlabel", "标签"})
 LABEL = frozenset(
-    "labels category class sentiment target intent topic polarity emotion rating stars genre "
+    "labels category class sentiment target intent topic polarity emotion rating stars "
     "类别 情感 分类 类 意图 极性 情绪 倾向 评分 类型 标注".split()
 )
+LABEL_LAST = frozenset({"genre", "score"})
+"""Where nothing else could be the label: more often they tell about the text."""
 PAIRS = (
     ("sentence1", "sentence2"),
     ("text1", "text2"),
     ("texta", "textb"),
     ("sentencea", "sentenceb"),
     ("question1", "question2"),
+    ("1string", "2string"),
     ("premise", "hypothesis"),
     ("question", "sentence"),
     ("question", "passage"),
@@ -83,5 +86,6 @@ def words_of(name: str) -> list[str]:
 
 def is_known(name: str) -> bool:
     """Whether ``name`` is, or has among its words, a usual name of a text or a label."""
-    names = TEXT_FIRST | TEXT | TEXT_LAST | LABEL_FIRST | LABEL | {n for p in PAIRS for n in p}
+    names = TEXT_FIRST | TEXT | TEXT_LAST | LABEL_FIRST | LABEL | LABEL_LAST
+    names |= {n for p in PAIRS for n in p}
     return plain(name) in names or bool(names.intersection(words_of(name)[-1:]))

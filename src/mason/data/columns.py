@@ -256,7 +256,7 @@ def _usual_pair(table: Table, taken: Sequence[str | None]) -> tuple[str | None, 
 
 def _find_label(table: Table, taken: Sequence[str | None], need: bool) -> str | None:
     free = [c for c in table.frame.columns if c not in taken]
-    found = _named(free, names.LABEL_FIRST, names.LABEL_FIRST | names.LABEL)
+    found = _named(free, names.LABEL_FIRST, names.LABEL_FIRST | names.LABEL, names.LABEL_LAST)
     if not found and need:
         texts = _named(free, names.TEXT_FIRST, names.TEXT_FIRST | names.TEXT)
         found = [c for c in _scalars(table, free) if c not in texts and _has_classes(table, c)]

@@ -1,6 +1,6 @@
 """The inside of the sandbox: run as a program, it takes its own rights away, then runs a file.
 
-``python confined.py PROGRAM FOLDER CPU_SECONDS MEMORY FILE_BYTES``; the standard library alone is
+``python confined.py PROGRAM FOLDER NAME CPU_SECONDS MEMORY FILE_BYTES``; the standard library alone is
 imported, and nothing of Mason's.
 """
 
@@ -66,12 +66,14 @@ def _deny(event: str) -> NoReturn:
     raise PermissionError(f"{event} is not allowed in the sandbox")
 
 
-def main(program: str, folder: str, cpu_seconds: str, memory: str, file_bytes: str) -> None:
-    """Confine this process, then run the program as ``__main__``."""
+def main(
+    program: str, folder: str, name: str, cpu_seconds: str, memory: str, file_bytes: str
+) -> None:
+    """Confine this process, then run the program under a name."""
     sys.argv = [program]
     limit(int(cpu_seconds), int(memory), int(file_bytes))
     refuse(folder)
-    runpy.run_path(program, run_name="__main__")
+    runpy.run_path(program, run_name=name)
 
 
 if __name__ == "__main__":

@@ -13,11 +13,14 @@ import torch
 
 from mason.evaluation.likelihoods import Ids, follow
 from mason.generation import Decoding
+from mason.generation.decoding import held_bytes
 from mason.models.packed import Packed
 from mason.models.transformer import Transformer, device_of
 
 _BATCH = 8
-"""Texts that are scored at once."""
+"""Most texts that are scored at once."""
+_HELD = 1 << 30
+"""Most bytes of keys and values that they have room for; one text always has."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +70,10 @@ def score_choices(
     if shown:
         kept.read(Packed.of([shown], device=device_of(model)))
     by_length = sorted(range(len(texts)), key=lambda i: len(texts[i]))
-    for start in range(0, len(by_length), _BATCH):
-        run = by_length[start : start + _BATCH]
+    # What was shown is copied for each choice of each text.
+    batch = max(1, min(_BATCH, _HELD // (held_bytes(model) * room * len(choices))))
+    for start in range(0, len(by_length), batch):
+        run = by_length[start : start + batch]
         reading = kept.fork([0] * len(run))
         sums, _ = follow(model, reading, [texts[i] for i in run], [choices] * len(run))
         found[run] = sums.view(len(run), len(choices)).double().cpu().numpy()

@@ -5,6 +5,7 @@ virtual machine: files of this machine can be read.
 """
 
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -57,8 +58,13 @@ class Outcome:
     timed_out: bool = False
 
 
-def run_python(program: str, limits: Limits = DEFAULT) -> Outcome:
+def run_python(program: str, limits: Limits = DEFAULT, *, name: str = "__main__") -> Outcome:
     """Run a program in a process group and a folder of its own, with an empty environment.
+
+    Args:
+        program: Its source.
+        limits: What it may use.
+        name: Its ``__name__``; by another than "__main__" it is a module being imported.
 
     Raises:
         RunError: This system cannot limit a process.
@@ -68,7 +74,7 @@ def run_python(program: str, limits: Limits = DEFAULT) -> Outcome:
     with tempfile.TemporaryDirectory(prefix="mason-sandbox-") as place:
         file = Path(place) / "program.py"
         file.write_text(program, encoding="utf-8", errors="replace")
-        inner = [place, limits.cpu_seconds, limits.memory, limits.file_bytes]
+        inner = [place, name, limits.cpu_seconds, limits.memory, limits.file_bytes]
         command = [*_apart(), sys.executable, "-I", "-S", "-B", str(_CHILD), str(file)]
         with tempfile.TemporaryFile() as output:
             child = subprocess.Popen(
@@ -96,8 +102,14 @@ def run_python(program: str, limits: Limits = DEFAULT) -> Outcome:
 
 
 def passes(program: str, tests: str) -> bool:
-    """Whether a program and then its tests run to their end without an error."""
-    return run_python(f"{program}\n\n{tests}\n").passed
+    """Whether a program, imported as a module, and then its tests run to their end.
+
+    A program that leaves early, as by ``sys.exit``, has not stood them.
+    """
+    end = f"all tests were run: {secrets.token_hex(16)}"
+    told = f"import os\nos.write(1, {end.encode()!r})"
+    outcome = run_python(f"{program}\n\n{tests}\n\n{told}\n", name="tested")
+    return outcome.passed and end in outcome.output
 
 
 @cache

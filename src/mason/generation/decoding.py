@@ -145,6 +145,15 @@ class Decoding:
         self.cache.forget([n + self._virtual for n in lengths])
 
 
+def held_bytes(model: Transformer) -> int:
+    """Bytes of keys and values that a token takes in all layers, in fp32."""
+    spec = model.spec
+    assert spec.decoder is not None, "only a decoder decodes"
+    attention = spec.stack.attention
+    heads = attention.num_kv_heads or attention.num_heads
+    return 2 * 4 * spec.decoder.depth * heads * attention.head_width_in(spec.width)
+
+
 def num_virtual(model: Transformer) -> int:
     """Virtual tokens before every text of a model; see ``mason.layers.adapters.fronts``."""
     fronts = model.decoder.fronts if model.decoder is not None else None

@@ -10,7 +10,13 @@ from mason.errors import SettingsError
 from mason.generation.beams import search
 from mason.generation.choosing import choose, choose_likeliest, log_probabilities
 from mason.generation.constraints import Guide, start_guide
-from mason.generation.decoding import Decoding, check_prompts, prefill, start_decoding
+from mason.generation.decoding import (
+    Decoding,
+    check_prompts,
+    held_bytes,
+    prefill,
+    start_decoding,
+)
 from mason.generation.drafts import Drafter, DraftModel, PromptLookup
 from mason.generation.lines import Generated, Line, answers_before, numbers_of
 from mason.generation.sampling import Sampling
@@ -22,6 +28,8 @@ from mason.text import Tokenizer
 from mason.text.streaming import TextStream
 
 GREEDY = Sampling()
+_HELD = 1 << 30
+"""Most bytes of keys and values that prompts have room for together; one prompt always has."""
 
 
 @torch.inference_mode()
@@ -36,8 +44,9 @@ def generate(
 ) -> list[Generated]:
     """Answer each prompt.
 
-    The prompts go through the model together without padding; what a prompt gives does not
-    depend on the others, but that equal prompts draw numbers of their own.
+    The prompts go through the model together without padding, as many at once as memory is set
+    aside for; what a prompt gives does not depend on the others, but that equal prompts draw
+    numbers of their own.
 
     Args:
         model: A decoder with or without an encoder, with the head ``language``.
@@ -56,17 +65,40 @@ def generate(
         return []
     _check(model, prompts, sampling, tokenizer, draft)
     stops = stop_tokens(model.spec, sampling)
-    if sampling.num_beams > 1:
-        found = search(model, prompts, sampling, stops, pages)
-        if tokenizer is not None:
-            found = [_spelled(model, tokenizer, *pair) for pair in zip(prompts, found, strict=True)]
-        return found
-    lines: list[Line] = []
-    for step in _decode(model, prompts, sampling, stops, tokenizer, draft, pages):
-        lines += [line for line in step if line.finish is not None]
-    return [
-        _best([line.result() for line in lines if line.prompt == i]) for i in range(len(prompts))
-    ]
+    before = answers_before(prompts, sampling.num_return)
+    found: dict[int, Generated] = {}
+    for run in _runs(model, prompts, sampling):
+        some = [prompts[i] for i in run]
+        if sampling.num_beams > 1:
+            answers = search(model, some, sampling, stops, pages)
+            if tokenizer is not None:
+                pairs = zip(some, answers, strict=True)
+                answers = [_spelled(model, tokenizer, *pair) for pair in pairs]
+        else:
+            lines: list[list[Line]] = [[] for _ in run]
+            numbers = [before[i] for i in run]
+            for step in _decode(model, some, sampling, stops, tokenizer, draft, numbers, pages):
+                for line in step:
+                    if line.finish is not None:
+                        lines[line.prompt].append(line)
+            answers = [_best([line.result() for line in each]) for each in lines]
+        found.update(zip(run, answers, strict=True))
+    return [found[i] for i in range(len(prompts))]
+
+
+def _runs(
+    model: Transformer, prompts: Sequence[Sequence[int]], sampling: Sampling
+) -> list[list[int]]:
+    """Prompts of like length, as many as ``_HELD`` is enough for."""
+    each = held_bytes(model) * max(sampling.num_beams, sampling.num_return)
+    runs: list[list[int]] = [[]]
+    for i in sorted(range(len(prompts)), key=lambda i: len(prompts[i])):
+        # The longest of a run, which comes last, has its places reserved for all.
+        size = each * (len(prompts[i]) + sampling.max_new_tokens)
+        if runs[-1] and (len(runs[-1]) + 1) * size > _HELD:
+            runs.append([])
+        runs[-1].append(i)
+    return runs
 
 
 @torch.inference_mode()
@@ -88,7 +120,7 @@ def stream(
         raise SettingsError("One answer can be watched; leave num_beams and num_return at 1.")
     _check(model, [prompt], sampling, tokenizer, draft)
     stops = stop_tokens(model.spec, sampling)
-    for step in _decode(model, [prompt], sampling, stops, tokenizer, draft):
+    for step in _decode(model, [prompt], sampling, stops, tokenizer, draft, [0]):
         for line in step:
             if piece := line.show():
                 yield piece
@@ -109,9 +141,10 @@ def _decode(
     stops: Collection[int],
     tokenizer: Tokenizer | None,
     draft: Transformer | None,
+    before: Sequence[int],
     pages: Pages | None = None,
 ) -> Iterator[list[Line]]:
-    """Yield the lines that grew, step by step."""
+    """Yield the lines that grew, step by step; ``before``: answers that equal prompts have."""
     # By length, so that sequences of similar length lie side by side in the cache.
     order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
     ordered = [prompts[i] for i in order]
@@ -125,14 +158,14 @@ def _decode(
         rows = rows[copies]
         if drafter is not None:
             drafter.keep(copies)
-    alone, before = model.encoder is None, answers_before(ordered, sampling.num_return)
+    alone = model.encoder is None
     lines = [
         Line(
             order[i],
             first[i],
             sampling,
             stops,
-            numbers_of(ordered[i], before[i] + number % sampling.num_return, sampling.seed),
+            numbers_of(ordered[i], before[order[i]] + number % sampling.num_return, sampling.seed),
             None if tokenizer is None else TextStream(tokenizer, first[i] if alone else ()),
             None if guide is None else guide.copy(),
         )

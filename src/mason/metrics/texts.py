@@ -102,7 +102,8 @@ def rouge(written: Texts, wanted: Texts) -> TextScores:
 
     _check(written, wanted)
     # The library's tokens are [a-z0-9] alone, which is English.
-    english = 2 * sum(text.isascii() for text in wanted) > len(wanted)
+    plain = (all(c.isascii() for c in text if c.isalpha()) for text in wanted)
+    english = 2 * sum(plain) > len(wanted)
     tokenizer = None if english else _Characters()
     scorer = RougeScorer(ROUGES, use_stemmer=english, tokenizer=tokenizer)
     found = [scorer.score(right, given) for given, right in zip(written, wanted, strict=True)]

@@ -60,7 +60,8 @@ def script_of(
 ) -> Script:
     """A conversation's tokens by the tokenizer's template, with what is learned of them.
 
-    An answer that nothing was said before is no target: it cannot be asked for.
+    An answer that nothing was said before is no target: it cannot be asked for. Nor is one whose
+    message has ``weight`` 0, as OpenAI's files mark them.
 
     Args:
         tokenizer: Its files hold the template.
@@ -73,7 +74,11 @@ def script_of(
             than it is served.
         MasonError: As for ``chat_text``.
     """
-    numbers = [i for i, said in enumerate(messages) if said["role"] == "assistant" and i]
+    numbers = [
+        i
+        for i, said in enumerate(messages)
+        if said["role"] == "assistant" and i and said.get("weight") != 0
+    ]
     if not numbers:
         raise DataError("Nobody answers in this conversation, so there is nothing to learn.")
     asked = numbers[-1:] if loss_on == "last" else numbers

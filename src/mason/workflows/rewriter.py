@@ -1,13 +1,13 @@
 """A model that writes a text for a text, as a user holds it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, NamedTuple, overload
 
 from mason.errors import DataError, SettingsError, TokenizerError
 from mason.explanation import Subject
 from mason.explanation.numbers import WrittenOdds
-from mason.generation import Sampling, generate
+from mason.generation import Sampling, generate, stream
 from mason.tasks.classification import reading_passes
 from mason.tasks.text_to_text import HEAD, Exchanges
 from mason.workflows.model import Model
@@ -121,6 +121,13 @@ class Rewriter(Model):
             return self.predict([texts])[0]
         return self.answers(self.read(texts))
 
+    def stream(self, text: str) -> Iterator[str]:
+        """What it writes for a text by the likeliest token every time, piece by piece."""
+        (source,) = self.read([text])
+        return stream(
+            self.network, source, replace(self._sampling, num_beams=1), tokenizer=self.tokenizer
+        )
+
     def answers(self, sources: Sequence[Sequence[int]]) -> list[str]:
         """What it writes for texts as the network reads them."""
         found = [""] * len(sources)
@@ -132,14 +139,17 @@ class Rewriter(Model):
                 found[i] = self.tokenizer.decode(ids)
         return found
 
-    def _write(self, sources: Sequence[Sequence[int]]) -> list[list[int]]:
-        sampling = Sampling(
+    @property
+    def _sampling(self) -> Sampling:
+        return Sampling(
             max_new_tokens=self.max_new_tokens,
             num_beams=self.num_beams,
             stop_tokens=(self.end,),
             num_drafts=self.DRAFTS if self.num_beams == 1 else 0,
         )
-        return [answer.tokens for answer in generate(self.network, sources, sampling)]
+
+    def _write(self, sources: Sequence[Sequence[int]]) -> list[list[int]]:
+        return [answer.tokens for answer in generate(self.network, sources, self._sampling)]
 
     def subject(self, text: str, *, why: str | None = None) -> Subject:
         """A token that is written for a text, what was written before it given.

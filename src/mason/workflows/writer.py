@@ -212,7 +212,9 @@ class Writer(Model):
     def encode_prompt(self, text: str, suffix: str | None = None) -> list[int]:
         """A text to go on from, and perhaps what follows the gap, as the network reads it."""
         if suffix is not None:
-            return infill_ids(self.tokenizer, text, suffix)
+            ids = infill_ids(self.tokenizer, text, suffix)
+            # An encoder reads the token that ends a text, as it did when it learned.
+            return ids if self.network.encoder is None else [*ids, *self.end_tokens[:1]]
         (ids,) = self.tokenizer.encode_ids([text])
         # A text that goes on has no end yet, whatever the tokenizer puts there.
         if self.network.encoder is None and ids and ids[-1] == self.tokenizer.special.eos:

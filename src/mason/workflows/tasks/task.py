@@ -12,6 +12,7 @@ from mason.data.columns import Columns, check_shared
 from mason.data.findings import Finding
 from mason.data.tables import Table
 from mason.errors import SettingsError
+from mason.language import say
 from mason.metrics.groups import Groups
 from mason.models.transformer import Transformer, num_parameters
 from mason.settings import (
@@ -187,8 +188,18 @@ class Task(ABC, Generic[M, E]):
         raise NotImplementedError
 
     def reads(self, columns: Columns) -> str | None:
-        """What was found in the tables, in words, where a person should know it."""
-        return None
+        """What was found in the tables, in words; None: there is nothing to learn from."""
+        right = columns.label or columns.answer
+        if right is None:
+            return None
+        if columns.pair is None:
+            return say("Reads {text}; what is right stands in {right}.", text=columns.text, right=right)
+        return say(
+            "Reads {text} and {pair}; what is right stands in {right}.",
+            text=columns.text,
+            pair=columns.pair,
+            right=right,
+        )
 
     def restrict(self, model: M, prepared: Prepared) -> Prepared:
         """The data as this model can answer them.
