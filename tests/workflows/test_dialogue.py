@@ -161,7 +161,10 @@ def test_a_row_is_shown_token_by_token_with_what_is_learned(
     assert told["row"] == 1 and told["closed"] and told["learned"] == len(learned)
     assert command([*shown, "--row", "9"]) == 2
     assert "holds no row 9" in capsys.readouterr().err
-    assert command(["data", "show", str(file), "--model", str(run.folder)]) == 2
+    assert command(["data", "show", str(file), "--model", str(run.folder)]) == 0
+    assert "⟦<|im_end|>⟧" in capsys.readouterr().out, "a dialogue, where no task is named"
+    sorts = ["data", "show", str(file), "--model", str(run.folder), "--task", "classification"]
+    assert command(sorts) == 2
     capsys.readouterr()
 
 

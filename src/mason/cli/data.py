@@ -75,6 +75,7 @@ def show(
     loss_on: LossOn = None,
     chat_template: Template = None,
     text: options.Text = None,
+    pair: options.Pair = None,
     target: options.Target = None,
     columns: options.Columns = None,
     encoding: options.Encoding = None,
@@ -87,7 +88,7 @@ def show(
     """
     from mason.workflows import show_row
 
-    given = {"text": text, "target": target, "columns": columns, "encoding": encoding}
+    given = {"text": text, "pair": pair, "target": target, "columns": columns, "encoding": encoding}
     sample = show_row(
         file,
         task=task,

@@ -8,7 +8,7 @@ from mason.settings import load_settings
 from mason.sources import find_model
 from mason.text import Tokenizer
 from mason.workflows.opening import Chosen
-from mason.workflows.preparing import data_settings, read_tables
+from mason.workflows.preparing import Prepared, data_settings, read_tables
 from mason.workflows.talker import never_closed
 from mason.workflows.tasks import find_task
 
@@ -65,18 +65,18 @@ def show_row(
 
     Args:
         data: As for ``mason.train``; of several tables the first.
-        task: What is learned from it, one that writes.
+        task: What is learned from it, one that writes; None: dialogue.
         model: As for ``mason.load``.
         row: Its number as errors count; None: the first.
         loss_on: The setting ``training.loss_on``.
         chat_template: The setting ``model.chat_template``.
-        options: Fields of the ``data`` settings, such as ``text`` and ``target``.
+        options: Fields of the ``data`` settings, such as ``text``, ``pair`` and ``target``.
 
     Raises:
         MasonError: The data or the model cannot be read, there is no such row, or the task
             learns no tokens.
     """
-    learner = find_task(task)
+    learner = find_task(task or "dialogue")
     given = {"training.loss_on": loss_on, "model.chat_template": chat_template}
     said = load_settings(overrides={k: v for k, v in given.items() if v is not None}).settings
     tables, settings = read_tables(data_settings(data, options))
@@ -91,11 +91,15 @@ def show_row(
             first=table.rows[0],
             last=table.rows[-1],
         )
-    arranged = learner.arrange({"all": table.take([at])}, settings)
-    columns = learner.columns(arranged, settings)
-    opened = learner.load(find_model(model), Chosen(model))
+    one = learner.arrange({"train": table.take([at])}, settings)["train"]
+    columns = learner.columns({"train": one}, settings)
+    # What a text may take is as long as the longest; conversations do not ask for the others.
+    beside = learner.arrange({"train": table}, settings)["train"] if columns.target else one
+    prepared = Prepared(str(one.path), {"train": beside}, columns, [])
+    opened = learner.start(find_model(model), Chosen(model), prepared)
     learner.heed(opened, said)
-    one = arranged["all"]
+    if columns.target:
+        learner.adopt(opened, prepared)
     marked = learner.marked(opened, one, columns)
     if marked is None:
         raise SettingsError(
