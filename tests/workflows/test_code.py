@@ -105,14 +105,14 @@ def test_a_row_is_shown_as_training_reads_it(
 ) -> None:
     from mason.cli.main import run as command
 
-    rows = [("def a(", "x", "):\n    pass\n"), ("b = ", "1 + " * 200 + "1\n", "print(b)\n")]
+    rows = [("def a(", "x", "):\n    pass\n"), ("b = ", "1 + " * 90 + "1\n", "print(b)\n")]
     file = write(tmp_path / "gaps.csv", ["prompt", "completion", "after"], rows)
     shown = ["data", "show", str(file), "--task", "code-completion", "--pair", "after", "--json"]
     assert command([*shown, "--model", "SmolLM2-135M-Instruct", "--row", "5"]) == 0
     told = json.loads(capsys.readouterr().out)
     pieces = [piece["piece"] for piece in told["pieces"]]
     assert [name in pieces for name in NAMES] == [True] * 3, "tokens that training adds"
-    assert told["learned"] > 400 and told["pieces"][-1]["learned"], "the longest is not cut"
+    assert told["learned"] > 170 and told["pieces"][-1]["learned"], "the longest is not cut"
 
 
 def test_long_prompts_lose_what_is_far_from_the_gap() -> None:
