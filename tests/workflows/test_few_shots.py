@@ -8,7 +8,9 @@ import pytest
 import mason
 from mason.cli.evaluate import evaluate
 from mason.errors import MasonError
-from mason.workflows.few_shots import few_shot
+from mason.generation import Sampling, generate
+from mason.workflows import Writer
+from mason.workflows.few_shots import curve_in_words, few_shot
 from tests.workflows.conftest import write_reviews
 
 
@@ -40,9 +42,72 @@ def test_the_curve_has_every_number_of_shots_and_is_the_same_again(folder: Path)
     assert again["curve"] == told["curve"]
 
 
+def _pairs(folder: Path) -> Path:
+    rows = [{"source": f"{n} cats", "target": f"chats {n}"} for n in range(40)]
+    file = folder / "pairs.jsonl"
+    file.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    return file
+
+
+def test_what_is_written_is_judged_as_of_a_trained_model(folder: Path, tmp_path: Path) -> None:
+    """The prompts hold the examples, and what is written is what ``generate`` writes of them."""
+    model, file = mason.load(folder / "model", task="generation"), _pairs(tmp_path)
+    told = few_shot(folder / "model", file, task="translation", shots=(0, 2))
+    assert told["measures"] == ["bleu", "chrf"] and told["task"] == "translation"
+    bare, shown = (point["prompt_tokens"] for point in told["curve"])
+    assert shown > bare + 20
+    prompts, texts = [[5, 6, 7], [8, 9]], [[11, 12, 13], [14]]
+    sampling = Sampling(9, stop_tokens=())
+    assert isinstance(model, Writer)
+    for before in prompts:
+        whole = generate(model.network, [[*before, *text] for text in texts], sampling)
+        once = generate(model.network, texts, sampling, shown=before)
+        assert [a.tokens for a in once] == [a.tokens for a in whole]
+
+
+def test_an_example_says_how_it_is_answered(folder: Path, tmp_path: Path) -> None:
+    """A model that goes on as the last example did writes what is right where all are alike."""
+    rows = [{"prompt": f"say {n}", "completion": "yes" if n else "no"} for n in range(40)]
+    file = tmp_path / "same.jsonl"
+    file.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    told = few_shot(
+        "SmolLM2-135M-Instruct",
+        file,
+        task="completion",
+        shots=(0, 8),
+        template="Q: {text}\nA: {label}",
+    )
+    none, some = (point["exact_completion"]["value"] for point in told["curve"])
+    assert none < 0.5 and some > 0.8
+
+
+def test_questions_and_the_score_of_a_trained_model_beside_it(folder: Path, tmp_path: Path) -> None:
+    rows = [
+        {"question": f"What is {n}?", "context": f"{n} is small.", "answer": "small"}
+        for n in range(40)
+    ]
+    file = tmp_path / "questions.jsonl"
+    file.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    told = few_shot(folder / "model", file, task="answering", shots=(1,))
+    assert {"exact_match", "f1"} <= set(told["measures"])
+    trained = mason.train(
+        folder / "model",
+        folder / "reviews.csv",
+        output=tmp_path / "tuned",
+        **{"training.max_steps": 2},
+    )
+    both = few_shot(folder / "model", folder / "reviews.csv", shots=(0,), tuned=trained.folder)
+    right = trained.results["evaluation"]["scores"]["accuracy"]
+    assert both["tuned"]["scores"]["accuracy"] == right, "the same rows"
+    assert "trained for it: Accuracy" in curve_in_words(both)
+    with pytest.raises(MasonError, match="was trained for classification, not for answering"):
+        few_shot(folder / "model", file, task="answering", tuned=trained.folder)
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
+        ({"task": "tagging"}, "cannot be asked for by examples"),
         ({"shots": (500,)}, "500 examples are to be shown, but there are 56 rows"),
         ({"shots": (56,)}, "show fewer"),
         ({"template": "{text} is what?"}, "end with {label}"),

@@ -20,6 +20,10 @@ Template = Annotated[
     str | None,
     Parameter(help=say("One such example, with text and, at its end, label in braces.")),
 ]
+Tuned = Annotated[
+    str | None,
+    Parameter(help=say("With --shots: a model trained for the task, to measure on the same rows.")),
+]
 
 
 def evaluate(
@@ -30,21 +34,32 @@ def evaluate(
     output: options.Folder = None,
     shots: Shots = None,
     template: Template = None,
+    task: options.Task = None,
+    tuned: Tuned = None,
 ) -> int:
     """Measure a trained model on a table it has not seen, or a language model by its prompt."""
     from mason.workflows import evaluate as measure
 
     if shots is not None:
-        from mason.workflows.few_shots import TEMPLATE, curve_in_words, few_shot
+        from mason.workflows.few_shots import curve_in_words, few_shot
 
-        chosen = template.replace("\\n", "\n") if template else TEMPLATE
         curve = few_shot(
-            model, data, shots=_numbers(shots), template=chosen, output=output, **reading.given()
+            model,
+            data,
+            task=task,
+            shots=_numbers(shots),
+            template=template.replace("\\n", "\n") if template else None,
+            tuned=tuned,
+            output=output,
+            **reading.given(),
         )
         print(curve_in_words(curve))
         return 0
-    if template is not None:
-        raise SettingsError("--template is for --shots; leave it out, or say how many to show.")
+    for name, given in (("--template", template), ("--task", task), ("--tuned", tuned)):
+        if given is not None:
+            raise SettingsError(
+                "{option} is for --shots; leave it out, or say how many to show.", option=name
+            )
     command = shlex.join(["mason", *sys.argv[1:]])
     results = measure(model, data, output=output, command=command, **reading.given())
     announce(results, Path(output) / "report.html" if output else None)

@@ -1,7 +1,7 @@
 """The inside of the sandbox: run as a program, it takes its own rights away, then runs a file.
 
-``python confined.py PROGRAM FOLDER NAME CPU_SECONDS MEMORY FILE_BYTES``; the standard library alone is
-imported, and nothing of Mason's.
+``python confined.py PROGRAM FOLDER NAME CPU_SECONDS MEMORY FILE_BYTES``; the standard library
+alone is imported, and nothing of Mason's.
 """
 
 import os

@@ -41,6 +41,7 @@ def generate(
     tokenizer: Tokenizer | None = None,
     draft: Transformer | None = None,
     pages: Pages | None = None,
+    shown: Sequence[int] = (),
 ) -> list[Generated]:
     """Answer each prompt.
 
@@ -56,6 +57,8 @@ def generate(
         draft: A smaller model that guesses ahead; None: guesses are looked up in the text.
         pages: Blocks to hold keys and values in; None: each sequence has its places reserved,
             which is faster where all go on to the end.
+        shown: What stands before every prompt of a lone decoder, read once; penalties and
+            guesses do not look at it.
 
     Raises:
         DataError: A prompt is empty, or the positions do not reach far enough.
@@ -63,11 +66,17 @@ def generate(
     """
     if not prompts:
         return []
-    _check(model, prompts, sampling, tokenizer, draft)
+    _check(model, prompts, sampling, tokenizer, draft, len(shown))
     stops = stop_tokens(model.spec, sampling)
+    kept = None
+    if shown:
+        assert sampling.num_beams == 1 and not sampling.num_drafts, "what follows is read plainly"
+        assert pages is None, "what is read once is copied into rows of a cache"
+        kept = Decoding(model, 1, len(shown) + max(map(len, prompts)) + sampling.max_new_tokens)
+        kept.read(Packed.of([shown], device=device_of(model)))
     before = answers_before(prompts, sampling.num_return)
     found: dict[int, Generated] = {}
-    for run in _runs(model, prompts, sampling):
+    for run in _runs(model, prompts, sampling, len(shown)):
         some = [prompts[i] for i in run]
         if sampling.num_beams > 1:
             answers = search(model, some, sampling, stops, pages)
@@ -77,7 +86,8 @@ def generate(
         else:
             lines: list[list[Line]] = [[] for _ in run]
             numbers = [before[i] for i in run]
-            for step in _decode(model, some, sampling, stops, tokenizer, draft, numbers, pages):
+            steps = _decode(model, some, sampling, stops, tokenizer, draft, numbers, pages, kept)
+            for step in steps:
                 for line in step:
                     if line.finish is not None:
                         lines[line.prompt].append(line)
@@ -87,14 +97,14 @@ def generate(
 
 
 def _runs(
-    model: Transformer, prompts: Sequence[Sequence[int]], sampling: Sampling
+    model: Transformer, prompts: Sequence[Sequence[int]], sampling: Sampling, before: int
 ) -> list[list[int]]:
-    """Prompts of like length, as many as ``_HELD`` is enough for."""
+    """Prompts of like length, as many as ``_HELD`` is enough for with what stands before each."""
     each = held_bytes(model) * max(sampling.num_beams, sampling.num_return)
     runs: list[list[int]] = [[]]
     for i in sorted(range(len(prompts)), key=lambda i: len(prompts[i])):
         # The longest of a run, which comes last, has its places reserved for all.
-        size = each * (len(prompts[i]) + sampling.max_new_tokens)
+        size = each * (before + len(prompts[i]) + sampling.max_new_tokens)
         if runs[-1] and (len(runs[-1]) + 1) * size > _HELD:
             runs.append([])
         runs[-1].append(i)
@@ -143,13 +153,20 @@ def _decode(
     draft: Transformer | None,
     before: Sequence[int],
     pages: Pages | None = None,
+    kept: Decoding | None = None,
 ) -> Iterator[list[Line]]:
-    """Yield the lines that grew, step by step; ``before``: answers that equal prompts have."""
+    """Yield the lines that grew, step by step.
+
+    ``before``: answers that equal prompts have; ``kept``: what was read before every prompt.
+    """
     # By length, so that sequences of similar length lie side by side in the cache.
     order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
     ordered = [prompts[i] for i in order]
     guide = _guide(model, sampling, stops, tokenizer)
-    decoding, first = start_decoding(model, ordered, sampling.max_new_tokens, pages)
+    if kept is None:
+        decoding, first = start_decoding(model, ordered, sampling.max_new_tokens, pages)
+    else:
+        decoding, first = kept.fork([0] * len(ordered)), [list(prompt) for prompt in ordered]
     drafter = _drafter(model, draft, ordered, sampling)
     rows = prefill(decoding, first, sampling.prefill_chunk)
     copies = [i for i in range(len(order)) for _ in range(sampling.num_return)]
@@ -271,10 +288,11 @@ def _check(
     sampling: Sampling,
     tokenizer: Tokenizer | None,
     draft: Transformer | None,
+    before: int = 0,
 ) -> None:
     for reader in (model, draft):
         if reader is not None:
-            check_prompts(reader, prompts, sampling.max_new_tokens)
+            check_prompts(reader, prompts, before + sampling.max_new_tokens)
     if sampling.stop and tokenizer is None:
         raise SettingsError("Stop texts need a tokenizer; give one, or stop at tokens.")
     if sampling.constraint is not None and tokenizer is None:

@@ -1,8 +1,9 @@
-"""A language model as a classifier by its prompt alone: is fine-tuning needed?"""
+"""What a language model does of a task by its prompt alone: is fine-tuning needed?"""
 
 import time
-from collections.abc import Sequence
-from dataclasses import asdict
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,51 +13,81 @@ from mason.data.columns import Columns
 from mason.data.tables import Table
 from mason.errors import SettingsError
 from mason.evaluation.few_shot import Scored, score_choices
+from mason.generation import Sampling, generate
 from mason.language import say
 from mason.metrics import scores
+from mason.metrics.answers import answer_scores
 from mason.models.checkpoints import load_model
 from mason.models.files import write_json, writing_folder
 from mason.models.transformer import Transformer
+from mason.reports.score_names import figure, score_names
 from mason.sources import find_model
 from mason.text import Tokenizer, load_tokenizer
+from mason.workflows.loading import load
+from mason.workflows.model import Model
 from mason.workflows.preparing import Prepared, data_settings, prepare
-from mason.workflows.tasks import TASKS
+from mason.workflows.tasks import find_task
+from mason.workflows.tasks.answering import Answering, asked_questions
+from mason.workflows.tasks.task import Task
+from mason.workflows.tasks.text_to_text import TextTask
 
 SHOTS = (0, 1, 4, 16)
-TEMPLATE = "Text: {text}\nLabel: {label}"
+TEMPLATES = {
+    "classification": "Text: {text}\nLabel: {label}",
+    "answering": "Text: {text}\nQuestion: {pair}\nAnswer: {label}",
+    "translation": "Text: {text}\nTranslation: {label}",
+    "summarisation": "Text: {text}\nSummary: {label}",
+    "completion": "Text: {text}\nGoes on: {label}",
+    "code-translation": "Before:\n{text}\nAfter:\n{label}",
+    "code-completion": "Program:\n{text}\nGoes on:\n{label}",
+}
+"""One example of each task that can be asked for so; ``{label}`` is what is right."""
+PAIRED = "First text: {text}\nSecond text: {pair}\nLabel: {label}"
+"""Of classification, where texts are pairs."""
+UNANSWERABLE = "unanswerable"
+"""The answer to a question that the text does not answer."""
 _BLANK = "N/A"
-_ROWS, _LEAST_ROOM = 500, 32
-"""Most texts that are asked about; tokens that a prompt must leave for one."""
+_ROWS, _LEAST_ROOM, _MOST_WRITTEN = 500, 32, 256
+"""Most texts that are asked about; tokens that a prompt must leave for one; most that answer it."""
 
 
 def few_shot(
     model: str | Path,
     data: str | Path,
     *,
+    task: str | None = None,
     shots: Sequence[int] = SHOTS,
-    template: str = TEMPLATE,
+    template: str | None = None,
+    tuned: str | Path | None = None,
     seed: int = 1,
     output: str | Path | None = None,
     **options: str | None,
 ) -> dict[str, Any]:
-    """How well a language model names the labels of texts, after seeing some in its prompt.
+    """How well a language model does a task after seeing some examples in its prompt.
+
+    Labels are scored, each as what may follow the prompt; what other tasks ask for is written,
+    the likeliest token every time, and judged as for a model that was trained for them.
 
     Args:
         model: A decoder, by a name as for ``mason.load``.
         data: As for ``mason.train``; shown are rows to train on, asked about rows to test on.
+        task: One of ``TEMPLATES``; None: that of ``tuned``, or classification.
         shots: How many examples are shown, each number in turn; labels take turns.
-        template: One example: ``{text}``, perhaps ``{pair}``, and ``{label}`` at the end.
+        template: One example: ``{text}``, perhaps ``{pair}``, and ``{label}`` at the end; None:
+            the task's own.
+        tuned: A model that was trained for the task, measured on the same rows; None: none.
         seed: Of the choice of examples.
         output: Folder for ``results.json``; None: nothing is written.
         options: Fields of the ``data`` settings, such as ``text`` and ``label``.
 
     Returns:
-        ``rows``, ``labels`` and ``curve``: for each number of shots accuracy with its interval,
-        plain, normalised and calibrated; see ``mason.evaluation.few_shot``.
+        ``rows``, ``labels``, ``measures`` and ``curve``: for each number of shots every measure
+        with its interval. Of classification they are accuracies, plain, normalised and
+        calibrated; see ``mason.evaluation.few_shot``. ``tuned``: the trained model's scores.
 
     Raises:
-        MasonError: The model does not generate, the prompt does not fit it, or the data cannot
-            be read.
+        MasonError: The model does not generate, the prompt does not fit it, the data cannot
+            be read, or the task cannot be asked for so.
     """
     path, start = find_model(str(model)), time.monotonic()
     loaded = load_model(path, heads=("language",))
@@ -66,61 +97,91 @@ def few_shot(
             "such as SmolLM2, or train this model with mason train.",
             model=model,
         )
-    prepared = prepare(data_settings(data, options), TASKS["classification"], seed=seed)
-    asking = _Asking(loaded.model.eval(), load_tokenizer(path), template, prepared, seed)
+    trained = None if tuned is None else load(tuned)
+    doer = find_task(task or (trained.task if trained else None))
+    if doer.name not in TEMPLATES:
+        raise SettingsError(
+            "The task {task} cannot be asked for by examples; those that can are {known}.",
+            task=doer.name,
+            known=", ".join(TEMPLATES),
+        )
+    prepared = prepare(data_settings(data, options), doer, seed=seed)
+    kind = _Choosing if doer.name == "classification" else _Writing
+    asking = kind(loaded.model.eval(), load_tokenizer(path), template, doer, prepared, seed)
     curve = [asking.measure(num) for num in shots]
     results = {
         "mason": "few-shot",
         "model": str(model),
+        "task": doer.name,
         "file": prepared.file,
-        "rows": len(asking.targets),
+        "rows": len(asking.asked),
         "labels": list(prepared.labels),
-        "template": template,
+        "template": asking.template,
+        "measures": [name for name in curve[0] if name not in ("shots", "prompt_tokens")],
         "curve": curve,
-        "seconds": time.monotonic() - start,
     }
+    if trained is not None:
+        results["tuned"] = asking.beside(trained, str(tuned))
+    results["seconds"] = time.monotonic() - start
     if output is not None:
         with writing_folder(Path(output), kind="evaluation") as draft:
             write_json(draft / "results.json", results)
     return results
 
 
-class _Asking:
+class _Asking(ABC):
     """The prompts of one model and one data set."""
 
     def __init__(
-        self, model: Transformer, tokenizer: Tokenizer, template: str, prepared: Prepared, seed: int
+        self,
+        model: Transformer,
+        tokenizer: Tokenizer,
+        template: str | None,
+        task: Task[Any, Any],
+        prepared: Prepared,
+        seed: int,
     ) -> None:
-        self.model, self.tokenizer = model, tokenizer
-        self.template, self.labels = template, prepared.labels
+        self.model, self.tokenizer, self.task, self.prepared = model, tokenizer, task, prepared
         tables, columns, rng = prepared.tables, prepared.columns, np.random.default_rng(seed)
-        _check(template, columns)
-        asked = _rows(tables["test" if "test" in tables else "valid"], columns)
-        self.asked = [asked[i] for i in np.sort(rng.permutation(len(asked))[:_ROWS])]
-        known = _rows(tables["train"], columns)
-        self.shown = _in_turn([known[i] for i in rng.permutation(len(known))])
-        numbers = {label: i for i, label in enumerate(self.labels)}
-        self.targets = np.array([numbers[row.label] for row in self.asked])
+        paired = task.name == "classification" and columns.pair is not None
+        self.template = template or (PAIRED if paired else TEMPLATES[task.name])
+        _check(self.template, columns)
+        self.split = "test" if "test" in tables else "valid"
+        num = len(tables[self.split])
+        self.table = tables[self.split].take(np.sort(rng.permutation(num)[:_ROWS]).tolist())
+        self.asked = self._rows(self.table)
+        known = self._rows(tables["train"])
+        self.shown = self._ordered([known[i] for i in rng.permutation(len(known))])
 
+    @abstractmethod
     def measure(self, num: int) -> dict[str, Any]:
-        """Accuracies with so many examples shown."""
-        shown = self._prompt(num)
-        # A label is the next word: its space is its own, as a byte-level tokenizer has it.
-        gap = " " if self.template.endswith(" {label}") else ""
-        choices = self._ids([gap + label for label in self.labels])
-        room = self._room(num, len(shown) + max(map(len, choices)))
-        texts = [ids[-room:] for ids in self._ids([self._before(row) for row in self.asked])]
-        blank = self._ids([self._before(_Row(_BLANK, _BLANK, ""))])
-        scored = Scored(
-            score_choices(self.model, shown, texts, choices),
-            np.array([len(label.encode()) for label in self.labels]),
-            score_choices(self.model, shown, blank, choices)[0],
-        )
-        told = {
-            name: asdict(scores(self.targets, found, len(self.labels)).overall["accuracy"])
-            for name, found in scored.predictions().items()
-        }
-        return {"shots": num, "prompt_tokens": len(shown), **told}
+        """Every measure with so many examples shown."""
+
+    def beside(self, trained: Model, name: str) -> dict[str, Any]:
+        """What a trained model reaches on the rows that are asked about."""
+        if trained.task != self.task.name:
+            raise SettingsError(
+                "{model} was trained for {found}, not for {wanted}; name a model of the same task.",
+                model=name,
+                found=trained.task,
+                wanted=self.task.name,
+            )
+        rows = replace(self.prepared, tables={self.split: self.table})
+        rows = self.task.restrict(trained, rows)
+        examples = self.task.examples(trained, rows.tables[self.split], rows.columns)
+        scores = self.task.measure(trained, rows, self.split, examples)["scores"]
+        return {"model": name, "scores": scores}
+
+    def _rows(self, table: Table) -> "list[_Row]":
+        columns = self.prepared.columns
+        right = columns.label or columns.target or columns.answer
+        names = (columns.text, columns.pair, right)
+        found = [table.texts(name) if name else [""] * len(table) for name in names]
+        return [_Row(t or "", p or "", str(label)) for t, p, label in zip(*found, strict=True)]
+
+    def _ordered(self, rows: "list[_Row]") -> "list[_Row]":
+        """In which order examples are shown."""
+        return rows
 
     def _prompt(self, num: int) -> list[int]:
         """The examples to show as tokens, behind the mark that begins a text."""
@@ -143,8 +204,13 @@ class _Asking:
     def _ids(self, texts: Sequence[str]) -> list[list[int]]:
         return self.tokenizer.encode_ids(texts, special=False)
 
-    def _room(self, num: int, taken: int) -> int:
-        """Tokens that are left for a text, of which the end is kept."""
+    def _asked_ids(self, num: int, taken: int) -> list[list[int]]:
+        """What stands before the answer of each text, of which the end is kept.
+
+        Args:
+            num: Examples that are shown.
+            taken: Tokens that they and an answer take.
+        """
         limit = self.model.spec.max_tokens or 1 << 20
         if limit - taken < _LEAST_ROOM:
             raise SettingsError(
@@ -154,7 +220,84 @@ class _Asking:
                 taken=taken,
                 limit=limit,
             )
-        return limit - taken
+        texts = self._ids([self._before(row) for row in self.asked])
+        return [ids[-(limit - taken) :] for ids in texts]
+
+
+class _Choosing(_Asking):
+    """One of the labels, whichever is likeliest."""
+
+    def measure(self, num: int) -> dict[str, Any]:
+        """Accuracies, three ways to choose."""
+        shown, labels = self._prompt(num), self.prepared.labels
+        # A label is the next word: its space is its own, as a byte-level tokenizer has it.
+        gap = " " if self.template.endswith(" {label}") else ""
+        choices = self._ids([gap + label for label in labels])
+        texts = self._asked_ids(num, len(shown) + max(map(len, choices)))
+        blank = self._ids([self._before(_Row(_BLANK, _BLANK, ""))])
+        scored = Scored(
+            score_choices(self.model, shown, texts, choices),
+            np.array([len(label.encode()) for label in labels]),
+            score_choices(self.model, shown, blank, choices)[0],
+        )
+        numbers = {label: i for i, label in enumerate(labels)}
+        targets = np.array([numbers[row.label] for row in self.asked])
+        told = {
+            name: asdict(scores(targets, found, len(labels)).overall["accuracy"])
+            for name, found in scored.predictions().items()
+        }
+        return {"shots": num, "prompt_tokens": len(shown), **told}
+
+    def _ordered(self, rows: "list[_Row]") -> "list[_Row]":
+        """The labels in turn as long as they last."""
+        turns: dict[str, int] = {}
+
+        def turn(row: _Row) -> int:
+            turns[row.label] = turns.get(row.label, 0) + 1
+            return turns[row.label]
+
+        return sorted(rows, key=turn)  # the sort is stable
+
+
+class _Writing(_Asking):
+    """A text that the model writes."""
+
+    def measure(self, num: int) -> dict[str, Any]:
+        """The task's own scores of what is written."""
+        shown = self._prompt(num)
+        longest = max(map(len, self._ids([row.label for row in self.shown])), default=0) + 2
+        room = min(longest, _MOST_WRITTEN)
+        texts = self._asked_ids(num, len(shown) + room)
+        # An answer after a space has one line; any other goes on to where an example would begin.
+        lone = self.template.endswith(" {label}")
+        end = "\n" if lone else f"\n\n{self._opening}"
+        sampling = Sampling(max_new_tokens=room, stop=(end,))
+        found = generate(self.model, texts, sampling, tokenizer=self.tokenizer, shown=shown)
+        told = self._scores([one.text.strip() if lone else one.text for one in found])
+        return {"shots": num, "prompt_tokens": len(shown), **told}
+
+    @property
+    def _opening(self) -> str:
+        """What an example begins with: its first line, or what stands before the text."""
+        return self.template.split("{text}")[0].split("\n")[0]
+
+    def _scores(self, written: Sequence[str]) -> dict[str, Any]:
+        if isinstance(self.task, Answering):
+            questions = asked_questions(self.table, self.prepared.columns)
+            answers = ["" if text == UNANSWERABLE else text for text in written]
+            groups = [question.context for question in questions]
+            told = answer_scores(answers, [q.texts for q in questions], groups=groups).overall
+        else:
+            assert isinstance(self.task, TextTask), "every other task that is asked for so"
+            measure = self.task.measures(self.table, self.prepared.columns)
+            told = measure(written, [row.label for row in self.asked]).overall
+        return {name: asdict(score) for name, score in told.items()}
+
+    def _rows(self, table: Table) -> "list[_Row]":
+        if not isinstance(self.task, Answering):
+            return super()._rows(table)
+        questions = asked_questions(table, self.prepared.columns)
+        return [_Row(q.context, q.question, next(iter(q.texts), UNANSWERABLE)) for q in questions]
 
 
 class _Row(NamedTuple):
@@ -163,23 +306,6 @@ class _Row(NamedTuple):
     text: str
     pair: str
     label: str
-
-
-def _rows(table: Table, columns: Columns) -> list[_Row]:
-    names = (columns.text, columns.pair, columns.label)
-    found = [table.texts(name) if name else [""] * len(table) for name in names]
-    return [_Row(t or "", p or "", str(label)) for t, p, label in zip(*found, strict=True)]
-
-
-def _in_turn(rows: Sequence[_Row]) -> list[_Row]:
-    """The same rows, the labels in turn as long as they last."""
-    turns: dict[str, int] = {}
-
-    def turn(row: _Row) -> int:
-        turns[row.label] = turns.get(row.label, 0) + 1
-        return turns[row.label]
-
-    return sorted(rows, key=turn)  # the sort is stable
 
 
 def _check(template: str, columns: Columns) -> None:
@@ -196,14 +322,16 @@ def _check(template: str, columns: Columns) -> None:
             "The template {template!r} must hold {{text}} once and end with {{label}}, such as "
             "{example!r}.",
             template=template,
-            example=TEMPLATE,
+            example=TEMPLATES["classification"],
         )
 
 
 def curve_in_words(results: dict[str, Any]) -> str:
-    """The curve in a few lines."""
+    """The curve in a few lines, and what training reached."""
     lines = [
-        say(
+        say("{rows} texts; with so many examples in the prompt:", rows=results["rows"])
+        if results["task"] != "classification"
+        else say(
             "{rows} texts, {labels} labels; right with so many examples in the prompt:",
             rows=results["rows"],
             labels=len(results["labels"]),
@@ -215,10 +343,21 @@ def curve_in_words(results: dict[str, Any]) -> str:
         "calibrated": say("calibrated"),
     }
     for point in results["curve"]:
-        ways = (
-            f"{said} {point[name]['value']:.1%} "
-            f"({point[name]['low']:.1%}–{point[name]['high']:.1%})"
-            for name, said in names.items()
-        )
+        ways = (_in_words(names, name, point[name]) for name in results["measures"])
         lines.append(f"  {point['shots']:>3}: " + ", ".join(ways))
+    if "tuned" in results:
+        told, known = results["tuned"], [*results["measures"], "accuracy"]
+        scored = [_in_words(names, n, v) for n, v in told["scores"].items() if n in known]
+        lines.append(
+            say("{model}, trained for it: {scores}", model=told["model"], scores=", ".join(scored))
+        )
     return "\n".join(lines)
+
+
+def _in_words(names: Mapping[str, str], name: str, score: Mapping[str, float]) -> str:
+    said = names.get(name) or score_names()[name][0]
+    value, low, high = (
+        f"{score[end]:.1%}" if name in names else figure(name, score[end])
+        for end in ("value", "low", "high")
+    )
+    return f"{said} {value} ({low}–{high})"

@@ -68,7 +68,7 @@ class Answering(Task[Answerer, Examples]):
 
     def check(self, table: Table, columns: Columns) -> None:
         """Questions have their answers where they say."""
-        _questions(table, columns)
+        asked_questions(table, columns)
 
     def load(self, path: Path, chosen: Chosen) -> Answerer:
         """The model in a folder that has learned to answer."""
@@ -100,7 +100,7 @@ class Answering(Task[Answerer, Examples]):
 
     def adopt(self, model: Answerer, prepared: Prepared) -> None:
         """Remember how long answers are, and whether there always is one."""
-        questions = _questions(prepared.tables["train"], prepared.columns)
+        questions = asked_questions(prepared.tables["train"], prepared.columns)
         if not any(question.answers for question in questions):
             raise DataError(
                 "{file} has no answer in any of its rows, so there is nothing to learn; fill in "
@@ -115,7 +115,9 @@ class Answering(Task[Answerer, Examples]):
 
     def examples(self, model: Answerer, table: Table, columns: Columns) -> Examples:
         """Windows of the texts, and where the answers begin and end."""
-        return model.encode(_questions(table, columns), with_targets=columns.answer is not None)
+        return model.encode(
+            asked_questions(table, columns), with_targets=columns.answer is not None
+        )
 
     def num_tokens(
         self, model: Answerer, table: Table, columns: Columns, examples: Examples
@@ -162,7 +164,7 @@ class Answering(Task[Answerer, Examples]):
     def measure(self, model: Answerer, prepared: Prepared, split: str, examples: Examples) -> Block:
         """Exact match and F1, and the worst mistakes, beside two sentences of the text."""
         table = prepared.tables[split]
-        questions = _questions(table, prepared.columns)
+        questions = asked_questions(table, prepared.columns)
         given = [decide(found, model.threshold) for found in model.find(questions)]
         judgement = judge_answers(questions, given)
         told = judgement.scores
@@ -187,26 +189,27 @@ class Answering(Task[Answerer, Examples]):
 
     def answer(self, model: Answerer, table: Table, columns: Columns) -> list[Answer]:
         """An answer a row."""
-        questions = _questions(table, columns)
+        questions = asked_questions(table, columns)
         return model.predict([q.question for q in questions], [q.context for q in questions])
 
     def each(self, model: Answerer, table: Table, columns: Columns) -> RowScores:
         """F1 of each answer."""
-        questions = _questions(table, columns)
+        questions = asked_questions(table, columns)
         given = [decide(found, model.threshold) for found in model.find(questions)]
         scores = judge_answers(questions, given).scores.f1
         return RowScores("f1", scores, range(len(table)), groups=[q.context for q in questions])
 
     def given(self, table: Table, columns: Columns) -> list[tuple[str, ...]]:
         """Each question and its text."""
-        return [(q.question, q.context) for q in _questions(table, columns)]
+        return [(q.question, q.context) for q in asked_questions(table, columns)]
 
     def describe(self, model: Answerer, columns: Columns) -> Block:
         """Columns."""
         return {"text": columns.text, "label": columns.answer}
 
 
-def _questions(table: Table, columns: Columns) -> list[Question]:
+def asked_questions(table: Table, columns: Columns) -> list[Question]:
+    """The questions of a table, with their texts and answers."""
     assert columns.pair is not None, "a text has a question"
     named = QuestionColumns(columns.pair, columns.text, columns.answer, find_starts(table))
     return questions_of(table, named)

@@ -193,7 +193,9 @@ class Task(ABC, Generic[M, E]):
         if right is None:
             return None
         if columns.pair is None:
-            return say("Reads {text}; what is right stands in {right}.", text=columns.text, right=right)
+            return say(
+                "Reads {text}; what is right stands in {right}.", text=columns.text, right=right
+            )
         return say(
             "Reads {text} and {pair}; what is right stands in {right}.",
             text=columns.text,
