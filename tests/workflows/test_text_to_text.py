@@ -148,6 +148,24 @@ def test_what_is_not_clear_is_asked_and_what_cannot_be_is_said(tmp_path: Path) -
             mason.train(data=file, task="translation", **named)
 
 
+def test_a_part_of_many_rows_is_written_and_said_or_every_one(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mason.cli.main import run as command
+    from mason.workflows.tasks import text_to_text
+
+    monkeypatch.setattr(text_to_text, "_MOST_ROWS", 3)
+    file = tmp_path / "some.jsonl"
+    file.write_text("\n".join(json.dumps(pair) for pair in pairs()[:5]), encoding="utf-8")
+    measured = ["evaluate", str(run.folder), "--data", str(file), "--text", "zh", "--target", "en"]
+    assert command(measured) == 0
+    assert "Written for 3 of 5 rows" in capsys.readouterr().out
+    assert command([*measured, "--every-row", "--output", str(tmp_path / "out")]) == 0
+    assert "Written for" not in capsys.readouterr().out
+    told = json.loads((tmp_path / "out" / "results.json").read_text(encoding="utf-8"))
+    assert told["evaluation"]["rows"] == 5
+
+
 def test_lines_of_a_file_stay_beside_those_written(
     run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -20,6 +20,9 @@ Template = Annotated[
     str | None,
     Parameter(help=say("One such example, with text and, at its end, label in braces.")),
 ]
+EveryRow = Annotated[
+    bool, Parameter(help=say("Write for every row, not for 1,000 of them, drawn once."))
+]
 Tuned = Annotated[
     str | None,
     Parameter(help=say("With --shots: a model trained for the task, to measure on the same rows.")),
@@ -32,6 +35,7 @@ def evaluate(
     data: options.Tested,
     reading: options.Reading = options.ANYHOW,
     output: options.Folder = None,
+    every_row: EveryRow = False,
     shots: Shots = None,
     template: Template = None,
     task: options.Task = None,
@@ -61,7 +65,9 @@ def evaluate(
                 "{option} is for --shots; leave it out, or say how many to show.", option=name
             )
     command = shlex.join(["mason", *sys.argv[1:]])
-    results = measure(model, data, output=output, command=command, **reading.given())
+    results = measure(
+        model, data, output=output, command=command, every_row=every_row, **reading.given()
+    )
     announce(results, Path(output) / "report.html" if output else None)
     return 0
 

@@ -266,6 +266,16 @@ def summary(results: Mapping[str, Any]) -> str:
     told = results.get("evaluation")
     if told:
         lines += _scored(told)
+        whole = results.get("data", {}).get("rows", {}).get(told.get("split"), 0)
+        if told.get("rows", whole) < whole:
+            lines.append(
+                say(
+                    "Written for {rows:,} of {whole:,} rows, drawn once; mason evaluate "
+                    "--every-row takes them all.",
+                    rows=told["rows"],
+                    whole=whole,
+                )
+            )
     learned = results.get("pretraining")
     if learned:
         lines.append(

@@ -1,6 +1,7 @@
 """Evaluation: a trained model on rows it has not seen."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +21,18 @@ def evaluate(
     *,
     output: str | Path | None = None,
     command: str | None = None,
+    every_row: bool = False,
     **options: str | None,
 ) -> dict[str, Any]:
-    """Measure a model on every row of a table; of a folder on its test split, else validation.
+    """Measure a model on the rows of a table; of a folder on its test split, else validation.
 
     Args:
         model: A model, or a name as for ``mason.load``.
         data: As for ``mason.train``.
         output: Folder for ``results.json`` and ``report.html``; None: nothing is written.
         command: How to repeat this, for the report.
+        every_row: Whether a model that writes writes for every row, and not for 1,000 of them,
+            drawn once.
         options: Fields of the ``data`` settings, such as ``text`` and ``label``.
 
     Returns:
@@ -49,7 +53,8 @@ def evaluate(
     lengths = task.num_tokens(ready, table, columns, examples)
     num_cut = task.num_cut(ready, lengths, examples)
     results["data"] = blocks.data_block(prepared, lengths, ready.max_tokens, num_cut)
-    results["evaluation"] = task.measure(ready, prepared, split, examples)
+    measured = replace(prepared, whole=every_row)
+    results["evaluation"] = task.measure(ready, measured, split, examples)
     seconds = {"evaluate": time.monotonic() - start}
     results["cost"] = blocks.cost_block(
         ready, seconds, table, lambda rows: task.answer(ready, rows, columns)

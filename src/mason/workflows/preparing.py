@@ -41,6 +41,8 @@ class Prepared:
     split: str = ""
     """In words, how the rows were divided."""
     labels: tuple[str, ...] = field(default=())
+    whole: bool = False
+    """Whether every row is measured where that takes long; else some, drawn once."""
 
 
 def data_settings(data: str | Path, options: Mapping[str, str | None]) -> DataSettings:

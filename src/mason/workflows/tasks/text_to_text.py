@@ -184,7 +184,7 @@ class TextTask(Task[Rewriter, Exchanges]):
         """Scores of what it writes, the worst of it, and simpler ways to write."""
         table, columns = prepared.tables[split], prepared.columns
         assert columns.target is not None, "what is measured has targets"
-        some = table.take(_chosen(table))
+        some = table if prepared.whole else table.take(_chosen(table))
         sources, wanted = texts_of(some, columns.text), texts_of(some, columns.target)
         told = judge_texts(
             sources,
