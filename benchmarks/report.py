@@ -182,6 +182,7 @@ def publish(
     console = Console(width=None if sys.stdout.isatty() else 140)
     for table in tables:
         console.print(table.rich())
+    print(notes)
     missed = [row.measure for row in rows if row.met is False]
     print(f"goals missed: {', '.join(missed)}" if missed else "every goal is met")
     found = {

@@ -84,9 +84,10 @@ def translations(language: str) -> list[tuple[Package, Package]]:
 
 
 def _packages(folder: Path, language: str = "en") -> dict[str, Package]:
+    named = language.replace("_", "%5f")  # apt parts the words of a file's name by underscores
     described = {
         (stanza["Package"], stanza["Description-md5"]): stanza.get(f"Description-{language}", "")
-        for file in folder.glob(f"*_Translation-{language}")
+        for file in folder.glob(f"*_Translation-{named}")
         for stanza in _stanzas(file)
     }
     found: dict[str, Package] = {}

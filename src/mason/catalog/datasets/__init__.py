@@ -36,6 +36,7 @@ DATASETS: dict[str, Dataset] = {
         debian_retrieval.DATASET,
         debian_translations.FRENCH,
         debian_translations.GERMAN,
+        debian_translations.CHINESE,
         english_bible.DATASET,
         peoples_daily.DATASET,
         peoples_daily_words.POS,

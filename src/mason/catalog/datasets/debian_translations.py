@@ -25,7 +25,8 @@ def _rows(language: str) -> Iterator[Row]:
                 yield english, translated, package.source
 
 
-def _dataset(language: str, num_rows: tuple[int, int]) -> Dataset:
+def _dataset(language: str, num_rows: tuple[int, int], index: str | None = None) -> Dataset:
+    """Of a language, whose index may have a name of its own."""
     return Dataset(
         name=f"debian-en-{language}",
         title=lambda: say(
@@ -38,7 +39,7 @@ def _dataset(language: str, num_rows: tuple[int, int]) -> Dataset:
         source="apt",
         columns=("en", language, "source"),
         num_rows=num_rows,
-        rows=partial(_rows, language),
+        rows=partial(_rows, index or language),
         text="en",
         label=None,
         target=language,
@@ -48,3 +49,4 @@ def _dataset(language: str, num_rows: tuple[int, int]) -> Dataset:
 
 FRENCH = _dataset("fr", (30_000, 200_000))
 GERMAN = _dataset("de", (20_000, 200_000))
+CHINESE = _dataset("zh", (1_000, 50_000), "zh_CN")
