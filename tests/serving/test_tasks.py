@@ -5,12 +5,14 @@ from typing import Any
 
 import pytest
 import torch
+from transformers import BertConfig, BertForTokenClassification
 
 import mason
 from mason.serving import Reading, Served
 from mason.workflows import Answerer, Classifier, Labeller, Regressor, Tagger
 from mason.workflows.opening import Chosen
-from mason.workflows.serving import as_served
+from mason.workflows.rewriter import Summariser
+from mason.workflows.serving import as_served, open_served
 from mason.workflows.tasks import find_task
 from tests.contracts.tiny import write_model
 
@@ -44,8 +46,8 @@ def asked(base: Path, task: str, path: str, body: dict[str, Any]) -> tuple[Any, 
         status, told, _ = server.ask(path, body)
         assert status == 200, told
         assert told["model"] == "tiny" and told["usage"]["total_tokens"] > 0
-        too_long = {name: "radio " * 99 for name in body}
-        assert task == "answering" or server.ask(path, too_long)[0] == 400
+        too_long = body | {next(iter(body)): "radio " * 99}
+        assert server.ask(path, too_long)[0] == 400
     return model, told["data"]
 
 
@@ -94,3 +96,27 @@ def test_answers(base: Path) -> None:
     assert isinstance(model, Answerer) and 1 <= len(one["answers"]) <= 3
     for answer in one["answers"]:
         assert body["context"][answer["start"] : answer["end"]] == answer["text"]
+
+
+def test_a_lone_decoder_reads_what_leaves_room_to_write() -> None:
+    model = mason.load("SmolLM2-135M-Instruct", task="summarisation", max_tokens=60)
+    assert isinstance(model, Summariser)
+    model.max_new_tokens = 40
+    served = as_served(model)
+    assert isinstance(served, Reading) and served.max_tokens == model.room == 60 - 40 - 1
+    fits, cut = model.sources(["word " * 15, "word " * 30])
+    lengths = served.lengths([("word " * 15, None), ("word " * 30, None)])
+    assert not fits.cut and cut.cut and lengths[0] <= served.max_tokens < lengths[1]
+
+
+def test_a_folder_of_another_tool_is_served_for_what_its_files_say(tmp_path: Path) -> None:
+    config = BertConfig(
+        vocab_size=160, hidden_size=16, num_hidden_layers=1, num_attention_heads=2,
+        intermediate_size=20, num_labels=3,
+    )  # fmt: skip
+    write_model(tmp_path / "tagger")
+    for file in ("model.safetensors", "config.json", "mason.json"):
+        (tmp_path / "tagger" / file).unlink(missing_ok=True)
+    BertForTokenClassification(config).save_pretrained(tmp_path / "tagger")
+    served = open_served(str(tmp_path / "tagger"))
+    assert isinstance(served.model, Reading) and served.model.does == "tag"

@@ -69,6 +69,14 @@ class Rewriter(Model):
         """Whether an encoder reads the text."""
         return self.network.spec.encoder is not None
 
+    @property
+    def room(self) -> int | None:
+        """Most tokens of a text that are read; None: there is no limit."""
+        if self.encodes or self.max_tokens is None:
+            return self.max_tokens
+        between = self.tokenizer.encode_ids([self.separator], special=False)[0]
+        return max(1, self.max_tokens - self.max_new_tokens - len(between))
+
     def read(self, texts: Sequence[str]) -> list[list[int]]:
         """Texts as the network reads them, cut so that there is room to write."""
         return [source.ids for source in self.sources(texts)]
@@ -79,11 +87,10 @@ class Rewriter(Model):
             encoded = self.tokenizer.encode(texts, max_tokens=self.max_tokens)
             return [Source(e.ids, e.cut) for e in encoded]
         between = self.tokenizer.encode_ids([self.separator], special=False)[0]
-        found = []
+        found, room = [], self.room
         for ids in self.tokenizer.encode_ids(texts):
             begun = whole = ids[:-1] if ids and ids[-1] == self.end else ids
-            if self.max_tokens is not None:
-                room = max(1, self.max_tokens - self.max_new_tokens - len(between))
+            if room is not None:
                 begun = whole[-room:] if self.KEEPS_END else whole[:room]
             found.append(Source([*begun, *between] or [self.end], len(begun) < len(whole)))
         return found

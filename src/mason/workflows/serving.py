@@ -9,18 +9,18 @@ from types import MappingProxyType
 from typing import Any
 
 from mason.data.questions import Question
-from mason.errors import SettingsError
+from mason.errors import DataError, SettingsError
 from mason.models.adapters import activate, active_adapter
 from mason.models.files.strict_json import read_json
 from mason.security.guard import Guard
 from mason.serving.served import Item, Reading, Served, Writing
 from mason.sources import find_model
-from mason.tasks.answering import NBEST
+from mason.tasks.answering import MAX_QUESTION, NBEST
 from mason.workflows.answerer import Answerer
 from mason.workflows.classifier import Classifier, Prediction
 from mason.workflows.embedder import Embedder
 from mason.workflows.labeller import Labelled, Labeller
-from mason.workflows.loading import load
+from mason.workflows.loading import load, load_as_it_is
 from mason.workflows.model import Model
 from mason.workflows.opening import facts_of
 from mason.workflows.regressor import Regressor
@@ -96,7 +96,7 @@ def _load(source: str, task: str | None, weights: Weights | None) -> Model:
     path = find_model(source)
     if task is not None or not path.is_dir() or _writes(path):
         return load(source, task=Writer.task, weights=weights)
-    model = load(source)
+    model = load_as_it_is(source)
     if isinstance(model, Completer) and model.network.encoder is None:
         return load(source, task=Writer.task, weights=weights)
     return model
@@ -131,9 +131,10 @@ def as_served(model: Model) -> Writing | Reading:
             return Reading("tag", partial(_tagged, model), *_bounds(model))
         case Answerer():
             # Long texts are read in windows.
-            return Reading("answer", partial(_answered, model), _bounds(model)[0], None)
+            return Reading("answer", partial(_answered, model), partial(_asked, model), None)
         case Rewriter():
-            return Reading("translate", partial(_rewritten, model), *_bounds(model))
+            room = _bounds(model)[0], model.room
+            return Reading("translate", partial(_rewritten, model), *room)
     raise SettingsError(
         "The server has no route for a model of the task {task}; name another with --task.",
         task=model.task,
@@ -150,6 +151,22 @@ def _bounds(model: Model) -> tuple[Lengths, int | None]:
 def _lengths(model: Model, items: Sequence[Item]) -> list[int]:
     texts = [text if second is None else f"{text} {second}" for text, second in items]
     return [len(ids) for ids in model.tokenizer.encode_ids(texts)]
+
+
+def _asked(model: Answerer, items: Sequence[Item]) -> list[int]:
+    """Tokens of questions with their texts.
+
+    Raises:
+        DataError: A question is longer than what is read of it.
+    """
+    longest = max(map(len, model.tokenizer.encode_ids(_texts(items), special=False)))
+    if longest > MAX_QUESTION:
+        raise DataError(
+            "A question has {count} tokens, and {limit} are read; ask more briefly.",
+            count=longest,
+            limit=MAX_QUESTION,
+        )
+    return _lengths(model, items)
 
 
 def _pair_lengths(model: TextReader[Any], items: Sequence[Item]) -> list[int]:
