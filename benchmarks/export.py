@@ -24,7 +24,7 @@ from mason.models.packed import Packed
 from mason.workflows import Model
 
 CLASSIFIERS = (("onnx", "fp32"), ("onnx", "int8"), ("page", "int8"), ("executorch", "fp32"))
-WRITERS = ("f16", "q8_0", "q4_0")
+WRITERS = ("f16", "q8_0", "q4_1", "q4_0")
 PROMPTS = (
     "The capital of France is",
     "def fibonacci(n):\n    ",
@@ -100,7 +100,8 @@ def others(model: Model, done: Exported) -> dict[str, float]:
 def _transformers(file: Path) -> Callable[[list[int]], np.ndarray]:
     from transformers import AutoModelForCausalLM
 
-    model = AutoModelForCausalLM.from_pretrained(file.parent, gguf_file=file.name).eval().float()
+    full = {"gguf_file": file.name, "dtype": torch.float32}
+    model = AutoModelForCausalLM.from_pretrained(file.parent, **full).eval()
     return lambda ids: model(torch.tensor([ids])).logits[0, -1].numpy()
 
 

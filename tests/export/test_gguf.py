@@ -9,6 +9,8 @@ import transformers
 
 import mason
 from mason.errors import SettingsError, TokenizerError
+from mason.layers import AdapterSpec
+from mason.models.adapters import attach, places_of
 from mason.models.packed import Packed
 from mason.sources import find_model
 from mason.text import Tokenizer, load_tokenizer
@@ -55,11 +57,13 @@ def model(llama: Path) -> Model:
     return mason.load(llama, task="generation")
 
 
-@pytest.mark.parametrize(("precision", "most"), [("f16", 2e-3), ("q8_0", 0.05), ("q4_0", 0.5)])
+@pytest.mark.parametrize(
+    ("precision", "most"), [("f16", 2e-3), ("q8_0", 0.05), ("q4_1", 0.5), ("q4_0", 0.5)]
+)
 @torch.no_grad()
 def test_transformers_reads_it(model: Model, tmp_path: Path, precision: str, most: float) -> None:
     # Of random weights the likeliest token is a matter of the last digits.
-    allowed = 10.0 if precision == "q4_0" else None
+    allowed = 10.0 if precision.startswith("q4") else None
     done = model.export(tmp_path / "small.gguf", precision=precision, tolerance=allowed)
     assert done.proof.holds
     folder, name = done.path.parent, done.path.name
@@ -70,6 +74,23 @@ def test_transformers_reads_it(model: Model, tmp_path: Path, precision: str, mos
     assert (found - wanted).abs().max() <= most * (wanted.max() - wanted.min())
     read = mason.load(done.path, task="generation")
     assert torch.allclose(read.network.logits("language", Packed.of(ids)), found, atol=1e-4)
+
+
+def test_what_is_in_four_bits_already_is_kept(model: Model, tmp_path: Path) -> None:
+    """The grid of int4: 32 inputs share a step and a lowest value."""
+    rounded = model.export(tmp_path / "once.gguf", precision="q4_1", tolerance=10.0)
+    again = mason.load(rounded.path, task="generation")
+    twice = again.export(tmp_path / "twice.gguf", precision="q4_1")
+    other = again.export(tmp_path / "other.gguf", precision="q4_0", tolerance=10.0)
+    assert twice.proof.delta < 0.05 * other.proof.delta
+
+
+def test_an_adapter_is_merged_first(llama: Path, tmp_path: Path) -> None:
+    model = mason.load(llama, task="generation")
+    attach(model.network, AdapterSpec("lora", 2), places_of(model.network, model.family)[:1])
+    with pytest.raises(SettingsError, match="with mason merge"):
+        model.export(tmp_path / "x.gguf")
+    assert not (tmp_path / "x.gguf").exists()
 
 
 def test_tokenizer_template_and_modelfile_are_with_it(

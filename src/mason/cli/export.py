@@ -20,7 +20,7 @@ Kind = Annotated[
 ]
 Precision = Annotated[
     str | None,
-    Parameter(help=say("Of the weights: fp32 or int8; for gguf f16, q8_0 or q4_0.")),
+    Parameter(help=say("Of the weights: fp32 or int8; for gguf f16, q8_0, q4_1 or q4_0.")),
 ]
 Texts = Annotated[
     str | None,

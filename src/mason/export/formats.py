@@ -90,7 +90,7 @@ FORMATS = {
         Format(
             "gguf",
             "GGUF",
-            ("f16", "q8_0", "q4_0"),
+            ("f16", "q8_0", "q4_1", "q4_0"),
             write_gguf,
             ".gguf",
             ("sh", _GGUF),

@@ -12,16 +12,18 @@ from torch import Tensor
 from mason.errors import SettingsError
 from mason.export.proof import Artefact, Tolerance
 from mason.export.subject import Subject, generated
+from mason.models.adapters import adapter_names
 from mason.models.checkpoints import export_tensors, load_model
 from mason.models.families import FAMILIES, to_gguf
 from mason.text import load_tokenizer
 from mason.text.gguf_vocabulary import to_gguf as vocabulary_to_gguf
 
 _FAMILY = FAMILIES["llama"]
-_FILE_TYPES = {"f16": 1, "q8_0": 7, "q4_0": 2}
+_FILE_TYPES = {"f16": 1, "q8_0": 7, "q4_1": 3, "q4_0": 2}
 _TOLERANCES = {
     "f16": Tolerance(share=2e-3, agreement=0.95),
     "q8_0": Tolerance(share=0.1, agreement=0.85),
+    "q4_1": Tolerance(share=0.5, agreement=0.4),
     "q4_0": Tolerance(share=0.5, agreement=0.4),
 }
 """Of logits of the next token, among many thousands of which two are often nearly as likely."""
@@ -29,6 +31,7 @@ _ODD = "It's 12,345.67 — naïve, 你好！\n\n  def f():\n\treturn"
 """A text with all that ways to cut words differ in."""
 _WIDE = ("token_embd.weight", "output.weight")
 """Matrices that keep 8 bits where the others have 4: each token goes through them at both ends."""
+_NARROW = ("q4_1", "q4_0")
 
 
 def write_gguf(subject: Subject, folder: Path, stem: str, precision: str) -> Artefact:
@@ -38,7 +41,8 @@ def write_gguf(subject: Subject, folder: Path, stem: str, precision: str) -> Art
         subject: A language model of the Llama kind with a byte-level tokenizer.
         folder: Where.
         stem: The file's name without its suffix.
-        precision: "f16", "q8_0" or "q4_0"; norms stay in fp32.
+        precision: "f16", "q8_0", "q4_1" or "q4_0"; norms stay in fp32. ``q4_1`` is the grid of
+            ``mason compress --weights int4``, whose weights it keeps as they are.
 
     Raises:
         SettingsError: The model computes what llama.cpp's "llama" does not.
@@ -54,6 +58,12 @@ def write_gguf(subject: Subject, folder: Path, stem: str, precision: str) -> Art
 
 
 def _parts(subject: Subject) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    if adapter_names(subject.network):
+        raise SettingsError(
+            "{model} carries an adapter, which llama.cpp would not read there; write it into the "
+            "weights with mason merge, and export that.",
+            model=subject.name,
+        )
     spec = subject.network.spec
     alike = subject.writes and spec.decoder is not None and spec.encoder is None
     config = _FAMILY.write_config(spec) if alike else {}
@@ -107,7 +117,7 @@ def _stored(
     from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
     from gguf.quants import quantize
 
-    wanted = "q8_0" if precision == "q4_0" and name in _WIDE else precision
+    wanted = "q8_0" if precision in _NARROW and name in _WIDE else precision
     kind = GGMLQuantizationType[wanted.upper()]
     if weight.ndim == 1:
         kind = GGMLQuantizationType.F32

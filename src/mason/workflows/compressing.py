@@ -158,7 +158,17 @@ def _read(name: str | Path) -> tuple[Model, Path]:
 
 
 def _begin(settings: Settings) -> None:
-    """Memory, random numbers and threads, as a run has them."""
+    """Memory, random numbers and threads, as a run has them.
+
+    Raises:
+        SettingsError: Another device is asked for than the one that shapes are measured on.
+    """
+    if settings.training.device not in ("auto", "cpu"):
+        raise SettingsError(
+            "mason compress measures its models on the processor, which they are made for; leave "
+            "training.device {device} out.",
+            device=settings.training.device,
+        )
     keep_freed_memory()
     seed_everything(settings.training.seed)
     if settings.training.threads:

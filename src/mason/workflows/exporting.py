@@ -20,7 +20,7 @@ from mason.workflows.answerer import Answerer
 from mason.workflows.classifier import Classifier
 from mason.workflows.embedder import Embedder
 from mason.workflows.labeller import Labeller
-from mason.workflows.loading import load
+from mason.workflows.loading import load, load_as_it_is
 from mason.workflows.model import Model
 from mason.workflows.reading import read_texts
 from mason.workflows.tagger import Tagger
@@ -57,7 +57,7 @@ def export(
     place = Path(target)
     chosen = find_format(place, format)
     weights = chosen.precision(precision)
-    ready = model if isinstance(model, Model) else load(model, task=chosen.task)
+    ready = model if isinstance(model, Model) else _load(model, chosen)
     if ready is not model and ready.fresh:
         raise SettingsError(
             "{model} has no trained head for {task}, so that its answers would be random; train it "
@@ -68,6 +68,11 @@ def export(
     subject = replace(subject_of(ready), network=_in_full(ready, chosen))
     inputs = _inputs(ready, subject, data, options)
     return write_export(subject, place, chosen, inputs, precision=weights, allowed=tolerance)
+
+
+def _load(model: str | Path, format: Format) -> Model:
+    """The task that the format writes, or that which the model's files say it does."""
+    return load(model, task=format.task) if format.task else load_as_it_is(model)
 
 
 def _in_full(model: Model, format: Format) -> Transformer:
