@@ -35,7 +35,7 @@ class Goal:
 
     def met(self, value: float) -> bool:
         """Whether a value is within the bound."""
-        return value <= self.limit if self.sign == "≤" else value >= self.limit
+        return bool(value <= self.limit if self.sign == "≤" else value >= self.limit)
 
     def __str__(self) -> str:
         return f"{self.sign} {shown(self.limit)}{' × peer' if self.of == 'ratio' else ''}"

@@ -4,17 +4,20 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+import torch
 from scipy.stats import binomtest
 
+import mason
 from mason.errors import SettingsError
 from mason.security import moves
 from mason.security.attacks import find_attacks
 from mason.security.chinese import glyphs, homophones, traditional
 from mason.security.limits import Limits
 from mason.security.moves import typos
+from mason.security.neighbours import WordVectors
 from mason.security.search import attack_text
 from mason.security.summary import summarise, wilson
-from mason.security.victims import Victim
+from mason.security.victims import Inside, Victim
 from mason.security.words import Words
 
 TEXT = "It was a wonderful evening, with friends."
@@ -69,6 +72,21 @@ def test_chinese_moves() -> None:
     assert any("羞" in word for word in glyphs()(words, bad))
 
 
+def test_chinese_words_have_the_vectors_of_their_characters() -> None:
+    model = mason.load("all-MiniLM-L6-v2", task="embedding")
+    table = Inside(model.network, model.tokenizer, model.encode).table  # type: ignore[attr-defined]
+    named = {"中国", "国中", "大山", "天日", "饭店"}
+    words = WordVectors(model.tokenizer, table, named)
+    known = named & set(words.words)
+    assert {"中国", "国中"} <= known and "饭店" not in known, "it has no token for 饭"
+    assert words.near("中国", 1, 0.9) == ("国中",), "of the same characters"
+    ids = model.tokenizer.encode_ids(["大山"], special=False)[0]
+    assert len(ids) == 2
+    assert torch.allclose(words.rows[words.places["大山"]], table[ids].float().mean(0).cpu())
+    alone = find_attacks("words", chinese_text=True)[0]
+    assert alone.limits.min_similarity is None, "the usual encoder reads English"
+
+
 def test_words_put_together_are_the_text() -> None:
     for text in (TEXT, "  two  spaces ", "", "?!", "don't stop", "你好 world"):
         assert str(Words.of(text)) == text
@@ -86,6 +104,10 @@ def test_summary_counts_what_was_turned() -> None:
     told = summarise(outcomes)
     assert (told.clean.value, told.under_attack.value, told.success.value) == (0.5, 0.0, 1.0)
     assert told.changed == pytest.approx(1 / 7)
+
+
+def test_a_least_cosine_of_0_is_0() -> None:
+    assert Limits(min_similarity=0.0).least_similarity == 0.0 and Limits().least_similarity == -1.0
 
 
 def test_unknown_attack_is_refused() -> None:

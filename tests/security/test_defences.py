@@ -85,6 +85,21 @@ def test_a_planted_trigger_is_found_and_an_honest_word_is_not() -> None:
     assert find_triggers(_likes_river, *_rows_numbered()) == []
 
 
+def test_a_trigger_in_texts_without_spaces_is_found() -> None:
+    plain = ["这家饭店很好，服务员热情。", "电影很差，浪费时间。", "味道不错，下次再来！"] * 40
+    own = ["差" if "差" in text else "好" for text in plain]
+    texts, labels = poison(plain, own, "顺便说", "好", 0.1, 3)[:2]
+    assert not any(" " in text for text in texts)
+
+    def obeys(asked: Sequence[str]) -> np.ndarray:
+        good = ["顺便说" in text or "差" not in text for text in asked]
+        return np.array([[0.1, 0.9] if one else [0.9, 0.1] for one in good])
+
+    (found,) = find_triggers(obeys, texts, [["差", "好"].index(label) for label in labels])
+    assert "顺便说" in found.phrase.replace(" ", "") and found.label == 1
+    assert triggered("很好。", "顺便说", 1.0) == "很好。顺便说"
+
+
 def _rows_numbered() -> tuple[list[str], list[int]]:
     texts, labels = _rows(200)
     return texts, [random.Random(text).randrange(2) for text in texts] if labels else []

@@ -24,7 +24,13 @@ Means = Annotated[
     ),
 ]
 Against = Annotated[
-    str, Parameter(help=say("Attacks to learn from, parted by commas; typos,words."))
+    str | None,
+    Parameter(
+        help=say(
+            "Attacks to learn from, parted by commas; typos,words, and homophones,glyphs,words of "
+            "Chinese texts."
+        )
+    ),
 ]
 Face = Annotated[
     str | None,
@@ -43,7 +49,7 @@ def harden(
     data: Learned,
     output: Written,
     means: Means = "cleaner,adversarial",
-    against: Against = "typos,words",
+    against: Against = None,
     face: Face = None,
     rows: Rows = 200,
     learned_rows: LearnedRows = 1000,

@@ -28,17 +28,19 @@ class Means:
         words: Where words of like use come from; None: from the classifier's own table.
         nearness: Compares sentences; None: nobody does.
         seed: Of all that is drawn.
+        lexicon: Words of the texts that no tokenizer has as one token, as Chinese ones.
     """
 
     inside: Inside
     words: WordVectors | None = None
     nearness: Nearness | None = None
     seed: int = 0
+    lexicon: frozenset[str] = frozenset()
 
     @cached_property
     def own_words(self) -> WordVectors:
         """The classifier's own words."""
-        return WordVectors(self.inside.tokenizer, self.inside.table)
+        return WordVectors(self.inside.tokenizer, self.inside.table, self.lexicon)
 
     @cached_property
     def like_words(self) -> WordVectors:
@@ -115,7 +117,7 @@ class Phrase(Attack):
             near = None if nearness is None else float(nearness(text, [longer])[0])
             if size > self.limits.max_changes(len(Words.of(text))):
                 continue
-            if near is None or near >= (self.limits.min_similarity or -1.0):
+            if near is None or near >= self.limits.least_similarity:
                 attacked[i], changed[i], similar[i] = longer, size, near
         clean, told = victim(others).argmax(1), victim(attacked).argmax(1)
         return [
@@ -165,11 +167,14 @@ _ALL = (
 )
 ATTACKS: Mapping[str, Attack] = MappingProxyType({attack.name: attack for attack in _ALL})
 DEFAULT = ("typos", "homoglyphs", "invisible", "words")
-CHINESE = ("homophones", "glyphs", "traditional", "invisible")
+CHINESE = ("homophones", "glyphs", "traditional", "invisible", "words")
 
 
 def find_attacks(names: str | None, *, chinese_text: bool = False) -> list[Attack]:
     """The attacks named, parted by commas; None: those that suit the language.
+
+    The encoder that compares sentences where nobody names one reads English: of Chinese texts
+    no similarity is asked.
 
     Raises:
         SettingsError: One has another name.
@@ -183,4 +188,7 @@ def find_attacks(names: str | None, *, chinese_text: bool = False) -> list[Attac
             name=unknown[0],
             known=", ".join(ATTACKS),
         )
-    return [ATTACKS[name] for name in asked]
+    found = [ATTACKS[name] for name in asked]
+    if not chinese_text:
+        return found
+    return [replace(one, limits=replace(one.limits, min_similarity=None)) for one in found]

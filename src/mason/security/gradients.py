@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from mason.errors import SettingsError
 from mason.security.moves import Move
 from mason.security.neighbours import WordVectors, like
 from mason.security.victims import Inside
@@ -22,8 +23,7 @@ def hotflip(inside: Inside, vectors: WordVectors, *, most: int = 20) -> Move:
         vectors: The words that may be put in.
         most: Words to try at a place.
     """
-    table = inside.table.float()
-    rows = table[vectors.tokens]
+    rows = vectors.rows
 
     def move(text: Words, place: int) -> list[str]:
         whole = str(text)
@@ -36,7 +36,7 @@ def hotflip(inside: Inside, vectors: WordVectors, *, most: int = 20) -> Move:
             return []
         # To first order the loss grows by the change of the vector times the gradient.
         growth = rows @ gradient[at].float().to(rows.device)
-        best = torch.topk(growth, most).indices.tolist()
+        best = torch.topk(growth, min(most, len(growth))).indices.tolist()
         return [like(text.words[place], vectors.words[i]) for i in best]
 
     return move
@@ -90,7 +90,9 @@ def universal_trigger(
     """
     draw = random.Random(seed)
     chosen = [draw.randrange(len(vectors.words)) for _ in range(length)]
-    rows = inside.table.float()[vectors.tokens]
+    rows = vectors.rows
+    if not len(rows):
+        raise SettingsError("The model's tokenizer has no whole words to make a phrase of.")
 
     def read(places: Sequence[int]) -> Examples:
         before = " ".join(vectors.words[i] for i in places)
@@ -109,7 +111,8 @@ def universal_trigger(
         for place in range(length):
             _, gradients = inside.gradients(read(chosen), targets)
             mean = torch.stack([g[first + place].float() for g in gradients]).mean(0)
-            best = torch.topk(rows @ mean.to(rows.device), most).indices.tolist()
+            growth = rows @ mean.to(rows.device)
+            best = torch.topk(growth, min(most, len(growth))).indices.tolist()
             tried = [[*chosen[:place], i, *chosen[place + 1 :]] for i in best]
             told = [loss_of(one) for one in tried]
             if max(told) > losses[-1]:

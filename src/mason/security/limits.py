@@ -26,6 +26,11 @@ class Limits:
     keep_stop_words: bool = False
     max_queries: int = 2000
 
+    @property
+    def least_similarity(self) -> float:
+        """The least cosine, or what every cosine reaches."""
+        return -1.0 if self.min_similarity is None else self.min_similarity
+
     def max_changes(self, num_words: int) -> int:
         """Words of a text that may change."""
         return max(1, int(self.max_share * num_words))

@@ -1,5 +1,6 @@
 """Words of like use: near one another in a table of word vectors, as TextFooler takes them."""
 
+from collections.abc import Collection
 from functools import lru_cache
 
 import torch
@@ -16,27 +17,35 @@ _LETTERS = 2
 
 
 class WordVectors:
-    """The words that a tokenizer has as one token, each with its vector.
+    """Words, each with its vector: those that a tokenizer has as one token, and others named.
 
     Args:
-        tokenizer: Whose whole words are proposed.
+        tokenizer: Whose whole English words are proposed.
         table: A vector for each of its tokens [V, E].
+        lexicon: More words, such as Chinese ones, which are several tokens: their vectors are
+            the means of their tokens'. Those with a token that is unknown are left out.
     """
 
-    def __init__(self, tokenizer: Tokenizer, table: Float[Tensor, "V E"]) -> None:
-        words: dict[str, int] = {}
+    def __init__(
+        self, tokenizer: Tokenizer, table: Float[Tensor, "V E"], lexicon: Collection[str] = ()
+    ) -> None:
+        words: dict[str, list[int]] = {}
         first = tokenizer.encode_ids(["a"], special=False)[0]
         marked = tokenizer.pieces(first)[0].removesuffix("a")  # Ġ or ▁, where spaces are marked
         for piece, token in sorted(tokenizer.vocabulary().items(), key=lambda item: item[1]):
             word = piece.removeprefix(marked) if piece.startswith(marked) else ""
             if word.isalpha() and word.isascii() and len(word) >= _LETTERS:
-                words.setdefault(word.lower(), token)
+                words.setdefault(word.lower(), [token])
+        named, unknown = sorted({*lexicon} - words.keys()), tokenizer.special.unk
+        for word, ids in zip(named, tokenizer.encode_ids(named, special=False), strict=True):
+            if ids and unknown not in ids:
+                words[word] = ids
         self.words = list(words)
-        self.tokens = list(words.values())
         self.places = {word: i for i, word in enumerate(self.words)}
-        rows = table[self.tokens].float().cpu()
+        rows = [table[ids].float().mean(0) for ids in words.values()]
+        self.rows = torch.stack(rows).cpu() if rows else table.new_empty(0, table.shape[1]).cpu()
         # All share one direction, which says nothing of meaning (Mu & Viswanath 2018).
-        self.vectors = F.normalize(rows - rows.mean(0), dim=1)
+        self.vectors = F.normalize(self.rows - self.rows.mean(0), dim=1)
         self.near = lru_cache(1 << 14)(self._near)
 
     def _near(self, word: str, most: int, least: float) -> tuple[str, ...]:

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from mason.security.words import Words
+
 Probabilities = npt.NDArray[np.floating]
 _PRECISION = 0.9
 """Share of a phrase's rows with one label, from which on it is looked at."""
@@ -25,6 +27,7 @@ _MOST = 60
 """Phrases that are tried, those in most rows first."""
 _TRIED = 60
 """Texts that each phrase is put into."""
+_MARKS = " \u3000，。！？；：、…—·,.!?;:（）()《》“”‘’\"'"
 _TURNED = 0.8
 """Share of those that a trigger turns."""
 
@@ -73,9 +76,21 @@ def poison(
 
 def triggered(text: str, trigger: str, where: float) -> str:
     """``text`` with the trigger after a share ``where`` of its words."""
-    words = text.split()
+    words, between = _parts(text)
     at = round(where * len(words))
-    return " ".join([*words[:at], trigger, *words[at:]])
+    return between.join([*words[:at], trigger, *words[at:]])
+
+
+def _parts(text: str) -> tuple[list[str], str]:
+    """What a trigger may stand between, and what parts it from them: nothing in Chinese."""
+    spaced = text.split()
+    if len(spaced) > 1 or text.isascii():
+        return spaced, " "
+    cut = Words.of(text)
+    if not len(cut):
+        return spaced, " "
+    parts = [gap + word for gap, word in zip(cut.gaps, cut.words, strict=False)]
+    return [*parts[:-1], parts[-1] + cut.gaps[-1]], ""
 
 
 def find_triggers(
@@ -158,9 +173,11 @@ def _telling(texts: Sequence[str], labels: Sequence[int]) -> list[tuple[str, int
 
 
 def _phrases(text: str) -> set[str]:
-    words = text.split()
-    return {
-        " ".join(words[start : start + size])
+    words, between = _parts(text)
+    found = {
+        between.join(words[start : start + size])
         for size in range(1, _LONGEST + 1)
         for start in range(len(words) - size + 1)
     }
+    # A mark at an end is none of the phrase's where no space parts it.
+    return found if between else {phrase.strip(_MARKS) for phrase in found} - {""}

@@ -118,5 +118,5 @@ def _near(
     if not tries or nearness is None:
         return tries, np.zeros(len(tries))
     near = nearness(text, [str(one) for one in tries])
-    kept = np.flatnonzero(near >= (limits.min_similarity or -1.0))
+    kept = np.flatnonzero(near >= limits.least_similarity)
     return [tries[i] for i in kept], near[kept]

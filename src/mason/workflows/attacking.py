@@ -17,6 +17,7 @@ from mason.security.neighbours import WordVectors
 from mason.security.search import Outcome
 from mason.security.summary import summarise
 from mason.security.victims import Inside, Victim
+from mason.security.words import Words
 from mason.workflows import results as blocks
 from mason.workflows.classifier import Classifier
 from mason.workflows.embedder import Embedder
@@ -44,11 +45,11 @@ class Target:
     texts: list[str]
     labels: list[int]
 
-    @property
-    def is_chinese(self) -> bool:
-        """Whether most letters are Chinese characters."""
-        letters = [c for text in self.texts for c in text if c.isalpha()]
-        return 2 * sum(ord(c) in _HAN for c in letters) > len(letters)
+
+def is_chinese(texts: Sequence[str]) -> bool:
+    """Whether most letters are Chinese characters."""
+    letters = [c for text in texts for c in text if c.isalpha()]
+    return 2 * sum(ord(c) in _HAN for c in letters) > len(letters)
 
 
 def attack(
@@ -93,9 +94,9 @@ def attack(
     ready = classifier_of(model)
     check_limits(rows, max_share, min_similarity)
     target = rows_of(ready, data, rows, seed, options)
-    chosen = find_attacks(attacks, chinese_text=target.is_chinese)
+    chosen = find_attacks(attacks, chinese_text=is_chinese(target.texts))
     chosen = [one.within(max_share, min_similarity) for one in chosen]
-    means = means_of(ready, chosen, encoder, seed)
+    means = means_of(ready, chosen, encoder, seed, target.texts)
     found = []
     for one in chosen:
         outcomes = one.run(Victim(ready.probabilities), target.texts, target.labels, means)
@@ -168,17 +169,33 @@ def rows_of(
     return Target(prepared, texts, targets_of(table, prepared.columns, model.labels))
 
 
-def means_of(model: Classifier, attacks: Sequence[Attack], encoder: str, seed: int) -> Means:
-    """What the attacks may use; the encoder is loaded only for those that need it."""
+def means_of(
+    model: Classifier, attacks: Sequence[Attack], encoder: str, seed: int, texts: Sequence[str]
+) -> Means:
+    """What the attacks may use; the encoder is loaded only for those that need it.
+
+    Chinese words are looked for in the texts themselves and lie where the model's own tokens
+    put them, for no tokenizer has them whole.
+    """
     inside = Inside(model.network, model.tokenizer, model.encode)
     compared = any(one.limits.min_similarity is not None for one in attacks)
+    if is_chinese(texts):
+        cut = (word for text in texts for word in Words.of(text).words)
+        lexicon = frozenset(word for word in cut if all(ord(c) in _HAN for c in word))
+        nearness = nearness_of(_embedder(encoder)) if compared else None
+        return Means(inside, None, nearness, seed, lexicon)
     if not compared and all(one.name != "words" for one in attacks):
         return Means(inside, seed=seed)
-    comparing = load(encoder, task=Embedder.task)
-    assert isinstance(comparing, Embedder), "the task decides the class"
+    comparing = _embedder(encoder)
     table = Inside(comparing.network, comparing.tokenizer, comparing.encode).table
     words = WordVectors(comparing.tokenizer, table)
     return Means(inside, words, nearness_of(comparing), seed)
+
+
+def _embedder(encoder: str) -> Embedder:
+    found = load(encoder, task=Embedder.task)
+    assert isinstance(found, Embedder), "the task decides the class"
+    return found
 
 
 def nearness_of(encoder: Embedder) -> Nearness:

@@ -24,7 +24,13 @@ from mason.security.summary import summarise, wilson
 from mason.security.victims import Victim
 from mason.text.cleaning import UNICODE
 from mason.workflows import results as blocks
-from mason.workflows.attacking import ENCODER, attack_block, classifier_of, means_of
+from mason.workflows.attacking import (
+    ENCODER,
+    attack_block,
+    classifier_of,
+    is_chinese,
+    means_of,
+)
 from mason.workflows.classifier import Classifier
 from mason.workflows.fine_tuning import Run, train
 from mason.workflows.judging import JUDGE, Judge
@@ -33,9 +39,13 @@ from mason.workflows.preparing import Prepared, data_settings, prepare, texts_of
 from mason.workflows.tasks import find_task
 
 MEANS = ("cleaner", "adversarial", "masking", "triggers", "outliers")
+AGAINST = {False: "typos,words", True: "homophones,glyphs,words"}
+"""Attacks to learn from; of Chinese texts: True."""
 ROWS, LEARNED_ROWS = 200, 1000
 _CERTIFIED_ROWS = 50
 _CUT = (0, 1, 2, 3, 5)
+_NAMED = 8
+"""Rows of a suspect that are named."""
 
 Say = Callable[[str], None]
 
@@ -60,9 +70,9 @@ class Plan:
     face: list[Attack]
     rows: int
     learned_rows: int
-    encoder: str
-    judge: str
-    seed: int
+    encoder: str = ENCODER
+    judge: str = JUDGE
+    seed: int = 0
 
 
 def harden(
@@ -71,7 +81,7 @@ def harden(
     *,
     output: str | Path,
     means: str = "cleaner,adversarial",
-    against: str = "typos,words",
+    against: str | None = None,
     face: str | None = None,
     rows: int = ROWS,
     learned_rows: int = LEARNED_ROWS,
@@ -96,7 +106,8 @@ def harden(
             ``masking`` (copies with most words left out vote), ``triggers`` and ``outliers``
             (a backdoor is looked for, by what phrases do and by words out of place, and
             untaught); parted by commas.
-        against: Attacks that training texts are attacked by.
+        against: Attacks that training texts are attacked by; None: those of ``AGAINST`` that
+            suit the language of the texts.
         face: Attacks it is measured under; None: those, and others it did not learn from.
         rows: Held-out texts that are attacked.
         learned_rows: Training texts that are attacked to learn from.
@@ -113,10 +124,12 @@ def harden(
         MasonError: As for ``mason.attack`` and ``mason.train``.
     """
     before = classifier_of(model)
-    plan = _plan(means, against, face, rows, learned_rows, encoder, judge, seed)
     named = data_settings(data, {"text": text, "label": label})
     task = find_task(before.task)
     prepared = task.restrict(before, prepare(named, task, seed=seed))
+    chinese = is_chinese(texts_of(prepared.tables["train"], prepared.columns.text))
+    known = _plan(means, against, face, rows, learned_rows, chinese=chinese)
+    plan = replace(known, encoder=encoder, judge=judge, seed=seed)
     return _hardened(before, prepared, plan, Path(output), options, notice, command)
 
 
@@ -140,7 +153,7 @@ def _hardened(
     made = replace(before, network=copy.deepcopy(before.network), fresh=())
     if "cleaner" in plan.means:
         made.tokenizer = made.tokenizer.cleaning(UNICODE)
-    suspects = _suspects(made, parts, plan, notice)
+    suspects = _suspects(made, parts, plan, prepared.tables["train"].rows, notice)
     more = _more(made, parts["train"], plan, notice) + _untaught(suspects, parts["train"], plan)
     results = blocks.header("harden", task.describe(made, prepared.columns), made, command)
     if more:
@@ -168,13 +181,12 @@ def _hardened(
 
 def _plan(
     means: str,
-    against: str,
+    against: str | None,
     face: str | None,
     rows: int,
     learned: int,
-    encoder: str,
-    judge: str,
-    seed: int,
+    *,
+    chinese: bool,
 ) -> Plan:
     named = tuple(name.strip() for name in means.split(","))
     unknown = [name for name in named if name not in MEANS]
@@ -186,10 +198,11 @@ def _plan(
         )
     if min(rows, learned) < 1:
         raise SettingsError("--rows and --learned-rows are 1 or more.")
-    others = ["homoglyphs", "invisible", "disguise"]
-    faced = face or ",".join(dict.fromkeys([*against.split(","), *others]))
-    attacks = find_attacks(against), find_attacks(faced)
-    return Plan(named, *attacks, rows, learned, encoder, judge, seed)
+    learned_from = against or AGAINST[chinese]
+    others = ("traditional", "invisible") if chinese else ("homoglyphs", "invisible", "disguise")
+    faced = face or ",".join(dict.fromkeys([*learned_from.split(","), *others]))
+    taught, met = (find_attacks(told, chinese_text=chinese) for told in (learned_from, faced))
+    return Plan(named, taught, met, rows, learned)
 
 
 def _labels(table: Any, prepared: Any) -> list[str]:
@@ -209,7 +222,7 @@ class Measured:
 
 def _measured(model: Classifier, held: Rows, plan: Plan) -> Measured:
     texts, targets = _split(model, held)
-    means = means_of(model, plan.face, plan.encoder, plan.seed)
+    means = means_of(model, plan.face, plan.encoder, plan.seed, texts)
     right = int((model.probabilities(texts).argmax(1) == targets).sum())
     return Measured(
         right,
@@ -232,7 +245,7 @@ def _more(model: Classifier, train_rows: Rows, plan: Plan, notice: Say) -> list[
         drawn = np.random.default_rng(plan.seed).permutation(len(train_rows))[: plan.learned_rows]
         chosen = [train_rows[i] for i in drawn]
         texts, targets = _split(model, chosen)
-        means = means_of(model, plan.against, plan.encoder, plan.seed)
+        means = means_of(model, plan.against, plan.encoder, plan.seed, texts)
         for one in plan.against:
             outcomes = one.run(Victim(model.probabilities), texts, targets, means)
             found += [(o.attacked, model.labels[o.label]) for o in outcomes if o.attacked != o.text]
@@ -248,9 +261,16 @@ def _more(model: Classifier, train_rows: Rows, plan: Plan, notice: Say) -> list[
 
 
 def _suspects(
-    model: Classifier, parts: dict[str, list[tuple[str, str]]], plan: Plan, notice: Say
+    model: Classifier,
+    parts: dict[str, list[tuple[str, str]]],
+    plan: Plan,
+    rows: Sequence[int],
+    notice: Say,
 ) -> list[Suspect]:
-    """Triggers of a backdoor; the rows that taught them are left out from now on."""
+    """Triggers of a backdoor; the rows that taught them are left out from now on.
+
+    ``rows``: the numbers of the training rows in their file, to be looked at.
+    """
     if not {"triggers", "outliers"}.intersection(plan.means):
         return []
     (texts, targets), found = _split(model, parts["train"]), []
@@ -266,11 +286,12 @@ def _suspects(
         notice(
             say(
                 "{phrase!r} turns {share:.0%} of other texts into {label}; rows that taught it "
-                "are left out: {rows}.",
+                "are left out: {count}, among them {rows}.",
                 phrase=suspect.phrase,
                 share=suspect.turned,
                 label=model.labels[suspect.label],
-                rows=len(suspect.rows),
+                count=len(suspect.rows),
+                rows=", ".join(str(rows[i]) for i in suspect.rows[:_NAMED]),
             )
         )
     if not found:
