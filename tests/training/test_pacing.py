@@ -1,5 +1,6 @@
 """A budget of time: the number of steps follows the pace of the run."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 from types import SimpleNamespace
@@ -34,6 +35,29 @@ def test_a_wrong_plan_is_corrected_on_the_way(
     history = fit(build("encoder"), taught, recipe, pacing=Pacing(1.5))
     assert history.step == history.num_steps == pytest.approx(150, rel=0.05)
     assert history.steps[-1].learning_rate < 0.1 * recipe.learning_rate
+
+
+def test_a_warm_up_that_turns_out_shorter_is_steeper_and_no_jump(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Forty quick steps promise ten thousand, whose warm-up is a thousand; then company comes."""
+    recipe = replace(RECIPE, epochs=1e9, max_steps=10_000, schedule="linear", warmup_share=0.1)
+    clock, taught = SimpleNamespace(now=100.0, steps=0), objective()
+    loss = taught.loss
+
+    def ticking(model: nn.Module, run: Sequence[int]) -> Tensor:
+        clock.steps += 1
+        clock.now += 0.001 if clock.steps <= 40 else 0.1
+        return loss(model, run)
+
+    monkeypatch.setattr(taught, "loss", ticking)
+    monkeypatch.setattr(pacing, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    history = fit(build("encoder"), taught, recipe, pacing=Pacing(10.0))
+    rates = [step.learning_rate / recipe.learning_rate for step in history.steps]
+    rises = [b - a for a, b in itertools.pairwise(rates)]
+    assert rates[40] < 0.05 and max(rates) > 0.2, "it did get shorter"
+    assert max(rises) < 0.12
+    assert rates[-1] < 0.1
 
 
 def test_a_run_that_goes_on_has_spent_what_its_steps_took() -> None:

@@ -36,7 +36,7 @@ _FORMAT = "mason-checkpoint-1"
 _FACTS, _OPTIMIZER, _AVERAGES = "state.json", "optimizer", "averages"
 _COST_SHARE = 0.02
 """Most of a run's time that timed checkpoints may take."""
-_RETRY_SECONDS = 30.0
+_FIRST_SECONDS, _RETRY_SECONDS = 15.0, 30.0
 
 
 class _Snapshot(NamedTuple):
@@ -58,7 +58,8 @@ class Checkpoints:
         keep: How many of the last to keep, 1 or more; the best is kept besides.
         every_steps: Keep one after this many steps; None: by time.
         every_seconds: Keep one after this long, or later where that took more than
-            2 % of the time.
+            2 % of the time; the first ones come sooner, for a run that breaks down does so early
+            and needs something to go back to.
         capsules: Where refused steps are kept to be seen again.
         background: Write while training goes on; costs a copy of the state in memory.
     """
@@ -83,7 +84,8 @@ class Checkpoints:
         self._writing: tuple[_Snapshot, Future[None]] | None = None
         self._last_step = 0
         self._spare: tuple[int, dict[str, Tensor]] | None = None
-        self._next_time = time.monotonic() + every_seconds
+        self._pause = min(_FIRST_SECONDS, every_seconds)
+        self._next_time = time.monotonic() + self._pause
 
     def restore(self, state: State) -> bool:
         """Bring a run to its newest checkpoint that is whole; False if there is none.
@@ -224,7 +226,8 @@ class Checkpoints:
             self._writing = (apart, self._writer.submit(self._write, apart))
         seconds = time.monotonic() - start
         if self._last_step:  # else it could not be written, and is tried again sooner
-            self._next_time = time.monotonic() + max(self.every_seconds, seconds / _COST_SHARE)
+            self._pause = min(self.every_seconds, 2 * self._pause)
+            self._next_time = time.monotonic() + max(self._pause, seconds / _COST_SHARE)
 
     def _wait(self, state: State) -> None:
         """Until what is being written is written."""

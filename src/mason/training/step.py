@@ -17,6 +17,8 @@ from mason.training.updates import Update
 
 _UPDATE_EVERY = 10
 """Steps from one look at how far the weights move to the next."""
+_STEEPER = 1.01
+"""A rise that is exactly as steep is no less by rounding."""
 Refused = Callable[[State, Objective, Indices, Step], None]
 """Called with a step that was refused, while its gradients are still there."""
 
@@ -25,7 +27,7 @@ def take_step(state: State, objective: Objective, refused: Refused) -> Step:
     """Take the next step of a run, or refuse it and change no parameter."""
     start, recipe, history = time.monotonic(), state.recipe, state.history
     number, batch = history.step + 1, state.cursor.next()
-    share = recipe.rate_share(number - 1, history.num_steps) * state.rate_scale
+    share = _rate_share(state, number)
     set_rates(state.optimizer, share)
     loss = _accumulate_within_memory(state, objective, batch, number)
     parameters = [p for p in state.model.parameters() if p.grad is not None]
@@ -54,6 +56,21 @@ def take_step(state: State, objective: Objective, refused: Refused) -> Step:
         refused(state, objective, batch, step)
     state.optimizer.zero_grad(set_to_none=True)
     return step
+
+
+def _rate_share(state: State, number: int) -> float:
+    """Share of the peak rate at a step.
+
+    Where a budget of time has found that fewer steps fit, the warm-up has become shorter, and
+    may long be over: the rate rises to its place as steeply as the shorter one would have.
+    """
+    recipe, history = state.recipe, state.history
+    share = recipe.rate_share(number - 1, history.num_steps) * state.rate_scale
+    warmup = round(recipe.warmup_share * history.num_steps)
+    if not history.steps or warmup < 1:
+        return share
+    last = history.steps[-1].learning_rate / recipe.learning_rate
+    return min(share, last + _STEEPER * state.rate_scale / warmup)
 
 
 def seed_step(seed: int, step: int) -> None:
