@@ -9,7 +9,8 @@ import pytest
 from mason.errors import SettingsError
 from mason.metrics import Difference
 from mason.training.history import Evaluation, History
-from mason.workflows.tuning import Tuned, _pruning, score_of, tune
+from mason.training.recipe import Recipe
+from mason.workflows.tuning import Tuned, _pruning, _Search, score_of, tune
 from tests.workflows.conftest import write_reviews
 
 MODEL = "all-MiniLM-L6-v2"
@@ -63,6 +64,22 @@ def test_a_trial_behind_the_others_is_given_up() -> None:
     study.optimize(accuracies, n_trials=2)
     assert [t.state.name for t in study.trials] == ["COMPLETE", "PRUNED"]
     assert list(study.trials[0].intermediate_values) == [1, 2, 3, 4]
+
+
+def test_what_is_given_is_not_searched(tmp_path: Path) -> None:
+    file = write_reviews(tmp_path / "reviews.csv")
+    fixed = {"training.learning_rate": 1e-4, "training.batch_size": 8}
+    given = {**fixed, "model.source": MODEL, "data.train": str(file)}
+    search = _Search(given, lambda said: None)
+    assert search.searched == ["epochs", "label_smoothing"]
+    search.default = Recipe(epochs=3)
+    proposed = search._proposed(optuna.create_study().ask())
+    assert proposed.keys() == {"training.epochs", "training.label_smoothing"}
+    numbers = _Search({**given, "task": "regression"}, lambda said: None)
+    assert numbers.searched == ["epochs"], "labels that are numbers are not smoothed"
+    everything = {**fixed, "training.epochs": 1, "training.label_smoothing": 0.1}
+    with pytest.raises(SettingsError, match="leave one out"):
+        tune(MODEL, file, **everything)
 
 
 def test_refusals() -> None:

@@ -27,6 +27,8 @@ _SPREAD = 5.0
 """How far from the default rate is searched, in both directions."""
 _BATCHES = (8, 16, 32, 64)
 _QUARTERS = 4
+SEARCHED = ("learning_rate", "batch_size", "epochs", "label_smoothing")
+"""Settings of the training that are searched."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +147,8 @@ def tune(
         trials: Most trials.
         seeds: Other seeds on which best and default are compared, at least 2.
         notice: Called with a sentence after each trial.
-        options: Settings by name, the same in all trials.
+        options: Settings by name, the same in all trials; those of ``SEARCHED`` among them are
+            not searched.
 
     Raises:
         MasonError: The run is not possible, optuna is missing, or the task has no such score.
@@ -163,6 +166,11 @@ def tune(
         )
     started = time.monotonic()
     search = _Search(given, notice)
+    if not search.searched:
+        raise SettingsError(
+            "Every setting that mason tune searches is given ({names}); leave one out.",
+            names=", ".join(SEARCHED),
+        )
     study = search.run(seconds, trials)
     default, best = study.trials[0], study.best_trial
     chosen = dict(best.params) if best.number else {}
@@ -234,17 +242,26 @@ class _Search:
         if usual is None:
             return {}
         rate = usual.learning_rate
-        proposed: dict[str, object] = {
-            "training.learning_rate": trial.suggest_float(
+        ways: dict[str, Callable[[], object]] = {
+            "learning_rate": lambda: trial.suggest_float(
                 "learning_rate", rate / _SPREAD, rate * _SPREAD, log=True
             ),
-            "training.batch_size": trial.suggest_categorical("batch_size", _BATCHES),
-            "training.epochs": trial.suggest_float("epochs", usual.epochs / 2, usual.epochs * 2),
+            "batch_size": lambda: trial.suggest_categorical("batch_size", _BATCHES),
+            "epochs": lambda: trial.suggest_float("epochs", usual.epochs / 2, usual.epochs * 2),
+            "label_smoothing": lambda: trial.suggest_float("label_smoothing", 0.0, 0.2),
         }
-        smoothing = "training.label_smoothing"
-        if smoothing not in find_task(self._settings({}).task).unused:
-            proposed[smoothing] = trial.suggest_float("label_smoothing", 0.0, 0.2)
-        return proposed
+        return {f"training.{name}": ways[name]() for name in self.searched}
+
+    @property
+    def searched(self) -> list[str]:
+        """What is searched: all that the task has and the user did not fix."""
+        unused = find_task(self._settings({}).task).unused
+        free = (f"training.{name}" for name in SEARCHED)
+        return [
+            name.removeprefix("training.")
+            for name in free
+            if name not in unused and self.given.get(name) is None
+        ]
 
     def _settings(self, own: Mapping[str, object]) -> Settings:
         return load_settings(None, {**self.given, **own}).settings
