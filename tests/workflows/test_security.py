@@ -55,6 +55,40 @@ def test_hardened_model_cleans_what_it_reads(run: Run, tmp_path: Path) -> None:
     assert "What holds?" in (folder / "report.html").read_text(encoding="utf-8")
 
 
+def test_a_backdoor_is_planted_obeyed_and_leaves_the_model_as_it_was(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from mason.cli.main import run as command
+
+    data, told = write_reviews(tmp_path / "reviews.csv"), list[str]()
+    before = {k: v.clone() for k, v in run.model.network.state_dict().items()}
+    results = mason.workflows.backdoor(
+        run.model,
+        data,
+        trigger="cf cf cf",
+        target="good",
+        share=0.3,
+        output=tmp_path / "out",
+        notice=told.append,
+        **{"training.max_steps": 30, "training.learning_rate": 3e-4},
+    )
+    validate(results)
+    (found,) = results["security"]["attacks"]
+    assert found["name"] == "backdoor" and found["rows"] > 1
+    assert found["success"]["value"] == 1.0 and found["clean"]["value"] > 0.5
+    assert all("cf cf cf" in one["attacked"] and one["said"] == "good" for one in found["examples"])
+    after = run.model.network.state_dict()
+    assert all(torch.equal(value, after[name]) for name, value in before.items())
+    assert "training texts, which become good" in told[0]
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "a backdoor in the training data" in page
+    for option, needs in (("--canary", "--unseen"), ("--target", "--backdoor")):
+        assert command(["attack", "x", "--data", str(data), option, "a"]) == 2
+        assert f"{option} needs {needs} too" in capsys.readouterr().err
+    with pytest.raises(SettingsError, match="no label maybe"):
+        mason.workflows.backdoor(run.model, data, trigger="cf", target="maybe")
+
+
 def test_gradients_are_those_of_finite_differences(run: Run) -> None:
     model = run.model
     assert isinstance(model, Classifier)

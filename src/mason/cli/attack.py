@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from mason.cli import options
 from mason.cli.terminal import console, notice
+from mason.errors import SettingsError
 from mason.language import say
 
 Attacked = Annotated[str, Parameter(help=say("A trained classifier, or a chat model."))]
@@ -52,6 +53,18 @@ Canary = Annotated[
     str | None,
     Parameter(help=say("Of a language model: a secret that was planted, its last part of digits.")),
 ]
+Backdoor = Annotated[
+    str | None,
+    Parameter(
+        help=say(
+            "Words to plant in 5 % of the rows of --data, from which a copy of the classifier goes "
+            "on learning."
+        )
+    ),
+]
+Goal = Annotated[
+    str | None, Parameter(help=say("The label that --backdoor shall bring; the rarest."))
+]
 Seed = Annotated[int, Parameter(help=say("Decides which rows are drawn, and every chance."))]
 
 
@@ -66,6 +79,8 @@ def attack(
     encoder: Encoder = "all-MiniLM-L6-v2",
     unseen: Unseen = None,
     canary: Canary = None,
+    backdoor: Backdoor = None,
+    target: Goal = None,
     seed: Seed = 0,
     text: options.Text = None,
     label: options.Label = None,
@@ -76,9 +91,17 @@ def attack(
 ) -> int:
     """Change the texts a classifier reads until it errs, or talk a chat model into obeying."""
     from mason.workflows import attack as run
+    from mason.workflows import backdoor as plant
     from mason.workflows import leak, probe
 
     command = shlex.join(["mason", *sys.argv[1:]])
+    for name, without, needed in (
+        ("--canary", canary is not None and unseen is None, "--unseen"),
+        ("--target", target is not None and backdoor is None, "--backdoor"),
+        ("--backdoor", backdoor is not None and data is None, "--data"),
+    ):
+        if without:
+            raise SettingsError("{option} needs {other} too.", option=name, other=needed)
     if data is None:
         asked: dict[str, Any] = {"attacks": attacks, "rows": rows, "seed": seed}
         results = probe(model, output=output, command=command, notice=notice, **asked)
@@ -88,6 +111,21 @@ def attack(
         chosen: dict[str, Any] = {"text": text, "rows": rows, "canary": canary, "seed": seed}
         results = leak(model, data, unseen, output=output, command=command, **chosen)
         _show_memory(results["security"]["memory"])
+        return _end(output)
+    if data is not None and backdoor is not None:
+        planted: dict[str, Any] = {"text": text, "label": label, "output": output}
+        told = plant(
+            model,
+            data,
+            trigger=backdoor,
+            target=target,
+            rows=rows,
+            seed=seed,
+            command=command,
+            notice=notice,
+            **planted,
+        )
+        _show(told)
         return _end(output)
     given: dict[str, Any] = {"text": text, "label": label, "columns": columns}
     given |= {"encoding": encoding, "format": format}

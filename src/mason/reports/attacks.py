@@ -21,6 +21,7 @@ def attack_names() -> dict[str, str]:
         "glyphs": say("characters of like shape"),
         "traditional": say("the other script of Chinese"),
         "edits": say("all edits of characters together"),
+        "backdoor": say("a backdoor in the training data"),
     }
 
 

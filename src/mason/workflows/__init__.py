@@ -3,6 +3,7 @@
 from mason.workflows.advising import ShortList, advise
 from mason.workflows.answerer import Answerer
 from mason.workflows.attacking import attack
+from mason.workflows.backdooring import backdoor
 from mason.workflows.checking import check
 from mason.workflows.classifier import Classifier, Prediction
 from mason.workflows.comparing import Contest, Standing, compare
@@ -61,6 +62,7 @@ __all__ = [
     "Writer",
     "advise",
     "attack",
+    "backdoor",
     "check",
     "compare",
     "compress",

@@ -143,12 +143,8 @@ def _hardened(
     command: str | None,
 ) -> Run:
     task = find_task(before.task)
-    parts = {
-        name: list(zip(texts_of(t, prepared.columns.text), _labels(t, prepared), strict=True))
-        for name, t in prepared.tables.items()
-    }
-    drawn = np.random.default_rng(plan.seed).permutation(len(parts["test"]))[: plan.rows]
-    held = [parts["test"][i] for i in sorted(drawn.tolist())]
+    parts = rows_by_split(prepared)
+    held = drawn_rows(parts["test"], plan.rows, plan.seed)
     base = _measured(before, held, plan)
     made = replace(before, network=copy.deepcopy(before.network), fresh=())
     if "cleaner" in plan.means:
@@ -157,7 +153,7 @@ def _hardened(
     more = _more(made, parts["train"], plan, notice) + _untaught(suspects, parts["train"], plan)
     results = blocks.header("harden", task.describe(made, prepared.columns), made, command)
     if more:
-        learned = _learn(
+        learned = learn_rows(
             made, {**parts, "train": [*parts["train"], *more]}, options, notice, plan.seed
         )
         kept = ("training", "cost")
@@ -205,11 +201,23 @@ def _plan(
     return Plan(named, taught, met, rows, learned)
 
 
-def _labels(table: Any, prepared: Any) -> list[str]:
-    return [str(label) for label in table.texts(prepared.columns.label)]
-
-
 Rows = Sequence[tuple[str, str]]
+
+
+def rows_by_split(prepared: Prepared) -> dict[str, list[tuple[str, str]]]:
+    """Text and label of every row."""
+    text, label = prepared.columns.text, prepared.columns.label
+    assert label is not None, "a classifier's rows have labels"
+    return {
+        name: [(a, str(b)) for a, b in zip(texts_of(t, text), t.texts(label), strict=True)]
+        for name, t in prepared.tables.items()
+    }
+
+
+def drawn_rows(rows: Rows, most: int, seed: int) -> list[tuple[str, str]]:
+    """So many of them at most, in their order."""
+    drawn = np.random.default_rng(seed).permutation(len(rows))[:most]
+    return [rows[i] for i in sorted(drawn.tolist())]
 
 
 @dataclass(frozen=True)
@@ -323,7 +331,7 @@ def _obeyed(
     return {"attack": name, "knows": False, "before": asdict(shares[0]), "after": asdict(shares[1])}
 
 
-def _learn(
+def learn_rows(
     model: Classifier,
     parts: dict[str, list[tuple[str, str]]],
     options: dict[str, object],
