@@ -144,8 +144,8 @@ def curves(name: str, source: str, chosen: argparse.Namespace) -> list[tuple[flo
         curve = learning_curve(some, some.probe, features[part], seed=seed)
         assert len(curve.sizes) > 2, "a curve needs more rows: raise --rows"
         (one,) = forecast(curve, len(part), [num], seed=seed)
-        inside = one.score.low <= truth <= one.score.high
-        found.append((100 * abs(one.score.value - truth), inside))
+        inside = bool(one.score.low <= truth <= one.score.high)
+        found.append((100 * float(abs(one.score.value - truth)), inside))
     return found
 
 
