@@ -106,16 +106,10 @@ def _transformers(file: Path) -> Callable[[list[int]], np.ndarray]:
 
 
 def _llama_cpp(file: Path) -> Callable[[list[int]], np.ndarray]:
-    from llama_cpp import Llama
+    from benchmarks.llamacpp import Peer
 
-    model = Llama(str(file), n_ctx=256, logits_all=True, verbose=False)
-
-    def run(ids: list[int]) -> np.ndarray:
-        model.reset()
-        model.eval(ids)
-        return np.array(model.scores[len(ids) - 1])
-
-    return run
+    peer = Peer(file, torch.get_num_threads())
+    return lambda ids: peer.logits(ids)[-1]
 
 
 def exported(

@@ -12,8 +12,12 @@ import argparse
 import math
 import statistics
 import tempfile
+import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +25,7 @@ import numpy as np
 import torch
 
 import mason
-from benchmarks.generation import TEXT, prose, timed
+from benchmarks.generation import TEXT, prose
 from benchmarks.report import Goal, Row, collect, publish
 from mason.generation import Sampling, generate
 from mason.models.packed import Packed
@@ -32,23 +36,66 @@ HELD = {"f16": "bf16", "q8_0": "int8", "q4_1": "int4", "q4_0": "int4"}
 NEW, CONTEXT = 128, 512
 
 
-def peer_of(file: Path, *, every: bool = False) -> Any:
-    """llama.cpp on a file; ``every``: logits of all tokens are kept."""
+class Peer:
+    """llama.cpp on a file, in a process of its own.
+
+    It sets the processor's tiles up once a thread and counts on them from then on; our kernels
+    release them after use, as the system's rules for calls allow, and then it dies.
+
+    Args:
+        file: GGUF.
+        threads: Of it.
+    """
+
+    def __init__(self, file: Path, threads: int) -> None:
+        context = get_context("spawn")
+        self._pipe, there = context.Pipe()
+        self._process = context.Process(
+            target=_serve, args=(there, str(file), threads), daemon=True
+        )
+        self._process.start()
+        there.close()
+
+    def logits(self, ids: list[int]) -> np.ndarray:
+        """Of every token."""
+        found: np.ndarray = self._asked("logits", ids)
+        return found
+
+    def write(self, prompt: list[int]) -> tuple[list[int], float]:
+        """``NEW`` tokens, the likeliest every time, and the processor's seconds."""
+        found: tuple[list[int], float] = self._asked("write", prompt)
+        return found
+
+    def close(self) -> None:
+        """End the process."""
+        self._pipe.close()
+        self._process.join()
+
+    def _asked(self, what: str, ids: list[int]) -> Any:
+        self._pipe.send((what, ids))
+        return self._pipe.recv()
+
+
+def _serve(pipe: Connection, file: str, threads: int) -> None:
     from llama_cpp import Llama
 
-    threads = torch.get_num_threads()
-    options = {"n_ctx": CONTEXT, "n_batch": CONTEXT, "n_threads": threads}
-    return Llama(str(file), n_threads_batch=threads, logits_all=every, verbose=False, **options)
-
-
-def theirs(peer: Any, prompt: list[int]) -> list[int]:
-    """What llama.cpp writes, the likeliest token every time."""
-    found: list[int] = []
-    for token in peer.generate(prompt, temp=0.0, top_k=1, repeat_penalty=1.0, reset=True):
-        found.append(int(token))
-        if len(found) == NEW:
-            break
-    return found
+    options = {"n_ctx": CONTEXT, "n_batch": CONTEXT, "n_threads": threads, "verbose": False}
+    reader = Llama(file, n_threads_batch=threads, logits_all=True, **options)
+    writer = Llama(file, n_threads_batch=threads, **options)
+    with suppress(EOFError):
+        while True:
+            what, ids = pipe.recv()
+            if what == "logits":
+                reader.reset()
+                reader.eval(ids)
+                pipe.send(np.array(reader.scores[: len(ids)]))
+                continue
+            start, found = time.process_time(), list[int]()
+            for token in writer.generate(ids, temp=0.0, top_k=1, repeat_penalty=1.0, reset=True):
+                found.append(int(token))
+                if len(found) == NEW:
+                    break
+            pipe.send((found, time.process_time() - start))
 
 
 def ours(model: Writer, prompt: list[int]) -> list[int]:
@@ -81,20 +128,17 @@ def rows_of(model: Writer, place: Path, precision: str, rounds: int, texts: int)
 
     read.hold(HELD[precision])  # type: ignore[arg-type]
     costs = [perplexity(some, mine)]
-    whole = peer_of(file, every=True)
-
-    def others(ids: list[int]) -> np.ndarray:
-        whole.reset()
-        whole.eval(ids)
-        return np.array(whole.scores[: len(ids)])
-
-    costs.append(perplexity(some, others))
-    del whole
-    peer = peer_of(file)
-    written = ours(read, prompt), theirs(peer, prompt)
-    seconds = timed(
-        {"ours": lambda: [ours(read, prompt)], "theirs": lambda: [theirs(peer, prompt)]}, rounds
-    )
+    peer = Peer(file, torch.get_num_threads())
+    costs.append(perplexity(some, peer.logits))
+    written = ours(read, prompt), peer.write(prompt)[0]
+    seconds: dict[str, list[float]] = {"ours": [], "theirs": []}
+    for number in range(rounds):
+        for side in ("ours", "theirs") if number % 2 else ("theirs", "ours"):
+            start = time.process_time()
+            took = ours(read, prompt) if side == "ours" else peer.write(prompt)[1]
+            own = time.process_time() - start
+            seconds[side].append(own if side == "ours" else float(took))  # type: ignore[arg-type]
+    peer.close()
     pairs = sorted(b / a for a, b in zip(seconds["ours"], seconds["theirs"], strict=True))
     speeds = [NEW / statistics.median(seconds[side]) for side in ("ours", "theirs")]
     same = next((i for i, (a, b) in enumerate(zip(*written, strict=True)) if a != b), NEW)
