@@ -13,6 +13,7 @@ What was trained is kept in ``--work`` and not trained again; intervals are over
 import argparse
 import hashlib
 import json
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from functools import partial
@@ -70,10 +71,11 @@ def checkpoints(names: Sequence[str], work: Path, minutes: float) -> Iterator[st
     """A path or name of each, made where it is not there yet."""
     for name in names:
         folder = work / "models" / name
-        if name in PRETRAINED and not folder.exists():
+        if name in PRETRAINED and not (folder / "config.json").exists():
             objective, corpus, share = PRETRAINED[name]
             options: dict[str, Any] = {"training.budget": f"{max(1, round(60 * minutes * share))}s"}
             options |= {"output.checkpoints": 0, "output.report": False}
+            shutil.rmtree(folder, ignore_errors=True)  # a run that was interrupted
             mason.pretrain(corpus, output=folder, objective=objective, **options)
         elif name == RENEWED and not folder.exists():
             from mason.models.files import writing_folder
