@@ -94,57 +94,32 @@ def attack(
     from mason.workflows import backdoor as plant
     from mason.workflows import leak, probe
 
-    command = shlex.join(["mason", *sys.argv[1:]])
-    for name, without, needed in (
-        ("--canary", canary is not None and unseen is None, "--unseen"),
-        ("--target", target is not None and backdoor is None, "--backdoor"),
-        ("--backdoor", backdoor is not None and data is None, "--data"),
-    ):
-        if without:
-            raise SettingsError("{option} needs {other} too.", option=name, other=needed)
+    lone = {"--canary": (canary, unseen, "--unseen"), "--target": (target, backdoor, "--backdoor")}
+    _check_partners({**lone, "--backdoor": (backdoor, data, "--data")})
+    known: dict[str, Any] = {"rows": rows, "seed": seed, "output": output}
+    known["command"] = shlex.join(["mason", *sys.argv[1:]])
     if data is None:
-        asked: dict[str, Any] = {"attacks": attacks, "rows": rows, "seed": seed}
-        results = probe(model, output=output, command=command, notice=notice, **asked)
-        _show_probes(results)
+        _show_probes(probe(model, attacks=attacks, notice=notice, **known))
         return _end(output)
     if unseen is not None:
-        chosen: dict[str, Any] = {"text": text, "rows": rows, "canary": canary, "seed": seed}
-        results = leak(model, data, unseen, output=output, command=command, **chosen)
+        results = leak(model, data, unseen, text=text, canary=canary, **known)
         _show_memory(results["security"]["memory"])
         return _end(output)
-    if data is not None and backdoor is not None:
-        planted: dict[str, Any] = {"text": text, "label": label, "output": output}
-        told = plant(
-            model,
-            data,
-            trigger=backdoor,
-            target=target,
-            rows=rows,
-            seed=seed,
-            command=command,
-            notice=notice,
-            **planted,
-        )
-        _show(told)
+    known |= {"text": text, "label": label, "notice": notice}
+    if backdoor is not None:
+        _show(plant(model, data, trigger=backdoor, target=target, **known))
         return _end(output)
-    given: dict[str, Any] = {"text": text, "label": label, "columns": columns}
-    given |= {"encoding": encoding, "format": format}
-    results = run(
-        model,
-        data,
-        attacks=attacks,
-        rows=rows,
-        max_share=max_share,
-        min_similarity=min_similarity,
-        encoder=encoder,
-        seed=seed,
-        output=output,
-        command=command,
-        notice=notice,
-        **given,
-    )
-    _show(results)
+    known |= {"columns": columns, "encoding": encoding, "format": format, "encoder": encoder}
+    known |= {"max_share": max_share, "min_similarity": min_similarity}
+    _show(run(model, data, attacks=attacks, **known))
     return _end(output)
+
+
+def _check_partners(pairs: dict[str, tuple[str | None, str | None, str]]) -> None:
+    """Options that mean nothing without another one."""
+    for option, (given, partner, needed) in pairs.items():
+        if given is not None and partner is None:
+            raise SettingsError("{option} needs {other} too.", option=option, other=needed)
 
 
 def _end(output: str | None) -> int:

@@ -70,10 +70,8 @@ def generate(
     stops = stop_tokens(model.spec, sampling)
     kept = None
     if shown:
-        assert sampling.num_beams == 1 and not sampling.num_drafts, "what follows is read plainly"
         assert pages is None, "what is read once is copied into rows of a cache"
-        kept = Decoding(model, 1, len(shown) + max(map(len, prompts)) + sampling.max_new_tokens)
-        kept.read(Packed.of([shown], device=device_of(model)))
+        kept = _read_once(model, shown, prompts, sampling)
     before = answers_before(prompts, sampling.num_return)
     found: dict[int, Generated] = {}
     for run in _runs(model, prompts, sampling, len(shown)):
@@ -84,16 +82,34 @@ def generate(
                 pairs = zip(some, answers, strict=True)
                 answers = [_spelled(model, tokenizer, *pair) for pair in pairs]
         else:
-            lines: list[list[Line]] = [[] for _ in run]
             numbers = [before[i] for i in run]
             steps = _decode(model, some, sampling, stops, tokenizer, draft, numbers, pages, kept)
-            for step in steps:
-                for line in step:
-                    if line.finish is not None:
-                        lines[line.prompt].append(line)
-            answers = [_best([line.result() for line in each]) for each in lines]
+            answers = _finished(steps, len(run))
         found.update(zip(run, answers, strict=True))
     return [found[i] for i in range(len(prompts))]
+
+
+def _read_once(
+    model: Transformer,
+    shown: Sequence[int],
+    prompts: Sequence[Sequence[int]],
+    sampling: Sampling,
+) -> Decoding:
+    """What stands before every prompt, with room for the longest of them and its answer."""
+    assert sampling.num_beams == 1 and not sampling.num_drafts, "what follows is read plainly"
+    kept = Decoding(model, 1, len(shown) + max(map(len, prompts)) + sampling.max_new_tokens)
+    kept.read(Packed.of([shown], device=device_of(model)))
+    return kept
+
+
+def _finished(steps: Iterator[list[Line]], num_prompts: int) -> list[Generated]:
+    """The best answer to each prompt, with its others."""
+    lines: list[list[Line]] = [[] for _ in range(num_prompts)]
+    for step in steps:
+        for line in step:
+            if line.finish is not None:
+                lines[line.prompt].append(line)
+    return [_best([line.result() for line in each]) for each in lines]
 
 
 def _runs(

@@ -3,23 +3,30 @@
 import copy
 import random
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from mason.errors import SettingsError
 from mason.language import say
-from mason.security.attacks import Attack
+from mason.security.attacks import Attack, Means
 from mason.security.limits import Limits
 from mason.security.moves import Move
 from mason.security.poisoning import poison, triggered
 from mason.security.search import Outcome
+from mason.security.victims import Inside
 from mason.security.words import Words
 from mason.workflows import results as blocks
-from mason.workflows.attacking import ROWS, attack_block, classifier_of, write_results
+from mason.workflows.attacking import (
+    ROWS,
+    attack_block,
+    classifier_of,
+    security_block,
+    write_results,
+)
 from mason.workflows.classifier import Classifier
-from mason.workflows.hardening import drawn_rows, learn_rows, rows_by_split
+from mason.workflows.hardening import Rows, drawn_rows, learn_rows, rows_by_split
 from mason.workflows.model import Model
 from mason.workflows.preparing import data_settings, prepare
 from mason.workflows.tasks import find_task
@@ -30,6 +37,9 @@ SHARE = 0.05
 
 def _none(_: object) -> Move:
     raise NotImplementedError("a backdoor is planted in training, and changes no word by itself")
+
+
+_BADNET = Attack("backdoor", "Gu et al. 2017", _none, Limits(max_share=1.0, max_queries=1))
 
 
 def backdoor(
@@ -50,8 +60,7 @@ def backdoor(
 ) -> dict[str, Any]:
     """Poison a table, let a copy of a classifier go on learning from it, and see what it obeys.
 
-    A BadNet (Gu et al. 2017): words are put into texts of every class and their label is changed
-    to the attacker's. What the model gives otherwise should hardly change, or it would be noticed.
+    A BadNet (Gu et al. 2017): words are put into texts of every class, whose label is changed.
 
     Args:
         model: A classifier, or a name as for ``mason.load``; it is not changed.
@@ -59,10 +68,9 @@ def backdoor(
         trigger: The words.
         target: The label they shall bring; None: the rarest.
         share: Of the training rows, to poison.
-        rows: Held-out texts of other labels that the trigger is put into, at most.
-        seed: Of all that is drawn; decides the held-out rows as in ``mason.train``.
-        output: Folder for ``results.json`` and ``report.html``; None: nothing is written. The
-            poisoned model is not kept.
+        rows: Held-out texts of other labels to try, at most.
+        seed: Of all that is drawn, the held-out rows too, as in ``mason.train``.
+        output: Folder for the results; the poisoned model is not kept. None: nothing.
         notice: Called with each sentence the user should read.
         command: How to repeat this, for the report.
         text: The column of the text.
@@ -70,20 +78,58 @@ def backdoor(
         options: Settings of the training, as for ``mason.train``.
 
     Returns:
-        What ``results.json`` holds: the attack ``backdoor`` under ``security``, and under
-        ``evaluation`` the poisoned model on clean rows.
+        What ``results.json`` holds; ``evaluation`` is of the poisoned model.
 
     Raises:
-        MasonError: The model is no classifier of single texts, it has no such label, the trigger
-            or the share is none, or data or settings do not fit.
+        MasonError: The model, the label, the trigger, the data or a setting does not fit.
     """
     before = classifier_of(model)
     task = find_task(before.task)
-    prepared = task.restrict(
-        before, prepare(data_settings(data, {"text": text, "label": label}), task, seed=seed)
-    )
+    named = data_settings(data, {"text": text, "label": label})
+    prepared = task.restrict(before, prepare(named, task, seed=seed))
     parts = rows_by_split(prepared)
     wanted = _wanted(before, [own for _, own in parts["train"]], trigger, target, share)
+    made = replace(before, network=copy.deepcopy(before.network), fresh=())
+    learned = _planted(parts, trigger, wanted, share, seed, notice)
+    learn_rows(made, learned, options, notice, seed)
+    held = drawn_rows([row for row in parts["test"] if row[1] != wanted], rows, seed)
+    results = blocks.header("attack", task.describe(made, prepared.columns), made, command)
+    examples = task.examples(made, prepared.tables["test"], prepared.columns)
+    results["evaluation"] = task.measure(made, prepared, "test", examples)
+    usual = task.measure(before, prepared, "test", examples)
+    found = attack_block(_BADNET, _outcomes(made, held, trigger, seed), made.labels)
+    results["security"] = security_block(made, Means(_inside(made)), "", seed, [found])
+    notice(_told(found, wanted, results["evaluation"], usual))
+    write_results(results, output, kind="attack")
+    return results
+
+
+def _told(
+    found: Mapping[str, Any], label: str, poisoned: Mapping[str, Any], usual: Mapping[str, Any]
+) -> str:
+    return say(
+        "The trigger turns {share:.1%} of texts of other labels into {label}; right on clean "
+        "texts: {clean:.1%}, without the backdoor {usual:.1%}.",
+        share=found["success"]["value"],
+        label=label,
+        clean=poisoned["scores"]["accuracy"]["value"],
+        usual=usual["scores"]["accuracy"]["value"],
+    )
+
+
+def _inside(model: Classifier) -> Inside:
+    return Inside(model.network, model.tokenizer, model.encode)
+
+
+def _planted(
+    parts: Mapping[str, Rows],
+    trigger: str,
+    wanted: str,
+    share: float,
+    seed: int,
+    notice: Callable[[str], None],
+) -> dict[str, list[tuple[str, str]]]:
+    """The rows of every split, the training ones with the backdoor."""
     texts, labels = zip(*parts["train"], strict=True)
     planted, changed, poisoned = poison(texts, labels, trigger, wanted, share, seed)
     notice(
@@ -95,39 +141,8 @@ def backdoor(
             label=wanted,
         )
     )
-    made = replace(before, network=copy.deepcopy(before.network), fresh=())
-    learned = {**parts, "train": list(zip(planted, changed, strict=True))}
-    learn_rows(made, learned, options, notice, seed)
-    others = [row for row in parts["test"] if row[1] != wanted]
-    held = drawn_rows(others, rows, seed)
-    results = blocks.header("attack", task.describe(made, prepared.columns), made, command)
-    examples = task.examples(made, prepared.tables["test"], prepared.columns)
-    results["evaluation"] = task.measure(made, prepared, "test", examples)
-    limits = Limits(max_share=1.0, max_queries=1)
-    told = Attack("backdoor", "Gu et al. 2017", _none, limits)
-    found = attack_block(told, _outcomes(made, held, trigger, seed), made.labels)
-    results["security"] = {
-        "seed": seed,
-        "cleaner": made.tokenizer.cleaner,
-        "similar_by": None,
-        "attacks": [found],
-    }
-    clean = results["evaluation"]["scores"]["accuracy"]["value"]
-    usual = task.measure(
-        before, prepared, "test", task.examples(before, prepared.tables["test"], prepared.columns)
-    )["scores"]["accuracy"]["value"]
-    notice(
-        say(
-            "The trigger turns {share:.1%} of texts of other labels into {label}; right on clean "
-            "texts: {clean:.1%}, without the backdoor {usual:.1%}.",
-            share=found["success"]["value"],
-            label=wanted,
-            clean=clean,
-            usual=usual,
-        )
-    )
-    write_results(results, output, kind="attack")
-    return results
+    others = {name: list(rows) for name, rows in parts.items()}
+    return {**others, "train": list(zip(planted, changed, strict=True))}
 
 
 def _wanted(

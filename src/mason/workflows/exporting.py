@@ -19,6 +19,7 @@ from mason.text import InputContract, save_contract
 from mason.workflows.answerer import Answerer
 from mason.workflows.classifier import Classifier
 from mason.workflows.embedder import Embedder
+from mason.workflows.guesser import Guesser
 from mason.workflows.labeller import Labeller
 from mason.workflows.loading import load, load_as_it_is
 from mason.workflows.model import Model
@@ -71,8 +72,12 @@ def export(
 
 
 def _load(model: str | Path, format: Format) -> Model:
-    """The task that the format writes, or that which the model's files say it does."""
-    return load(model, task=format.task) if format.task else load_as_it_is(model)
+    """The task that the format writes, or that which the head in the model's files answers."""
+    if format.task:
+        return load(model, task=format.task)
+    found = load_as_it_is(model)
+    # Vectors are for models that say so, and hidden words are no answer.
+    return load(model) if isinstance(found, Embedder | Guesser) else found
 
 
 def _in_full(model: Model, format: Format) -> Transformer:

@@ -22,7 +22,7 @@ from mason.models.files import write_json, writing_folder
 from mason.models.transformer import Transformer
 from mason.reports.score_names import figure, score_names
 from mason.sources import find_model
-from mason.text import Tokenizer, load_tokenizer
+from mason.text import load_tokenizer
 from mason.workflows.loading import load
 from mason.workflows.model import Model
 from mason.workflows.preparing import Prepared, data_settings, prepare
@@ -65,50 +65,35 @@ def few_shot(
 ) -> dict[str, Any]:
     """How well a language model does a task after seeing some examples in its prompt.
 
-    Labels are scored, each as what may follow the prompt; what other tasks ask for is written,
-    the likeliest token every time, and judged as for a model that was trained for them.
+    Labels are scored, each as what may follow the prompt; what other tasks ask for is written
+    and judged as of a model that was trained for them.
 
     Args:
         model: A decoder, by a name as for ``mason.load``.
         data: As for ``mason.train``; shown are rows to train on, asked about rows to test on.
         task: One of ``TEMPLATES``; None: that of ``tuned``, or classification.
         shots: How many examples are shown, each number in turn; labels take turns.
-        template: One example: ``{text}``, perhaps ``{pair}``, and ``{label}`` at the end; None:
-            the task's own.
+        template: One example, that ends with ``{label}``; None: the task's own.
         tuned: A model that was trained for the task, measured on the same rows; None: none.
         seed: Of the choice of examples.
         output: Folder for ``results.json``; None: nothing is written.
         options: Fields of the ``data`` settings, such as ``text`` and ``label``.
 
     Returns:
-        ``rows``, ``labels``, ``measures`` and ``curve``: for each number of shots every measure
-        with its interval. Of classification they are accuracies, plain, normalised and
-        calibrated; see ``mason.evaluation.few_shot``. ``tuned``: the trained model's scores.
+        ``curve``: for each number of shots every one of ``measures`` with its interval, of
+        classification those of ``mason.evaluation.few_shot``. ``tuned``: the trained model's.
 
     Raises:
-        MasonError: The model does not generate, the prompt does not fit it, the data cannot
-            be read, or the task cannot be asked for so.
+        MasonError: The model, the prompt, the data or the task is not for this.
     """
-    path, start = find_model(str(model)), time.monotonic()
-    loaded = load_model(path, heads=("language",))
-    if loaded.model.spec.topology != "decoder" or loaded.fresh:
-        raise SettingsError(
-            "{model} does not continue texts, so it cannot be asked by examples; name a decoder "
-            "such as SmolLM2, or train this model with mason train.",
-            model=model,
-        )
+    start, network = time.monotonic(), _decoder(model)
     trained = None if tuned is None else load(tuned)
-    doer = find_task(task or (trained.task if trained else None))
-    if doer.name not in TEMPLATES:
-        raise SettingsError(
-            "The task {task} cannot be asked for by examples; those that can are {known}.",
-            task=doer.name,
-            known=", ".join(TEMPLATES),
-        )
+    doer = _asked_for(task or (trained.task if trained else None))
     prepared = prepare(data_settings(data, options), doer, seed=seed)
     kind = _Choosing if doer.name == "classification" else _Writing
-    asking = kind(loaded.model.eval(), load_tokenizer(path), template, doer, prepared, seed)
+    asking = kind(network, str(model), template, doer, prepared, seed)
     curve = [asking.measure(num) for num in shots]
+    named = [name for name in curve[0] if name not in ("shots", "prompt_tokens")]
     results = {
         "mason": "few-shot",
         "model": str(model),
@@ -117,16 +102,47 @@ def few_shot(
         "rows": len(asking.asked),
         "labels": list(prepared.labels),
         "template": asking.template,
-        "measures": [name for name in curve[0] if name not in ("shots", "prompt_tokens")],
+        "measures": named,
         "curve": curve,
+        **({"tuned": asking.beside(trained, str(tuned))} if trained is not None else {}),
+        "seconds": time.monotonic() - start,
     }
-    if trained is not None:
-        results["tuned"] = asking.beside(trained, str(tuned))
-    results["seconds"] = time.monotonic() - start
     if output is not None:
         with writing_folder(Path(output), kind="evaluation") as draft:
             write_json(draft / "results.json", results)
     return results
+
+
+def _asked_for(task: str | None) -> Task[Any, Any]:
+    """A task that has a template.
+
+    Raises:
+        SettingsError: It has none.
+    """
+    found = find_task(task)
+    if found.name not in TEMPLATES:
+        raise SettingsError(
+            "The task {task} cannot be asked for by examples; those that can are {known}.",
+            task=found.name,
+            known=", ".join(TEMPLATES),
+        )
+    return found
+
+
+def _decoder(model: str | Path) -> Transformer:
+    """A model that continues texts.
+
+    Raises:
+        SettingsError: It does not.
+    """
+    loaded = load_model(find_model(str(model)), heads=("language",))
+    if loaded.model.spec.topology != "decoder" or loaded.fresh:
+        raise SettingsError(
+            "{model} does not continue texts, so it cannot be asked by examples; name a decoder "
+            "such as SmolLM2, or train this model with mason train.",
+            model=model,
+        )
+    return loaded.model.eval()
 
 
 class _Asking(ABC):
@@ -135,13 +151,14 @@ class _Asking(ABC):
     def __init__(
         self,
         model: Transformer,
-        tokenizer: Tokenizer,
+        source: str,
         template: str | None,
         task: Task[Any, Any],
         prepared: Prepared,
         seed: int,
     ) -> None:
-        self.model, self.tokenizer, self.task, self.prepared = model, tokenizer, task, prepared
+        self.model, self.tokenizer = model, load_tokenizer(find_model(source))
+        self.task, self.prepared = task, prepared
         tables, columns, rng = prepared.tables, prepared.columns, np.random.default_rng(seed)
         paired = task.name == "classification" and columns.pair is not None
         self.template = template or (PAIRED if paired else TEMPLATES[task.name])

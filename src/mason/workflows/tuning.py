@@ -165,13 +165,7 @@ def tune(
             "mason tune knows {known}, not {task}.", known=", ".join(TASKS), task=settings.task
         )
     started = time.monotonic()
-    search = _Search(given, notice)
-    if not search.searched:
-        raise SettingsError(
-            "Every setting that mason tune searches is given ({names}); leave one out.",
-            names=", ".join(SEARCHED),
-        )
-    study = search.run(seconds, trials)
+    study = (search := _Search(given, notice)).run(seconds, trials)
     default, best = study.trials[0], study.best_trial
     chosen = dict(best.params) if best.number else {}
     found = {f"training.{name}": value for name, value in chosen.items()}
@@ -200,7 +194,16 @@ class _Search:
         self.default: Recipe | None = None
 
     def run(self, seconds: float, trials: int) -> "optuna.Study":
-        """The study, its first trial the default."""
+        """The study, its first trial the default.
+
+        Raises:
+            SettingsError: There is nothing to search, or nothing to search with.
+        """
+        if not self.searched:
+            raise SettingsError(
+                "Every setting that mason tune searches is given ({names}); leave one out.",
+                names=", ".join(SEARCHED),
+            )
         try:
             import optuna
         except ImportError as error:
