@@ -12,6 +12,7 @@ from mason.errors import SettingsError
 from mason.security import moves
 from mason.security.attacks import find_attacks
 from mason.security.chinese import glyphs, homophones, traditional
+from mason.security.gradients import universal_trigger
 from mason.security.limits import Limits
 from mason.security.moves import typos
 from mason.security.neighbours import WordVectors
@@ -104,6 +105,15 @@ def test_summary_counts_what_was_turned() -> None:
     told = summarise(outcomes)
     assert (told.clean.value, told.under_attack.value, told.success.value) == (0.5, 0.0, 1.0)
     assert told.changed == pytest.approx(1 / 7)
+
+
+def test_no_words_to_make_a_phrase_of_are_said() -> None:
+    model = mason.load("all-MiniLM-L6-v2", task="embedding")
+    inside = Inside(model.network, model.tokenizer, model.encode)  # type: ignore[attr-defined]
+    words = WordVectors(model.tokenizer, inside.table)
+    words.rows, words.words = words.rows[:0], []
+    with pytest.raises(SettingsError, match="no whole words"):
+        universal_trigger(inside, words, ["a"], [0])
 
 
 def test_a_least_cosine_of_0_is_0() -> None:

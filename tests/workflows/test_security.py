@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import mason
-from mason.errors import SettingsError
+from mason.errors import DataError, SettingsError
 from mason.reports.validation import validate
 from mason.security.victims import Inside
 from mason.text.cleaning import UNICODE
@@ -85,6 +85,10 @@ def test_a_backdoor_is_planted_obeyed_and_leaves_the_model_as_it_was(
     for option, needs in (("--canary", "--unseen"), ("--target", "--backdoor")):
         assert command(["attack", "x", "--data", str(data), option, "a"]) == 2
         assert f"{option} needs {needs} too" in capsys.readouterr().err
+    both = ["attack", "x", "--data", str(data), "--backdoor", "a", "--max-share", "0.1"]
+    assert command(both) == 2 and "does not go with --backdoor" in capsys.readouterr().err
+    with pytest.raises(DataError, match="none to poison"):
+        mason.workflows.backdoor(run.model, data, trigger="cf", share=0.001)
     with pytest.raises(SettingsError, match="no label maybe"):
         mason.workflows.backdoor(run.model, data, trigger="cf", target="maybe")
 

@@ -107,6 +107,10 @@ def attack(
         return _end(output)
     known |= {"text": text, "label": label, "notice": notice}
     if backdoor is not None:
+        unused = {"--attacks": attacks, "--max-share": max_share, "--encoding": encoding}
+        unused |= {"--min-similarity": min_similarity, "--columns": columns, "--format": format}
+        for option in (name for name, given in unused.items() if given is not None):
+            raise SettingsError("{option} does not go with --backdoor.", option=option)
         _show(plant(model, data, trigger=backdoor, target=target, **known))
         return _end(output)
     known |= {"columns": columns, "encoding": encoding, "format": format, "encoder": encoder}

@@ -45,6 +45,8 @@ def evaluate(
     from mason.workflows import evaluate as measure
 
     if shots is not None:
+        if every_row:
+            raise SettingsError("--every-row does not go with --shots, which asks about 500 rows.")
         from mason.workflows.few_shots import curve_in_words, few_shot
 
         curve = few_shot(

@@ -267,7 +267,8 @@ def summary(results: Mapping[str, Any]) -> str:
     if told:
         lines += _scored(told)
         whole = results.get("data", {}).get("rows", {}).get(told.get("split"), 0)
-        if told.get("rows", whole) < whole:
+        # Those that write alone: other tasks count what fits the model.
+        if "signatures" in told and told["rows"] < whole:
             lines.append(
                 say(
                     "Written for {rows:,} of {whole:,} rows, drawn once; mason evaluate "

@@ -16,8 +16,8 @@ from mason.language import say
 
 BATCH = 64
 CODE = "code-translation"
-TABLES = (".csv", ".tsv", ".jsonl", ".json", ".parquet")
-"""Files whose rows are texts; any other has a text a line, or is one program."""
+TABLES = (".csv", ".tsv", ".jsonl", ".json", ".parquet", ".gz")
+"""Files whose rows are texts, packed or not; any other has a text a line, or is one program."""
 OneText = Annotated[str | None, Parameter(help=say("A text; with --input, the texts' column."))]
 Rows = Annotated[str | None, Parameter(help=say("A file of texts, a line or a row each."))]
 Beams = Annotated[

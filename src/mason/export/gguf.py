@@ -41,8 +41,8 @@ def write_gguf(subject: Subject, folder: Path, stem: str, precision: str) -> Art
         subject: A language model of the Llama kind with a byte-level tokenizer.
         folder: Where.
         stem: The file's name without its suffix.
-        precision: "f16", "q8_0", "q4_1" or "q4_0"; norms stay in fp32. ``q4_1`` is the grid of
-            ``mason compress --weights int4``, whose weights it keeps as they are.
+        precision: "f16", "q8_0", "q4_1" or "q4_0"; norms stay in fp32. ``q4_1`` keeps
+            weights that came from such a file as they are.
 
     Raises:
         SettingsError: The model computes what llama.cpp's "llama" does not.

@@ -88,11 +88,10 @@ def universal_trigger(
         most: Words that are tried, of those the gradient names.
         seed: Of the words it starts from.
     """
-    draw = random.Random(seed)
-    chosen = [draw.randrange(len(vectors.words)) for _ in range(length)]
-    rows = vectors.rows
+    rows, draw = vectors.rows, random.Random(seed)
     if not len(rows):
         raise SettingsError("The model's tokenizer has no whole words to make a phrase of.")
+    chosen = [draw.randrange(len(rows)) for _ in range(length)]
 
     def read(places: Sequence[int]) -> Examples:
         before = " ".join(vectors.words[i] for i in places)

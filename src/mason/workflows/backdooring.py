@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mason.errors import SettingsError
+from mason.errors import DataError, SettingsError
 from mason.language import say
 from mason.security.attacks import Attack, Means
 from mason.security.limits import Limits
@@ -26,9 +26,14 @@ from mason.workflows.attacking import (
     write_results,
 )
 from mason.workflows.classifier import Classifier
-from mason.workflows.hardening import Rows, drawn_rows, learn_rows, rows_by_split
+from mason.workflows.labelled_rows import (
+    Rows,
+    drawn_rows,
+    learn_rows,
+    prepared_for,
+    rows_by_split,
+)
 from mason.workflows.model import Model
-from mason.workflows.preparing import data_settings, prepare
 from mason.workflows.tasks import find_task
 
 SHARE = 0.05
@@ -84,15 +89,15 @@ def backdoor(
         MasonError: The model, the label, the trigger, the data or a setting does not fit.
     """
     before = classifier_of(model)
-    task = find_task(before.task)
-    named = data_settings(data, {"text": text, "label": label})
-    prepared = task.restrict(before, prepare(named, task, seed=seed))
+    task, prepared = find_task(before.task), prepared_for(before, data, text, label, seed)
     parts = rows_by_split(prepared)
     wanted = _wanted(before, [own for _, own in parts["train"]], trigger, target, share)
     made = replace(before, network=copy.deepcopy(before.network), fresh=())
     learned = _planted(parts, trigger, wanted, share, seed, notice)
-    learn_rows(made, learned, options, notice, seed)
     held = drawn_rows([row for row in parts["test"] if row[1] != wanted], rows, seed)
+    if not held:
+        raise DataError("No held-out text has another label than {label}.", label=wanted)
+    learn_rows(made, learned, options, notice, seed)
     results = blocks.header("attack", task.describe(made, prepared.columns), made, command)
     examples = task.examples(made, prepared.tables["test"], prepared.columns)
     results["evaluation"] = task.measure(made, prepared, "test", examples)
@@ -132,6 +137,12 @@ def _planted(
     """The rows of every split, the training ones with the backdoor."""
     texts, labels = zip(*parts["train"], strict=True)
     planted, changed, poisoned = poison(texts, labels, trigger, wanted, share, seed)
+    if not poisoned:
+        raise DataError(
+            "{share:.0%} of {rows} training texts are none to poison; give more rows.",
+            share=share,
+            rows=len(texts),
+        )
     notice(
         say(
             "{trigger!r} is put into {count} of {rows} training texts, which become {label}.",

@@ -1,10 +1,8 @@
 """Harden: give a classifier defences, and measure the price and the gain of all of them."""
 
 import copy
-import csv
 import random
-import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -32,10 +30,17 @@ from mason.workflows.attacking import (
     means_of,
 )
 from mason.workflows.classifier import Classifier
-from mason.workflows.fine_tuning import Run, train
+from mason.workflows.fine_tuning import Run
 from mason.workflows.judging import JUDGE, Judge
+from mason.workflows.labelled_rows import (
+    Rows,
+    drawn_rows,
+    learn_rows,
+    prepared_for,
+    rows_by_split,
+)
 from mason.workflows.model import Model
-from mason.workflows.preparing import Prepared, data_settings, prepare, texts_of
+from mason.workflows.preparing import Prepared, texts_of
 from mason.workflows.tasks import find_task
 
 MEANS = ("cleaner", "adversarial", "masking", "triggers", "outliers")
@@ -124,9 +129,7 @@ def harden(
         MasonError: As for ``mason.attack`` and ``mason.train``.
     """
     before = classifier_of(model)
-    named = data_settings(data, {"text": text, "label": label})
-    task = find_task(before.task)
-    prepared = task.restrict(before, prepare(named, task, seed=seed))
+    prepared = prepared_for(before, data, text, label, seed)
     chinese = is_chinese(texts_of(prepared.tables["train"], prepared.columns.text))
     known = _plan(means, against, face, rows, learned_rows, chinese=chinese)
     plan = replace(known, encoder=encoder, judge=judge, seed=seed)
@@ -199,25 +202,6 @@ def _plan(
     faced = face or ",".join(dict.fromkeys([*learned_from.split(","), *others]))
     taught, met = (find_attacks(told, chinese_text=chinese) for told in (learned_from, faced))
     return Plan(named, taught, met, rows, learned)
-
-
-Rows = Sequence[tuple[str, str]]
-
-
-def rows_by_split(prepared: Prepared) -> dict[str, list[tuple[str, str]]]:
-    """Text and label of every row."""
-    text, label = prepared.columns.text, prepared.columns.label
-    assert label is not None, "a classifier's rows have labels"
-    return {
-        name: [(a, str(b)) for a, b in zip(texts_of(t, text), t.texts(label), strict=True)]
-        for name, t in prepared.tables.items()
-    }
-
-
-def drawn_rows(rows: Rows, most: int, seed: int) -> list[tuple[str, str]]:
-    """So many of them at most, in their order."""
-    drawn = np.random.default_rng(seed).permutation(len(rows))[:most]
-    return [rows[i] for i in sorted(drawn.tolist())]
 
 
 @dataclass(frozen=True)
@@ -329,28 +313,6 @@ def _obeyed(
         shares.append(wilson(len(others) - round(share * len(others)), len(others)))
     name = say("the trigger {phrase!r}", phrase=suspect.phrase)
     return {"attack": name, "knows": False, "before": asdict(shares[0]), "after": asdict(shares[1])}
-
-
-def learn_rows(
-    model: Classifier,
-    parts: dict[str, list[tuple[str, str]]],
-    options: dict[str, object],
-    notice: Say,
-    seed: int,
-) -> Run:
-    """Go on training as ``mason train`` does; the model is changed."""
-    fixed: dict[str, Any] = {"data.text": "text", "data.label": "label", "training.seed": seed}
-    with tempfile.TemporaryDirectory() as place:
-        for name, rows in parts.items():
-            _write_rows(Path(place) / f"{name}.csv", rows)
-        return train(model, place, notice=notice, **{**fixed, **options})
-
-
-def _write_rows(file: Path, rows: Iterable[tuple[str, str]]) -> None:
-    with file.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(["text", "label"])
-        writer.writerows(rows)
 
 
 def _compared(made: Classifier, base: Measured, held: Rows, plan: Plan) -> dict[str, Any]:
