@@ -4,6 +4,7 @@ import json
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,6 +14,8 @@ from mason.errors import RunStopped, SettingsError
 from mason.models.files import verify_manifest
 from mason.reports import validate
 from mason.training.history import History
+from mason.training.loop import fit
+from mason.workflows import dialling
 from mason.workflows.objectives import OBJECTIVES
 from mason.workflows.pretraining import Pretrained
 from tests.workflows.conftest import write_reviews
@@ -145,6 +148,23 @@ def test_a_budget_of_time_goes_on_as_it_was_laid_out(corpus: Path, tmp_path: Pat
     assert resumed.results["cost"]["seconds"]["train"] < 2 * facts["chosen"]["seconds"]
     assert resumed.results["pretraining"]["shape"] == facts["chosen"]["shape"]  # type: ignore[index]
     assert not any("steps in the" in sentence or "suits about" in sentence for sentence in said)
+
+
+def test_steps_that_are_timed_learn_nothing(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They have no time to warm up: at the run's own rate they may break down, and it with them."""
+    probed: list[History] = []
+
+    def noted(*given: Any, **named: Any) -> History:
+        probed.append(fit(*given, **named))
+        return probed[-1]
+
+    monkeypatch.setattr(dialling, "fit", noted)
+    options = {"training.max_steps": None, "training.budget": "4s", "training.learning_rate": 1.0}
+    _pretrain(corpus, tmp_path / "out", "masked", **options)
+    losses = [step.loss for history in probed for step in history.steps]
+    assert len(losses) >= 4 and max(losses) < 1.1 * min(losses)
 
 
 @pytest.mark.parametrize("wanted", [True, False])

@@ -35,7 +35,7 @@ from mason.workflows.objectives import Goal
 
 _DEFAULT_BUDGET = "30m"
 _PROBE_STEPS, _MOST_PROBE_STEPS = 4, 100
-_PROBE_SHARE = 0.02
+_PROBE_SHARE, _PROBE_RATE = 0.02, 1e-3
 """Of the budget, for steps that are timed."""
 _LAST_SHARE = 0.02
 """Of the budget, for the last evaluation and the files."""
@@ -183,9 +183,11 @@ class Dial:
             return max(1, round(tokens / (recipe.tokens_per_batch or 1)))
         device = pick_device(self.settings.training.device)
         probe = self.world.share(copy.deepcopy(learner), device)
+        # So short a run has no time to warm up: at the run's own rate it may break down.
+        slow = replace(recipe, learning_rate=_PROBE_RATE * recipe.learning_rate)
 
         def timed(num: int) -> list[float]:
-            made = fit(probe, objective, replace(recipe, max_steps=num), world=self.world)
+            made = fit(probe, objective, replace(slow, max_steps=num), world=self.world)
             return self.world.first(lambda: [step.seconds for step in made.steps])
 
         a_step = mean(timed(_PROBE_STEPS)[1:])
