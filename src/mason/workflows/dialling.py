@@ -35,7 +35,7 @@ from mason.workflows.objectives import Goal
 
 _DEFAULT_BUDGET = "30m"
 _PROBE_STEPS, _MOST_PROBE_STEPS = 4, 100
-_PROBE_SHARE, _PROBE_RATE = 0.02, 1e-3
+_PROBE_SHARE, _PROBE_RATE = 0.02, 1e-6
 """Of the budget, for steps that are timed."""
 _LAST_SHARE = 0.02
 """Of the budget, for the last evaluation and the files."""
