@@ -288,7 +288,7 @@ def qa_ours(job: Job) -> tuple[list[answering.Answer], int]:
     assert isinstance(model, Answerer)
     model.max_answer = 80
     examples = model.encode(job.train, with_targets=True)
-    objective = answering.AnsweringObjective(examples)
+    objective = answering.AnsweringObjective(examples, matching=True)
     steps = _fit_ours(model, objective, job, batch_size=8, learning_rate=3e-4)
     return [best[0] for best in model.answers(job.test)], steps
 

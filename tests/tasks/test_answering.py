@@ -20,6 +20,7 @@ from mason.tasks.answering import (
     find_answers,
     trimmed,
 )
+from mason.tasks.matching import Matching
 from tests.text.tiny import TOKENIZERS, tiny
 
 PARIS = "Paris is the capital of France. It has 2,102,650 people (2023)."
@@ -136,6 +137,33 @@ def test_loss_logits_and_gradients_are_those_of_transformers() -> None:
         (ours.encoder.embedding.tokens.weight, theirs.bert.embeddings.word_embeddings.weight),
     ):
         assert (mine.grad - peer.grad).abs().max() <= 1e-5 * peer.grad.abs().max()
+
+
+def test_the_gradient_knows_of_matching_and_the_loss_does_not() -> None:
+    model, _ = _models()
+    examples = examples_of(QUESTIONS, tiny("wordpiece"), with_targets=True)
+    run, losses, gradients = list(range(len(QUESTIONS))), [], []
+    for matching in (False, True):
+        model.zero_grad()
+        loss = AnsweringObjective(examples, matching=matching).loss(model, run)
+        loss.backward()
+        losses.append(float(loss.detach()))
+        gradients.append({n: p.grad.clone() for n, p in model.named_parameters() if _has(p)})
+    assert losses[0] == losses[1]
+    # What is added is the gradient of pointing there, weighed by the mean loss, at most 1.
+    model.zero_grad()
+    packed = examples.pack(run)
+    weight = min(1.0, losses[0] / len(run))
+    (weight * Matching(examples.pairs).loss(model(packed), run, packed.lengths)).backward()
+    added = {n: p.grad for n, p in model.named_parameters() if _has(p)}
+    assert max(float(gradient.abs().max()) for gradient in added.values()) > 1e-3
+    for name, both in gradients[1].items():
+        wanted = gradients[0][name] + added.get(name, torch.zeros(()))
+        torch.testing.assert_close(both, wanted, rtol=1e-4, atol=1e-5)
+
+
+def _has(parameter: torch.nn.Parameter) -> bool:
+    return parameter.grad is not None and bool(parameter.grad.any())
 
 
 def test_the_best_spans_are_those_of_a_search_through_all() -> None:

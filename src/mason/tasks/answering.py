@@ -12,7 +12,14 @@ from torch.nn.utils.rnn import pad_sequence
 from mason.data.questions import Question, Span
 from mason.models.packed import Packed
 from mason.models.transformer import Transformer, device_of
-from mason.tasks.classification import PASS, costliest_pass, head_logits, reading_passes
+from mason.tasks.classification import (
+    PASS,
+    costliest_pass,
+    head_logits,
+    reading_passes,
+    rows_read,
+)
+from mason.tasks.matching import Matching, Pair
 from mason.tasks.windows import Frame, room_for, windows
 from mason.text import Tokenizer
 
@@ -68,6 +75,14 @@ class Examples:
         types = [] if self.token_types is None else [self.token_types]
         targets: list[Sequence[Sequence[int]]] = [] if self.targets is None else [self.targets]
         return [self.tokens, *types, *targets]
+
+    @property
+    def pairs(self) -> list[Pair]:
+        """Tokens of the question in each window, those of the template with it, and of the text."""
+        return [
+            Pair(tokens[:first], tokens[first : first + len(places)], first)
+            for tokens, first, places in zip(self.tokens, self.firsts, self.places, strict=True)
+        ]
 
     def cut(self, most: int) -> "Examples":
         """The same with at most ``most`` tokens a window, to see what they cost."""
@@ -188,12 +203,17 @@ class AnsweringObjective:
 
     Both are over all tokens of a window; one without the answer points to its first token
     (Devlin et al. 2019), or to its last where rows know only what stands before them.
+
+    With ``matching`` the gradient, and not the loss that is told, has a second part: the network
+    is to know what part of the text the question speaks of (see ``Matching``). That fades as the
+    answers are found: its weight is the mean loss of the batch, at most 1.
     """
 
-    def __init__(self, examples: Examples) -> None:
+    def __init__(self, examples: Examples, *, matching: bool = False) -> None:
         assert examples.targets is not None, "training needs targets"
         self.examples, self.lengths = examples, examples.lengths
         self.targets = torch.tensor(list(examples.targets))
+        self.matching = Matching(examples.pairs) if matching else None
 
     def count(self, batch: Any) -> int:
         """One target a window."""
@@ -202,11 +222,17 @@ class AnsweringObjective:
     def loss(self, model: Any, run: Sequence[int]) -> Tensor:
         """The summed loss, in fp32."""
         packed = self.examples.pack(run, device_of(model))
-        logits = head_logits(model, HEAD, packed).float().split(packed.lengths)
+        hidden = rows_read(model, packed)
+        logits = model.heads[HEAD](hidden).float().split(packed.lengths)
         # Past the end of a window there is nothing to begin or to end with.
         table = pad_sequence(list(logits), batch_first=True, padding_value=-torch.inf)
         targets = self.targets[list(run)].to(table.device)
-        return sum_of_both(table, targets) / 2
+        loss = sum_of_both(table, targets) / 2
+        if self.matching is None:
+            return loss
+        weight = (loss.detach() / len(run)).clamp(max=1.0)
+        matched = weight * self.matching.loss(hidden, run, packed.lengths)
+        return loss + (matched - matched.detach())
 
 
 def sum_of_both(table: Tensor, targets: Tensor) -> Tensor:

@@ -166,11 +166,20 @@ def head_logits(
         at: Rows to give logits for; None: all the head has.
         look: See ``Transformer.logits``.
     """
+    return model.logits(head, packed, _target(model, packed), at=at, look=look)
+
+
+def rows_read(model: Transformer, packed: Packed) -> Tensor:
+    """What a head that reads texts is given: the last hidden states of every token."""
+    hidden: Tensor = model(packed, _target(model, packed))
+    return hidden
+
+
+def _target(model: Transformer, packed: Packed) -> Packed | None:
     if model.spec.topology != "encoder-decoder":
-        return model.logits(head, packed, at=at, look=look)
+        return None
     start = model.spec.special.decoder_start
-    target = packed.shifted(start if start is not None else 0)
-    return model.logits(head, packed, target, at=at, look=look)
+    return packed.shifted(start if start is not None else 0)
 
 
 @torch.inference_mode()

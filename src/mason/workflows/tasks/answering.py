@@ -126,8 +126,8 @@ class Answering(Task[Answerer, Examples]):
         return examples.lengths
 
     def objective(self, train: Examples, recipe: Recipe) -> AnsweringObjective:
-        """Where the answer begins, and where it ends."""
-        return AnsweringObjective(train)
+        """Where the answer begins, and where it ends, and what the question speaks of."""
+        return AnsweringObjective(train, matching=True)
 
     def held(self, held: Examples) -> Held:
         """Every window once."""
