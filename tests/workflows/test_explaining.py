@@ -118,3 +118,10 @@ def test_the_next_token_of_a_language_model() -> None:
     subject = writer.subject("The capital of France is")
     assert subject.answer.strip() and subject.asked == (len(subject.tokens) - 1,)
     assert [subject.spoken(word) for word in subject.words][-2:] == ["France", "is"]
+
+
+def test_rows_that_a_language_model_goes_on_from(tmp_path: Path) -> None:
+    data = tmp_path / "lines.csv"
+    data.write_text("text\nThe capital of France is\n,\n", encoding="utf-8")
+    block = explain_table("SmolLM2-135M-Instruct", data)["extras"]["explanations"]
+    assert [picture["texts"] for picture in block["pictures"]] == [("The capital of France is",)]

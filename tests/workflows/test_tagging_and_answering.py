@@ -11,6 +11,7 @@ import mason
 from mason.cli.main import run as command
 from mason.errors import CheckpointError, SettingsError
 from mason.workflows import Answerer, Run, Tagged, Tagger
+from mason.workflows.explaining import explain_table
 from tests.contracts.tiny import THINGS, write_model
 
 OPTIONS: dict[str, Any] = {
@@ -81,6 +82,22 @@ def test_an_answerer_beats_sentences_of_the_text(answered: Run) -> None:
     assert told["scores"]["exact_match"]["value"] > 0.5
     assert all(told["scores"]["f1"]["low"] > r["scores"]["f1"]["value"] for r in told["baselines"])
     assert all(error["label"] != error["predicted"] and error["text"] for error in told["errors"])
+
+
+@pytest.mark.parametrize("name", ["tagged", "answered"])
+def test_a_few_rows_are_explained(
+    name: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """In the run's report, and of any table."""
+    run: Run = request.getfixturevalue(name)
+    assert run.results["extras"]["explanations"]["pictures"]
+    write, file = {
+        "tagged": (write_sentences, "words.conll"),
+        "answered": (write_questions, "questions.jsonl"),
+    }[name]
+    told = explain_table(run.model, write(tmp_path / file), rows=2)
+    pictures = told["extras"]["explanations"]["pictures"]
+    assert len(pictures) == 2 and all(one["answer"] for one in pictures)
 
 
 def test_a_tagger_comes_back_as_it_was(tagged: Run) -> None:

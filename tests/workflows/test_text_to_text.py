@@ -9,6 +9,7 @@ import pytest
 import mason
 from mason.errors import DataError, MasonError, SettingsError
 from mason.workflows import Run
+from mason.workflows.explaining import explain_table
 from mason.workflows.tasks import find_task
 
 MESSAGES = Path(mason.__file__).parent / "messages" / "zh"
@@ -68,6 +69,15 @@ def test_the_results_hold_scores_signature_baseline_and_the_worst(run: Run) -> N
     assert [set(b["scores"]) for b in told["baselines"]] == [{"bleu", "chrf"}]
     assert 0 < len(told["errors"]) <= 10
     assert "BLEU" in (run.folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_rows_of_a_table_are_explained(run: Run, tmp_path: Path) -> None:
+    """The first token that is written; a run's own report leaves that out, for it takes long."""
+    assert "explanations" not in run.results["extras"]
+    data = write_pairs(tmp_path / "pairs.jsonl")
+    told = explain_table(run.model, data, rows=1, text="zh", target="en")
+    (picture,) = told["extras"]["explanations"]["pictures"]
+    assert picture["probable"] and (picture["words"] or picture["withheld"])
 
 
 def test_a_saved_model_writes_as_the_trained_one_and_opens_in_transformers(run: Run) -> None:

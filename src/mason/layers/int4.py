@@ -23,6 +23,8 @@ _TOGETHER = 1 << 20
 """Numbers that are rounded at once, whole rows: memory is needed for few beside the result."""
 _SMALLEST = 2.0**-24
 """The least step of fp16, for groups that are all one value."""
+_NEAR = 0.05
+"""Of a step that numbers on a grid may be off it, after a way through bf16."""
 
 
 class Grid:
@@ -38,9 +40,14 @@ class Grid:
 
     @classmethod
     def of(cls, weight: Float[Tensor, "O I"], share: float = 1.0) -> "Grid":
-        """From the least to the largest number of each group, or ``share`` of that range."""
+        """From the least to the largest number of each group, or ``share`` of that range.
+
+        The steps of the whole range are those that a file has counted in, where it has.
+        """
         groups = grouped(weight.float())
         low, high = groups.amin(2), groups.amax(2)
+        if share == 1.0:
+            return cls((high - low) / _counts(groups, low, high), low)
         middle, reach = (low + high) / 2, (high - low) * share
         return cls(reach / LARGEST, middle - reach / 2)
 
@@ -67,6 +74,37 @@ def grouped(weight: Float[Tensor, "O I"]) -> Float[Tensor, "O G 32"]:
     short = -weight.shape[1] % GROUP
     filled = torch.cat([weight, weight[:, -1:].expand(-1, short)], 1) if short else weight
     return filled.view(len(weight), -1, GROUP)
+
+
+def _counts(
+    groups: Float[Tensor, "O G 32"], low: Float[Tensor, "O G"], high: Float[Tensor, "O G"]
+) -> Float[Tensor, "O G"]:
+    """Steps from the least number of a group to its largest.
+
+    15; or as many as all numbers lie on, for in a file of 4 bits (Q4_0 of GGUF) few groups use
+    every code, and on other steps its numbers would be rounded once more. Rows whose first group
+    lies on no steps are not looked at further.
+    """
+    first = _lie_on(groups[:, 0], low[:, 0], high[:, 0])
+    rows = (first > 0).nonzero()[:, 0]
+    found = torch.full_like(low, LARGEST)
+    told = _lie_on(groups[rows].flatten(0, 1), low[rows].flatten(), high[rows].flatten())
+    found[rows] = told.where(told > 0, LARGEST).view(len(rows), low.shape[1])
+    return found
+
+
+def _lie_on(
+    groups: Float[Tensor, "N 32"], low: Float[Tensor, "N"], high: Float[Tensor, "N"]
+) -> Float[Tensor, "N"]:
+    """As how many even steps each group can be told, 15 at most; 0: as none."""
+    found, left = torch.zeros_like(low), torch.arange(len(low), device=low.device)
+    shares = (groups - low[:, None]) / (high - low).clamp(min=_SMALLEST**2)[:, None]
+    for count in range(LARGEST, 0, -1):
+        places = shares * count
+        fits = (places - places.round()).abs().amax(1) <= _NEAR
+        found[left[fits]] = count
+        left, shares = left[~fits], shares[~fits]
+    return found
 
 
 class Int4Linear(Parts, nn.Module):

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from mason.compression import READING
 from mason.data.columns import Columns
 from mason.data.tables import Table
 from mason.errors import DataError, SettingsError
@@ -23,10 +24,10 @@ from mason.explanation.methods import find_method
 from mason.models.files import write_json, writing_folder
 from mason.reports import write_report
 from mason.workflows import results as blocks
-from mason.workflows.loading import load, load_as_it_is
+from mason.workflows.loading import load_as_it_is
 from mason.workflows.model import Model
 from mason.workflows.preparing import UNSEEN, data_settings, pick, read_tables
-from mason.workflows.tasks import Task, find_task
+from mason.workflows.tasks import Task, task_of
 
 ROWS = 20
 _ROWS_OF_SKILL = 200
@@ -106,10 +107,10 @@ def explain_table(
     Raises:
         MasonError: The data cannot be read, or the model's answers cannot be explained.
     """
-    ready = model if isinstance(model, Model) else load(model)
+    ready = model if isinstance(model, Model) else load_as_it_is(model)
     for name in methods:
         find_method(name)
-    task = find_task(ready.task)
+    task = task_of(ready)
     tables, settings = read_tables(data_settings(data, options))
     table = tables[pick(tables, UNSEEN, data)]
     table = task.arrange({"test": table}, settings)["test"]
@@ -146,7 +147,7 @@ def explained_rows(
     task: Task[Any, Any], model: Model, table: Table, columns: Columns
 ) -> dict[str, Any]:
     """The ``extras`` of a run's report: a few rows explained, as long as it takes no time."""
-    if task.asked(model, table.take([]), columns) is None:
+    if not task.explained or task.ladder is not READING:  # what a text makes one write takes long
         return {}
     started, found = time.monotonic(), []
     for picture in _pictures(task, model, table, columns, _ROWS_OF_RUN, [DEFAULT_METHOD]):
@@ -166,15 +167,19 @@ def _pictures(
     most: int,
     methods: Sequence[str],
 ) -> Iterator[Picture]:
-    """Of rows evenly over a table, the shortest text first."""
-    given = task.asked(model, some_rows(table, most), columns)
-    if given is None:
+    """Of rows evenly over a table, the shortest text first; of rows without an answer, none."""
+    if not task.explained:
         raise SettingsError(
             "Answers of models for {task} cannot be explained word by word yet.", task=task.name
         )
     explainer = Explainer(model.network)
+    given = task.given(some_rows(table, most), columns)
     for one in sorted(given, key=lambda texts: sum(map(len, texts))):
-        yield from explainer(model.subject(*one), methods)
+        try:
+            subject = model.subject(*one)
+        except DataError:
+            continue
+        yield from explainer(subject, methods)
 
 
 def some_rows(table: Table, most: int) -> Table:

@@ -41,7 +41,7 @@ from mason.workflows.model import FACTS_FILE
 from mason.workflows.needs import Held
 from mason.workflows.opening import Chosen, Opened, facts_error, open_model
 from mason.workflows.preparing import Prepared, columns_of, texts_of
-from mason.workflows.tasks.readers import fit_if_fresh, rows_of
+from mason.workflows.tasks.readers import fit_if_fresh
 from mason.workflows.tasks.task import Block, RowScores, Task
 
 _DOUBTED, _SHOWN = 2000, 20
@@ -229,12 +229,6 @@ class Classification(Task[Classifier, Examples]):
         said = [answer.label for answer in self.answer(model, table, columns)]
         right = [a == str(b) for a, b in zip(said, table.texts(columns.label), strict=True)]
         return RowScores("accuracy", [float(value) for value in right], range(len(table)))
-
-    def asked(
-        self, model: Classifier, table: Table, columns: Columns
-    ) -> list[tuple[Any, ...]] | None:
-        """A text, or a pair of texts, a row."""
-        return rows_of(table, columns)
 
     def skilled(self, model: Classifier, table: Table, columns: Columns) -> bool | None:
         """By the rows' labels, beside the commonest of them."""

@@ -55,6 +55,7 @@ class Embedding(Task[Embedder, Examples]):
     """Vectors of texts, near where texts belong together."""
 
     name = "embedding"
+    explained = False
     ladder = READING
     unused = (*(name for name in Task.unused if name not in EMBEDDING_ONLY), *_OF_CLASSES, *PRIVACY)
 

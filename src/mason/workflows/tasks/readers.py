@@ -37,10 +37,6 @@ class ReaderTask(Task[R, E]):
         """Every text once."""
         return Held(sum(held.lengths), partial(read_costliest, examples=held.texts))
 
-    def asked(self, model: R, table: Table, columns: Columns) -> list[tuple[Any, ...]] | None:
-        """A text, or a pair of texts, a row."""
-        return rows_of(table, columns)
-
     def used_tokens(self, train: E) -> Iterable[int]:
         """Those of the texts: the table is read, and is no output matrix."""
         return chain(*train.texts.tokens)
@@ -50,12 +46,6 @@ def sides(table: Table, columns: Columns) -> tuple[list[str], list[str] | None]:
     """The texts, and the second ones where the rows are pairs."""
     seconds = texts_of(table, columns.pair) if columns.pair else None
     return texts_of(table, columns.text), seconds
-
-
-def rows_of(table: Table, columns: Columns) -> list[tuple[Any, ...]]:
-    """The text, or the two texts, of each row."""
-    texts, seconds = sides(table, columns)
-    return list(zip(texts, strict=True) if seconds is None else zip(texts, seconds, strict=True))
 
 
 def reads_pairs(opened: Opened, *, told: bool) -> bool | None:

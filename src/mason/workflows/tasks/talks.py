@@ -19,7 +19,7 @@ class TalkTask(Task[T, E]):
 
     answers: ClassVar[str | None] = None
     """The column of what may be answered, where that is more than the turns."""
-    cuts = False
+    cuts, explained = False, False
 
     def columns(
         self, tables: Mapping[str, Table], settings: DataSettings, *, complete: bool = True

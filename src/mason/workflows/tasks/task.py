@@ -115,6 +115,8 @@ class Task(ABC, Generic[M, E]):
     """Settings that mean nothing to it."""
     cuts: ClassVar[bool] = True
     """Whether of a long text the beginning is read, so that its length is worth a word."""
+    explained: ClassVar[bool] = True
+    """Whether ``model.subject`` takes what ``given`` gives."""
     ladder: ClassVar[Ladder | None] = None
     """How its models are made smaller; None: by no search."""
 
@@ -329,10 +331,6 @@ class Task(ABC, Generic[M, E]):
             given: Of a row as ``given`` has it; or of many, a list for each part.
         """
         return model.predict(*given)
-
-    def asked(self, model: M, table: Table, columns: Columns) -> list[tuple[Any, ...]] | None:
-        """What ``model.subject`` is given for each row; None: its answers are not explained."""
-        return None
 
     def skilled(self, model: M, table: Table, columns: Columns) -> bool | None:
         """Whether the model is surely better than one answer for all; None: nobody can say."""
