@@ -39,6 +39,7 @@ KINDS: dict[str, str | tuple[str, str]] = {
     "two words apart": ("mn", "bq"),
     "words that read well": "in my view",
 }
+_NOTHING = 1e-6
 TARGET, EDITS = "LOC", ("typos", "homoglyphs", "invisible", "disguise")
 MADE_FOR = {
     "triggers": ("a word", "words that read well"),
@@ -160,7 +161,8 @@ def _hardened(
             yield Row(f"{label}, points won", won, None, Goal("≥", 15))
         elif faced["attack"] in EDITS and faced["knows"]:
             turned, still = _turned(faced["before"], before), _turned(faced["after"], after)
-            yield Row(f"{label}: turned, beside before", still, turned, Goal("≤", 0.5, "ratio"))
+            halved = Goal("≤", 0.5, "ratio") if turned > _NOTHING else None
+            yield Row(f"{label}: turned, beside before", still, turned, halved)
     for words, share in told["certified"].items():
         yield Row(f"{name}, {means}: certified at {words} words", share)
 
@@ -183,7 +185,7 @@ def _lost(name: str, before: object, after: object, data: Path, goal: Goal) -> R
 
 def _turned(under_attack: dict[str, float], clean: dict[str, float]) -> float:
     """Share of right answers that an attack turns; not 0, to be a denominator."""
-    return max(1e-6, 1 - under_attack["value"] / clean["value"])
+    return max(_NOTHING, 1 - under_attack["value"] / clean["value"])
 
 
 def _backdoor(place: Path, chosen: argparse.Namespace) -> Iterator[Row]:

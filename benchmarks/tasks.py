@@ -18,6 +18,7 @@ TASKS: dict[str, Callable[[float], tuple[list[Row], str]]] = {
     "code-translation": writing.code_translation_rows,
     "code-completion": writing.code_completion_rows,
     "sentiment": polarity.sentiment_rows,
+    "sentiment-encoder": polarity.encoder_sentiment_rows,
     "zh-sentiment": polarity.zh_sentiment_rows,
     "zh-pos": understanding.zh_pos_rows,
     "zh-ner": understanding.zh_ner_rows,

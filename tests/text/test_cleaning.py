@@ -13,7 +13,8 @@ from mason.security.moves import INVISIBLE, homoglyphs, invisible
 from mason.security.words import Words
 from mason.sources import find_model
 from mason.text import load_tokenizer
-from mason.text.cleaning import UNICODE, as_read, clean
+from mason.text.cleaners import UNICODE
+from mason.text.cleaning import as_read, clean
 
 ATTACKED = {
     "w\u200bo\u200drd\ufe0f": "word",

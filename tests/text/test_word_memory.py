@@ -16,7 +16,7 @@ from mason.text import Tokenizer
 from mason.text import word_memory as module
 from mason.text.building import words
 from mason.text.byte_joins import ByteJoins
-from mason.text.cleaning import UNICODE
+from mason.text.cleaners import UNICODE
 from mason.text.runs import Runs
 from mason.text.trainers import KINDS, train_tokenizer
 from mason.text.word_memory import WordMemory

@@ -10,7 +10,7 @@ import mason
 from mason.errors import DataError, SettingsError
 from mason.reports.validation import validate
 from mason.security.victims import Inside
-from mason.text.cleaning import UNICODE
+from mason.text.cleaners import UNICODE
 from mason.workflows import Classifier, Run
 from tests.workflows.conftest import write_reviews
 

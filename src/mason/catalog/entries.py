@@ -16,6 +16,7 @@ _BERT = Paper("BERT: Pre-training of Deep Bidirectional Transformers", "Devlin e
 _SMOLLM = Paper("SmolLM2: When Smol Goes Big", "Ben Allal et al.", 2025)
 _GPT2 = Paper("Language Models are Unsupervised Multitask Learners", "Radford et al.", 2019)
 _ELECTRA = Paper("ELECTRA: Pre-training Text Encoders as Discriminators", "Clark et al.", 2020)
+_TRANSFORMER = Paper("Attention Is All You Need", "Vaswani et al.", 2017)
 _T5 = Paper("Exploring the Limits of Transfer Learning with T5", "Raffel et al.", 2020)
 
 
@@ -49,6 +50,13 @@ def _learned(
     return Entry(name, "pretrain", objective, data, settings, small, expected, paper)
 
 
+def _begun(name: str, task: str, data: str, shape: str, expected: Expected, paper: Paper) -> Entry:
+    """From random weights, for a time."""
+    settings: Settings = {"model.shape": shape, "training.budget": "20m"}
+    small = {"training.budget": "2m"}
+    return Entry(name, "train", task, (data,), settings, small, expected, paper)
+
+
 ENTRIES: dict[str, Entry] = {
     entry.name: entry
     for entry in (
@@ -71,6 +79,23 @@ ENTRIES: dict[str, Entry] = {
         _tuned(
             "chatterbot", "dialogue", "chatterbot", SMOLLM, 20,
             Expected("token_accuracy", 0.663, 0.05), _SMOLLM,
+        ),
+        _tuned(
+            "man-options", "answering", "man-options", MINILM, 150,
+            Expected("f1", 0.8, 0.15), _MINILM,
+            training__batch_size=8, training__learning_rate=3e-4, model__max_tokens=384,
+        ),
+        _tuned(
+            "debian-retrieval", "embedding", "debian-retrieval", MINILM, 30,
+            Expected("mrr", 0.5, 0.05), _MINILM,
+        ),
+        _begun(
+            "debian-en-fr", "translation", "debian-en-fr", "marian-tiny",
+            Expected("bleu", 0.05, 0.03), _TRANSFORMER,
+        ),
+        _tuned(
+            "python2-to-3", "code-translation", "python2-to-3", SMOLLM, 40,
+            Expected("same_tree", 0.3, 0.15), _SMOLLM,
         ),
         _learned(
             "bible-bert", "bert", ("english-bible",),

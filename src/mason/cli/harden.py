@@ -18,8 +18,8 @@ Means = Annotated[
     str,
     Parameter(
         help=say(
-            "cleaner, adversarial, masking, triggers, outliers; parted by commas. The first two. "
-            "For chat models guard."
+            "cleaner, spelling, adversarial, masking, triggers, outliers; parted by commas; "
+            "cleaner,adversarial if left out. For chat models guard."
         )
     ),
 ]

@@ -13,6 +13,7 @@ def defence_names() -> dict[str, str]:
     """Each defence as people call it."""
     return {
         "cleaner": say("Unicode cleaner"),
+        "spelling": say("words put right"),
         "adversarial": say("training on attacked texts"),
         "masking": say("vote over masked copies"),
         "triggers": say("search for a backdoor's trigger"),

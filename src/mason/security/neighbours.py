@@ -29,13 +29,8 @@ class WordVectors:
     def __init__(
         self, tokenizer: Tokenizer, table: Float[Tensor, "V E"], lexicon: Collection[str] = ()
     ) -> None:
-        words: dict[str, list[int]] = {}
-        first = tokenizer.encode_ids(["a"], special=False)[0]
-        marked = tokenizer.pieces(first)[0].removesuffix("a")  # Ġ or ▁, where spaces are marked
-        for piece, token in sorted(tokenizer.vocabulary().items(), key=lambda item: item[1]):
-            word = piece.removeprefix(marked) if piece.startswith(marked) else ""
-            if word.isalpha() and word.isascii() and len(word) >= _LETTERS:
-                words.setdefault(word.lower(), [token])
+        whole = tokenizer.whole_words.items()
+        words = {word: [token] for word, token in whole if len(word) >= _LETTERS}
         named, unknown = sorted({*lexicon} - words.keys()), tokenizer.special.unk
         for word, ids in zip(named, tokenizer.encode_ids(named, special=False), strict=True):
             if ids and unknown not in ids:

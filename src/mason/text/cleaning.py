@@ -7,14 +7,9 @@ and bidirectional characters, variation selectors and the letters of other scrip
 
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
 from typing import NamedTuple
 
 from mason.text.lookalikes import as_meant
-
-UNICODE = "unicode-1"
-"""The cleaner of this version; a model keeps the name of the one it learned with."""
 
 _HIDDEN = re.compile(
     "[\x00-\x08\x0e-\x1f\x7f\x80-\x84\x86-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5"
@@ -70,10 +65,6 @@ def clean(text: str) -> str:
     if text.isascii() and not _HIDDEN.search(text):
         return text
     return as_read(text).text
-
-
-CLEANERS: Mapping[str, Callable[[str], Cleaned]] = MappingProxyType({UNICODE: as_read})
-"""By the name that a model's contract holds."""
 
 
 def _in_order(text: str) -> list[int]:

@@ -14,7 +14,8 @@ from tokenizers import Tokenizer as Backend
 
 from mason.errors import TokenizerError
 from mason.models.files import write_json
-from mason.text.cleaning import CLEANERS, Cleaned
+from mason.text.cleaners import CLEANERS, Cleaner
+from mason.text.cleaning import Cleaned
 from mason.text.control import disarm
 from mason.text.special import SpecialTokens, named_tokens
 
@@ -46,7 +47,7 @@ class Tokenizer:
     a text are ordinary characters unless `encode` is told to parse them.
 
     Attributes:
-        cleaner: Which of ``mason.text.cleaning.CLEANERS`` every text goes through first; None:
+        cleaner: Which of ``mason.text.cleaners.CLEANERS`` every text goes through first; None:
             texts are read as they are.
     """
 
@@ -219,15 +220,33 @@ class Tokenizer:
                 name=cleaner,
             )
         other = copy.copy(self)
-        other.__dict__.pop("fingerprint", None)
+        for derived in ("fingerprint", "_reads"):
+            other.__dict__.pop(derived, None)
         other.cleaner = cleaner
         return other
 
     def _clean(self, texts: Sequence[str]) -> list[Cleaned] | None:
         """Texts as they are read; None: just as they are."""
+        return None if self._reads is None else list(map(self._reads, texts))
+
+    @cached_property
+    def _reads(self) -> Cleaner | None:
+        """What ``cleaner`` names."""
         if self.cleaner is None:
             return None
-        return list(map(CLEANERS[self.cleaner], texts))
+        return CLEANERS[self.cleaner](lambda: list(self.whole_words))
+
+    @cached_property
+    def whole_words(self) -> dict[str, int]:
+        """English words that are one token, in small letters, with it; the lowest token first."""
+        first = self.encode_ids(["a"], special=False)[0]
+        marked = self.pieces(first)[0].removesuffix("a")  # Ġ or ▁, where spaces are marked
+        words: dict[str, int] = {}
+        for piece, token in sorted(self.vocabulary().items(), key=lambda item: item[1]):
+            word = piece.removeprefix(marked) if piece.startswith(marked) else ""
+            if word.isalpha() and word.isascii():
+                words.setdefault(word.lower(), token)
+        return words
 
     @cached_property
     def _parsing(self) -> Backend:

@@ -20,7 +20,7 @@ from mason.security.poisoning import Suspect, find_triggers, triggered, turned_b
 from mason.security.search import Outcome
 from mason.security.summary import summarise, wilson
 from mason.security.victims import Victim
-from mason.text.cleaning import UNICODE
+from mason.text.cleaners import SPELLING, UNICODE
 from mason.workflows import results as blocks
 from mason.workflows.attacking import (
     ENCODER,
@@ -43,7 +43,7 @@ from mason.workflows.model import Model
 from mason.workflows.preparing import Prepared, texts_of
 from mason.workflows.tasks import find_task
 
-MEANS = ("cleaner", "adversarial", "masking", "triggers", "outliers")
+MEANS = ("cleaner", "spelling", "adversarial", "masking", "triggers", "outliers")
 AGAINST = {False: "typos,words", True: "homophones,glyphs,words"}
 """Attacks to learn from; of Chinese texts: True."""
 ROWS, LEARNED_ROWS = 200, 1000
@@ -107,10 +107,11 @@ def harden(
             measured on.
         output: Folder to write.
         means: ``cleaner`` (invisible characters and lookalikes are undone before the
-            tokenizer), ``adversarial`` (it goes on learning from attacked training texts),
-            ``masking`` (copies with most words left out vote), ``triggers`` and ``outliers``
-            (a backdoor is looked for, by what phrases do and by words out of place, and
-            untaught); parted by commas.
+            tokenizer), ``spelling`` (so are they, and then words one edit away from one that the
+            tokenizer has whole are put right), ``adversarial`` (it goes on learning from
+            attacked training texts), ``masking`` (copies with most words left out vote),
+            ``triggers`` and ``outliers`` (a backdoor is looked for, by what phrases do and by
+            words out of place, and untaught); parted by commas.
         against: Attacks that training texts are attacked by; None: those of ``AGAINST`` that
             suit the language of the texts.
         face: Attacks it is measured under; None: those, and others it did not learn from.
@@ -150,7 +151,9 @@ def _hardened(
     held = drawn_rows(parts["test"], plan.rows, plan.seed)
     base = _measured(before, held, plan)
     made = replace(before, network=copy.deepcopy(before.network), fresh=())
-    if "cleaner" in plan.means:
+    if "spelling" in plan.means:
+        made.tokenizer = made.tokenizer.cleaning(SPELLING)
+    elif "cleaner" in plan.means:
         made.tokenizer = made.tokenizer.cleaning(UNICODE)
     suspects = _suspects(made, parts, plan, prepared.tables["train"].rows, notice)
     more = _more(made, parts["train"], plan, notice) + _untaught(suspects, parts["train"], plan)
@@ -237,7 +240,8 @@ def _more(model: Classifier, train_rows: Rows, plan: Plan, notice: Say) -> list[
         drawn = np.random.default_rng(plan.seed).permutation(len(train_rows))[: plan.learned_rows]
         chosen = [train_rows[i] for i in drawn]
         texts, targets = _split(model, chosen)
-        means = means_of(model, plan.against, plan.encoder, plan.seed, texts)
+        # Other draws than those it will be measured by.
+        means = means_of(model, plan.against, plan.encoder, plan.seed + 1, texts)
         for one in plan.against:
             outcomes = one.run(Victim(model.probabilities), texts, targets, means)
             found += [(o.attacked, model.labels[o.label]) for o in outcomes if o.attacked != o.text]

@@ -1,0 +1,18 @@
+"""What texts may go through before the tokenizer, by the name that a model's contract holds."""
+
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+
+from mason.text.cleaning import Cleaned, as_read
+from mason.text.spelling import Speller
+
+Cleaner = Callable[[str], Cleaned]
+Known = Callable[[], Sequence[str]]
+"""The words that a tokenizer has whole, the most frequent first."""
+
+UNICODE, SPELLING = "unicode-1", "unicode-1+spelling-1"
+"""The cleaners of this version; a model keeps the name of the one it learned with."""
+
+CLEANERS: Mapping[str, Callable[[Known], Cleaner]] = MappingProxyType(
+    {UNICODE: lambda known: as_read, SPELLING: lambda known: Speller(known())}
+)
