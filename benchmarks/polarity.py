@@ -1,11 +1,11 @@
 """Sentiment, English and Chinese: ours, transformers in the same time, words alone.
 
-English: sentences of Amazon reviews with the mean of twenty raters, five folds by review. Ours
-learns the rating, squashed so that the sign counts most, and answers with the sign; the Trainer
-learns the two classes. Both start from a language model, which reads each sentence in a few words
-that ask for its sentiment (Schick & Schütze 2021); from MiniLM with ``--only sentiment-encoder``.
-Chinese: shop and book reviews on a fixed split, and a small encoder that
-both sides get, pretrained here for as many minutes as are given, for there is none at hand.
+English: sentences of Amazon reviews with the mean of twenty raters, five folds by review. Both
+sides start from a language model, which reads each sentence in a few words that ask for its
+sentiment (Schick & Schütze 2021). ``--only sentiment-encoder`` starts from MiniLM; there ours
+learns the rating, squashed so that the sign counts most, and answers with the sign. Chinese: shop
+and book reviews on a fixed split, and a small encoder that both sides get, pretrained here for as
+many minutes as are given, for there is none at hand.
 """
 
 import hashlib
@@ -31,7 +31,7 @@ from mason.text import load_tokenizer
 NUM_FOLDS = 5
 NUM_ERRORS = 10
 _MAX_TOKENS = 256
-_ROWS_AT_FIRST = 256
+_ROWS_AT_FIRST = 1024
 """That a new output is fitted to before training, which is not counted in its minutes."""
 DECODER = "SmolLM2-135M-Instruct"
 _ASKED = "Review: {}\nSentiment:"
@@ -99,7 +99,8 @@ def classes(job: Job) -> Told:
     model = load(job.labels[0], labels=["negative", "positive"], max_tokens=_MAX_TOKENS)
     assert isinstance(model, Classifier)
     examples = replace(model.encode(job.train.texts), targets=job.train.positive)
-    probe(model.network, examples, rows=_ROWS_AT_FIRST, seed=1)
+    if job.labels[0] != DECODER:  # which takes minutes for it
+        probe(model.network, examples, rows=_ROWS_AT_FIRST, seed=1)
     steps = _fit_ours(model, ClassificationObjective(examples, label_smoothing=0.1), job)
     logits = predict_logits(model.network, model.encode(job.test.texts))
     return Told(logits[:, 1] - logits[:, 0], steps)
@@ -162,7 +163,7 @@ METHODS: dict[str, Callable[[Job], Told]] = {
 
 def sentiment_rows(minutes: float) -> tuple[list[Row], str]:
     """Polarity of Amazon sentences; each side has ``minutes`` for all folds together."""
-    return _amazon(DECODER, _ASKED, minutes, ("ours", "trainer", "words", "usual"))
+    return _amazon(DECODER, _ASKED, minutes, ("ours, classes", "trainer", "words", "usual"))
 
 
 def encoder_sentiment_rows(minutes: float) -> tuple[list[Row], str]:
@@ -181,6 +182,8 @@ def _amazon(
         frame["label"].to_list(), groups=frame["review"].to_list(), num_folds=NUM_FOLDS, seed=0
     )
     told = _measured(whole, made, model, minutes / NUM_FOLDS, methods)
+    if "ours" not in told:
+        told["ours"] = told.pop("ours, classes")
     return _rows("Amazon polarity", whole, made, told, 0.88, minutes)
 
 

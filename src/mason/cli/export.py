@@ -16,7 +16,8 @@ Target = Annotated[
     Parameter(help=say("The folder to write, or the name of a file in it, such as shop.onnx.")),
 ]
 Kind = Annotated[
-    str | None, Parameter(help=say("onnx, page, gguf or executorch; else by TARGET's name."))
+    str | None,
+    Parameter(help=say("onnx, page, gguf, executorch or litert; else by TARGET's name.")),
 ]
 Precision = Annotated[
     str | None,

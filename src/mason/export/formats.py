@@ -7,6 +7,7 @@ from pathlib import Path
 from mason.errors import SettingsError
 from mason.export.executorch import write_executorch
 from mason.export.gguf import write_gguf
+from mason.export.litert import write_litert
 from mason.export.onnx import write_onnx
 from mason.export.page import write_page
 from mason.export.proof import Artefact
@@ -80,6 +81,23 @@ given = [text.ids, text.attention_mask, text.type_ids]
 method = Runtime.get().load_program("{file}").load_method("forward")
 inputs = [torch.tensor([part]) for part in given][: method.metadata.num_inputs()]
 outputs = method.execute(inputs)"""
+_LITERT = """import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+from tokenizers import Tokenizer
+
+tokenizer = Tokenizer.from_file("tokenizer.json")
+{cut}text = tokenizer.encode("…")
+interpreter = Interpreter("{file}")
+# Signatures tokens_32, tokens_128, …: the shortest that the text fits.
+known = {{int(name.split("_")[1]): name for name in interpreter.get_signature_list()}}
+length = min(n for n in known if n >= len(text.ids))
+run = interpreter.get_signature_runner(known[length])
+given = {{}}
+parts = [text.ids, text.attention_mask, text.type_ids]
+for (name, told), part in zip(sorted(run.get_input_details().items()), parts):
+    given[name] = np.zeros((1, length), told["dtype"])
+    given[name][0, : len(part)] = part
+outputs = run(**given)"""
 _PAGE = """# open index.html in a browser, from the folder or from any web server
 python -m http.server"""
 
@@ -103,6 +121,14 @@ FORMATS = {
             write_executorch,
             ".pte",
             ("python", _EXECUTORCH),
+        ),
+        Format(
+            "litert",
+            "LiteRT",
+            ("fp32", "int8"),
+            write_litert,
+            ".tflite",
+            ("python", _LITERT),
         ),
         Format("page", "page", ("int8",), write_page, None, ("sh", _PAGE)),
     )

@@ -91,6 +91,8 @@ class Parts:
 
     def split(self, output: Tensor) -> tuple[Tensor, ...]:
         """The output [..., sum of widths] cut into its parts."""
+        if len(self.parts) == 1:  # an operation that LiteRT's converter does not take
+            return (output,)
         return torch.split(output, list(self.parts.values()), dim=-1)
 
 
