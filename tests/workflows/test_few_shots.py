@@ -3,14 +3,19 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import mason
 from mason.cli.evaluate import evaluate
+from mason.data.tables import read
 from mason.errors import MasonError
 from mason.generation import Sampling, generate
 from mason.workflows import Writer
+from mason.workflows.asking import FORMS, Told
 from mason.workflows.few_shots import curve_in_words, few_shot
+from mason.workflows.preparing import data_settings
+from mason.workflows.tasks import find_task
 from tests.workflows.conftest import write_reviews
 
 
@@ -104,10 +109,78 @@ def test_questions_and_the_score_of_a_trained_model_beside_it(folder: Path, tmp_
         few_shot(folder / "model", file, task="answering", tuned=trained.folder)
 
 
+def _told(tmp_path: Path, task: str, rows: list[dict[str, object]], written: list[str]) -> Told:
+    """A table of which the last rows are asked about, and what was written of them."""
+    file = tmp_path / "rows.jsonl"
+    file.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    found, table = find_task(task), read(file)
+    columns = found.columns({"train": table}, data_settings(file, {}))
+    known, size = len(rows) - len(written), len(rows)
+    parts = table.take(range(known)), table.take(range(known, size))
+    return Told(found, columns, *parts, written)
+
+
+def _examples(told: Told) -> list[str]:
+    form = FORMS[told.task.name]
+    return [row.label for row in form.rows(told.asked, told.columns)]
+
+
+def test_numbers_are_read_out_of_what_is_written(tmp_path: Path) -> None:
+    rows: list[dict[str, object]] = [{"text": f"n {n}", "label": n} for n in (1, 3, 5, 2, 4, -1.5)]
+    told = _told(tmp_path, "regression", rows, ["5", "about 2,5 of 5", "no idea", "-3"])
+    assert _examples(told) == ["5", "2", "4", "-1.5"]
+    found = FORMS["regression"].scores(told)  # type: ignore[misc]
+    # Nobody knows the third: the mean of 1 and 3 stands for it.
+    wanted = np.corrcoef([5, 2, 4, -1.5], [5, 2.5, 2, -3])[0, 1]
+    assert found["pearson"].value == pytest.approx(wanted)
+
+
+def test_label_sets_are_read_out_of_what_is_written(tmp_path: Path) -> None:
+    labels = [["a"], ["b", "c"], ["a", "b"], [], ["c"]]
+    rows: list[dict[str, object]] = [{"text": f"n {n}", "labels": x} for n, x in enumerate(labels)]
+    told = _told(tmp_path, "multilabel", rows, ["B, a", "none", "b, d and e"])
+    assert _examples(told) == ["a, b", "none", "c"]
+    found = FORMS["multilabel"].scores(told)  # type: ignore[misc]
+    assert found["micro_f1"].value == pytest.approx(2 / 3)  # 2 of 3, and one that is wrong
+
+
+def test_tags_are_read_out_of_what_is_written(tmp_path: Path) -> None:
+    rows: list[dict[str, object]] = [
+        {"tokens": ["a", "dog", "ran"], "tags": ["D", "N", "V"]},
+        {"tokens": ["the", "cat"], "tags": ["D", "N"]},
+        {"tokens": ["a", "cat", "a"], "tags": ["D", "N", "D"]},
+        {"tokens": ["run", "and/or", "1/2"], "tags": ["V", "C", "M"]},
+    ]
+    told = _told(tmp_path, "tagging", rows, ["a/D cat/N", "run/V and/or/C then/X 1/2/M"])
+    assert _examples(told) == ["a/D cat/N a/D", "run/V and/or/C 1/2/M"]
+    found = FORMS["tagging"].scores(told)  # type: ignore[misc]
+    assert found["word_accuracy"].value == 1.0  # the word left out has the commonest tag
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", ["regression", "multilabel", "tagging"])
+def test_a_language_model_is_asked(task: str, tmp_path: Path) -> None:
+    rows: dict[str, list[dict[str, object]]] = {
+        "regression": [{"text": f"{n} stars", "label": n} for n in range(40)],
+        "multilabel": [
+            {"text": f"{n}: {t}", "labels": t.split(" and ")}
+            for n, t in enumerate(["red", "red and blue", "blue"] * 14)
+        ],
+        "tagging": [{"tokens": [f"{n}", "runs"], "tags": ["NUM", "VERB"]} for n in range(40)],
+    }
+    file = tmp_path / "rows.jsonl"
+    file.write_text("\n".join(map(json.dumps, rows[task])), encoding="utf-8")
+    told = few_shot("SmolLM2-135M-Instruct", file, task=task, shots=(6,))
+    (point,) = told["curve"]
+    score = {"regression": "pearson", "multilabel": "micro_f1", "tagging": "word_accuracy"}[task]
+    assert point[score]["value"] > 0.7, point
+    assert curve_in_words(told)
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"task": "tagging"}, "cannot be asked for by examples"),
+        ({"task": "dialogue"}, "cannot be asked for by examples"),
         ({"shots": (500,)}, "500 examples are to be shown, but there are 56 rows"),
         ({"shots": (56,)}, "show fewer"),
         ({"template": "{text} is what?"}, "end with {label}"),

@@ -5,47 +5,33 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from mason.data.columns import Columns
-from mason.data.tables import Table
 from mason.errors import SettingsError
 from mason.evaluation.few_shot import Scored, score_choices
 from mason.generation import Sampling, generate
 from mason.language import say
 from mason.metrics import scores
-from mason.metrics.answers import answer_scores
 from mason.models.checkpoints import load_model
 from mason.models.files import write_json, writing_folder
 from mason.models.transformer import Transformer
 from mason.reports.score_names import figure, score_names
 from mason.sources import find_model
 from mason.text import load_tokenizer
+from mason.workflows.asking import FORMS, Row, Told
 from mason.workflows.loading import load
 from mason.workflows.model import Model
 from mason.workflows.preparing import Prepared, data_settings, prepare
 from mason.workflows.tasks import find_task
-from mason.workflows.tasks.answering import Answering, asked_questions
 from mason.workflows.tasks.task import Task
-from mason.workflows.tasks.text_to_text import TextTask
 
 SHOTS = (0, 1, 4, 16)
-TEMPLATES = {
-    "classification": "Text: {text}\nLabel: {label}",
-    "answering": "Text: {text}\nQuestion: {pair}\nAnswer: {label}",
-    "translation": "Text: {text}\nTranslation: {label}",
-    "summarisation": "Text: {text}\nSummary: {label}",
-    "completion": "Text: {text}\nGoes on: {label}",
-    "code-translation": "Before:\n{text}\nAfter:\n{label}",
-    "code-completion": "Program:\n{text}\nGoes on:\n{label}",
-}
-"""One example of each task that can be asked for so; ``{label}`` is what is right."""
-PAIRED = "First text: {text}\nSecond text: {pair}\nLabel: {label}"
-"""Of classification, where texts are pairs."""
-UNANSWERABLE = "unanswerable"
-"""The answer to a question that the text does not answer."""
+PAIRED = "First text: {text}\nSecond text: {pair}"
+"""What stands for the text where texts are pairs."""
+_OF_PAIRS = ("classification", "multilabel", "regression")
 _BLANK = "N/A"
 _ROWS, _LEAST_ROOM, _MOST_WRITTEN = 500, 32, 256
 """Most texts that are asked about; tokens that a prompt must leave for one; most that answer it."""
@@ -71,7 +57,7 @@ def few_shot(
     Args:
         model: A decoder, by a name as for ``mason.load``.
         data: As for ``mason.train``; shown are rows to train on, asked about rows to test on.
-        task: One of ``TEMPLATES``; None: that of ``tuned``, or classification.
+        task: One of ``mason.workflows.asking.FORMS``; None: that of ``tuned``, or classification.
         shots: How many examples are shown, each number in turn; labels take turns.
         template: One example, that ends with ``{label}``; None: the task's own.
         tuned: A model that was trained for the task, measured on the same rows; None: none.
@@ -90,7 +76,7 @@ def few_shot(
     trained = None if tuned is None else load(tuned)
     doer = _asked_for(task or (trained.task if trained else None))
     prepared = prepare(data_settings(data, options), doer, seed=seed)
-    kind = _Choosing if doer.name == "classification" else _Writing
+    kind = _Choosing if FORMS[doer.name].scores is None else _Writing
     asking = kind(network, str(model), template, doer, prepared, seed)
     curve = [asking.measure(num) for num in shots]
     named = [name for name in curve[0] if name not in ("shots", "prompt_tokens")]
@@ -120,11 +106,11 @@ def _asked_for(task: str | None) -> Task[Any, Any]:
         SettingsError: It has none.
     """
     found = find_task(task)
-    if found.name not in TEMPLATES:
+    if found.name not in FORMS:
         raise SettingsError(
             "The task {task} cannot be asked for by examples; those that can are {known}.",
             task=found.name,
-            known=", ".join(TEMPLATES),
+            known=", ".join(FORMS),
         )
     return found
 
@@ -160,14 +146,17 @@ class _Asking(ABC):
         self.model, self.tokenizer = model, load_tokenizer(find_model(source))
         self.task, self.prepared = task, prepared
         tables, columns, rng = prepared.tables, prepared.columns, np.random.default_rng(seed)
-        paired = task.name == "classification" and columns.pair is not None
-        self.template = template or (PAIRED if paired else TEMPLATES[task.name])
+        self.form = FORMS[task.name]
+        asked_so = self.form.template
+        if columns.pair is not None and task.name in _OF_PAIRS:
+            asked_so = f"{PAIRED}\n{asked_so.splitlines()[-1]}"
+        self.template = template or asked_so
         _check(self.template, columns)
         self.split = "test" if "test" in tables else "valid"
         num = len(tables[self.split])
         self.table = tables[self.split].take(np.sort(rng.permutation(num)[:_ROWS]).tolist())
-        self.asked = self._rows(self.table)
-        known = self._rows(tables["train"])
+        self.asked = self.form.rows(self.table, columns)
+        known = self.form.rows(tables["train"], columns)
         self.shown = self._ordered([known[i] for i in rng.permutation(len(known))])
 
     @abstractmethod
@@ -189,14 +178,7 @@ class _Asking(ABC):
         scores = self.task.measure(trained, rows, self.split, examples)["scores"]
         return {"model": name, "scores": scores}
 
-    def _rows(self, table: Table) -> "list[_Row]":
-        columns = self.prepared.columns
-        right = columns.label or columns.target or columns.answer
-        names = (columns.text, columns.pair, right)
-        found = [table.texts(name) if name else [""] * len(table) for name in names]
-        return [_Row(t or "", p or "", str(label)) for t, p, label in zip(*found, strict=True)]
-
-    def _ordered(self, rows: "list[_Row]") -> "list[_Row]":
+    def _ordered(self, rows: list[Row]) -> list[Row]:
         """In which order examples are shown."""
         return rows
 
@@ -213,7 +195,7 @@ class _Asking(ABC):
         shown = (f"{self.template.format(**row._asdict())}\n\n" for row in self.shown[:num])
         return [*([first] if first is not None else []), *self._ids(["".join(shown)])[0]]
 
-    def _before(self, row: "_Row") -> str:
+    def _before(self, row: Row) -> str:
         """What stands before a label."""
         whole = self.template.removesuffix("{label}").rstrip(" ")
         return whole.format(**row._asdict())
@@ -251,7 +233,7 @@ class _Choosing(_Asking):
         gap = " " if self.template.endswith(" {label}") else ""
         choices = self._ids([gap + label for label in labels])
         texts = self._asked_ids(num, len(shown) + max(map(len, choices)))
-        blank = self._ids([self._before(_Row(_BLANK, _BLANK, ""))])
+        blank = self._ids([self._before(Row(_BLANK, _BLANK, ""))])
         scored = Scored(
             score_choices(self.model, shown, texts, choices),
             np.array([len(label.encode()) for label in labels]),
@@ -265,11 +247,11 @@ class _Choosing(_Asking):
         }
         return {"shots": num, "prompt_tokens": len(shown), **told}
 
-    def _ordered(self, rows: "list[_Row]") -> "list[_Row]":
+    def _ordered(self, rows: list[Row]) -> list[Row]:
         """The labels in turn as long as they last."""
         turns: dict[str, int] = {}
 
-        def turn(row: _Row) -> int:
+        def turn(row: Row) -> int:
             turns[row.label] = turns.get(row.label, 0) + 1
             return turns[row.label]
 
@@ -299,30 +281,10 @@ class _Writing(_Asking):
         return self.template.split("{text}")[0].split("\n")[0]
 
     def _scores(self, written: Sequence[str]) -> dict[str, Any]:
-        if isinstance(self.task, Answering):
-            questions = asked_questions(self.table, self.prepared.columns)
-            answers = ["" if text == UNANSWERABLE else text for text in written]
-            groups = [question.context for question in questions]
-            told = answer_scores(answers, [q.texts for q in questions], groups=groups).overall
-        else:
-            assert isinstance(self.task, TextTask), "every other task that is asked for so"
-            measure = self.task.measures(self.table, self.prepared.columns)
-            told = measure(written, [row.label for row in self.asked]).overall
+        assert self.form.scores is not None, "what is written is judged"
+        known, columns = self.prepared.tables["train"], self.prepared.columns
+        told = self.form.scores(Told(self.task, columns, known, self.table, written))
         return {name: asdict(score) for name, score in told.items()}
-
-    def _rows(self, table: Table) -> "list[_Row]":
-        if not isinstance(self.task, Answering):
-            return super()._rows(table)
-        questions = asked_questions(table, self.prepared.columns)
-        return [_Row(q.context, q.question, next(iter(q.texts), UNANSWERABLE)) for q in questions]
-
-
-class _Row(NamedTuple):
-    """An example."""
-
-    text: str
-    pair: str
-    label: str
 
 
 def _check(template: str, columns: Columns) -> None:
@@ -339,7 +301,7 @@ def _check(template: str, columns: Columns) -> None:
             "The template {template!r} must hold {{text}} once and end with {{label}}, such as "
             "{example!r}.",
             template=template,
-            example=TEMPLATES["classification"],
+            example=FORMS["classification"].template,
         )
 
 
