@@ -20,6 +20,7 @@ import numpy as np
 import polars as pl
 import torch
 
+import mason
 from benchmarks.report import Goal, Row
 from benchmarks.understanding import MODEL, Job, _alone, _fit_ours, _fit_trainer, _padded
 from mason.catalog import find
@@ -120,9 +121,13 @@ def trainer(job: Job) -> Told:
             for e, positive in zip(encoded, told.positive, strict=True)
         ]
 
-    model = AutoModelForSequenceClassification.from_pretrained(
-        folder, num_labels=2, dtype=torch.float32
-    )
+    with tempfile.TemporaryDirectory() as place:
+        if not folder.is_dir():  # a GGUF file, which we write anew for it
+            mason.load(job.labels[0], task="generation").write(Path(place))
+            folder = Path(place)
+        model = AutoModelForSequenceClassification.from_pretrained(
+            folder, num_labels=2, dtype=torch.float32
+        )
     collate = _padded({"input_ids": model.config.pad_token_id or 0, "attention_mask": 0})
     steps = _fit_trainer(model, rows(job.train), collate, job)
     found = []
@@ -206,8 +211,6 @@ def zh_sentiment_rows(minutes: float) -> tuple[list[Row], str]:
 
 def pretrained(texts: Sequence[str], place: Path, minutes: float) -> Path:
     """A small encoder that has read these texts and People's Daily for so many minutes."""
-    import mason
-
     daily = pl.read_csv(find("peoples-daily").build())["text"].to_list()
     lines = [*texts, *daily]
     corpus = place / "corpus.jsonl"
