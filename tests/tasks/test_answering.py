@@ -20,7 +20,6 @@ from mason.tasks.answering import (
     find_answers,
     trimmed,
 )
-from mason.tasks.matching import Matching
 from tests.text.tiny import TOKENIZERS, tiny
 
 PARIS = "Paris is the capital of France. It has 2,102,650 people (2023)."
@@ -154,7 +153,7 @@ def test_the_gradient_knows_of_matching_and_the_loss_does_not() -> None:
     model.zero_grad()
     packed = examples.pack(run)
     weight = min(1.0, losses[0] / len(run))
-    (weight * Matching(examples.pairs).loss(model(packed), run, packed.lengths)).backward()
+    (weight * examples.matching.loss(model(packed), run, packed.lengths)).backward()
     added = {n: p.grad for n, p in model.named_parameters() if _has(p)}
     assert max(float(gradient.abs().max()) for gradient in added.values()) > 1e-3
     for name, both in gradients[1].items():

@@ -7,7 +7,7 @@ import numpy as np
 from mason.data.questions import Question
 from mason.sources import find_model
 from mason.tasks.answering import examples_of
-from mason.tasks.matching import Matching, shared_run
+from mason.tasks.matching import shared_run
 from mason.text import load_tokenizer
 from tests.text.tiny import tiny
 
@@ -38,7 +38,7 @@ def test_it_is_the_rarest_run() -> None:
         question = drawn.choices(range(6), k=drawn.randrange(1, 8))
         text = drawn.choices(range(6), k=drawn.randrange(20))
         wanted = by_hand(question, text, rarity)
-        assert shared_run(question, text, rarity) == wanted, (question, text)
+        assert shared_run(question, np.array(text, np.int64), rarity) == wanted, (question, text)
         found += bool(wanted)
     assert found > 500
 
@@ -64,7 +64,7 @@ QUESTIONS = [
 
 def test_it_is_the_option_that_is_asked_for() -> None:
     examples = examples_of(QUESTIONS, load_tokenizer(find_model("all-MiniLM-L6-v2")))
-    matching = Matching(examples.pairs)
+    matching = examples.matching
     for number, question in enumerate(QUESTIONS):
         first, places = examples.firsts[number], examples.places[number]
         spans = [places[row - first] for row in matching.rows(number)]
@@ -75,5 +75,5 @@ def test_it_is_the_option_that_is_asked_for() -> None:
 
 def test_windows_cut_before_their_text_share_nothing() -> None:
     examples = examples_of(QUESTIONS, tiny("wordpiece")).cut(4)
-    matching = Matching(examples.pairs)
+    matching = examples.matching
     assert [matching.rows(i) for i in range(4)] == [[]] * 4

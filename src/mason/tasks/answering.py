@@ -19,7 +19,7 @@ from mason.tasks.classification import (
     reading_passes,
     rows_read,
 )
-from mason.tasks.matching import Matching, Pair
+from mason.tasks.matching import Matching
 from mason.tasks.windows import Frame, room_for, windows
 from mason.text import Tokenizer
 
@@ -77,12 +77,9 @@ class Examples:
         return [self.tokens, *types, *targets]
 
     @property
-    def pairs(self) -> list[Pair]:
-        """Tokens of the question in each window, those of the template with it, and of the text."""
-        return [
-            Pair(tokens[:first], tokens[first : first + len(places)], first)
-            for tokens, first, places in zip(self.tokens, self.firsts, self.places, strict=True)
-        ]
+    def matching(self) -> Matching:
+        """What part of each text its question speaks of; the template stands with the question."""
+        return Matching(self.tokens, self.firsts, [len(places) for places in self.places])
 
     def cut(self, most: int) -> "Examples":
         """The same with at most ``most`` tokens a window, to see what they cost."""
@@ -213,7 +210,7 @@ class AnsweringObjective:
         assert examples.targets is not None, "training needs targets"
         self.examples, self.lengths = examples, examples.lengths
         self.targets = torch.tensor(list(examples.targets))
-        self.matching = Matching(examples.pairs) if matching else None
+        self.matching = examples.matching if matching else None
 
     def count(self, batch: Any) -> int:
         """One target a window."""

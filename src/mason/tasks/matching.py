@@ -8,22 +8,14 @@ the question is put to one fixed direction of its hidden states.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 _SCALE = 3.0
 """Size of the logits of hidden states of unit variance: large enough to point, to begin flat."""
-
-
-class Pair(NamedTuple):
-    """Tokens of a question, and of a part of its text, which begins at a row of the window."""
-
-    question: Sequence[int]
-    text: Sequence[int]
-    first: int
 
 
 class Matching:
@@ -31,19 +23,27 @@ class Matching:
 
     How rare a token is, is counted over the texts: its weight is log(texts / texts with it), and
     a run's is the sum of its tokens'.
+
+    Args:
+        tokens: Of each window: its question, part of its text, and a template about both.
+        firsts: The row at which that part begins.
+        sizes: Tokens of it.
     """
 
-    def __init__(self, pairs: Sequence[Pair]) -> None:
-        self.pairs = pairs
-        texts = [np.unique(np.asarray(pair.text, dtype=np.int64)) for pair in pairs]
-        known, held = np.unique(np.concatenate(texts), return_counts=True)
+    def __init__(
+        self, tokens: Sequence[Sequence[int]], firsts: Sequence[int], sizes: Sequence[int]
+    ) -> None:
+        self.tokens, self.firsts, self.sizes = tokens, firsts, sizes
+        texts = (np.unique(self._text(number)) for number in range(len(tokens)))
+        known, held = np.unique(np.concatenate(list(texts)), return_counts=True)
         self.rarity = np.zeros(int(known.max(initial=0)) + 1)
-        self.rarity[known] = np.log(len(pairs) / held)
+        self.rarity[known] = np.log(len(tokens) / held)
 
     def rows(self, number: int) -> list[int]:
         """Rows of a window's shared run: none where question and text share nothing rare."""
-        question, text, first = self.pairs[number]
-        return [first + place for place in shared_run(question, text, self.rarity)]
+        first = self.firsts[number]
+        question = self.tokens[number][:first]
+        return [first + place for place in shared_run(question, self._text(number), self.rarity)]
 
     def loss(self, hidden: Tensor, run: Sequence[int], lengths: Sequence[int]) -> Tensor:
         """The summed cross-entropy of pointing there from all rows of the text, in fp32.
@@ -58,32 +58,38 @@ class Matching:
         total = hidden.new_zeros((), dtype=torch.float32)
         for number, logits in zip(run, told, strict=True):
             if rows := self.rows(number):
-                first = self.pairs[number].first
-                part = logits[first : first + len(self.pairs[number].text)].log_softmax(0)
+                first = self.firsts[number]
+                part = logits[first : first + self.sizes[number]].log_softmax(0)
                 total = total - part[torch.tensor(rows, device=part.device) - first].mean()
         return total
 
+    def _text(self, number: int) -> NDArray[np.int64]:
+        first = self.firsts[number]
+        part = self.tokens[number][first : first + self.sizes[number]]
+        return np.asarray(part, dtype=np.int64)
 
-def shared_run(question: Sequence[int], text: Sequence[int], rarity: np.ndarray) -> list[int]:
+
+def shared_run(
+    question: Sequence[int], text: NDArray[np.int64], rarity: NDArray[np.float64]
+) -> list[int]:
     """Places in ``text`` of the tokens that follow each other in ``question`` too.
 
     Of all such runs those whose summed ``rarity`` is the greatest; none where that is 0.
     """
-    read = np.asarray(text, dtype=np.int64)
-    if not len(read):
+    if not len(text):
         return []
-    weights, order = rarity[read], np.arange(len(read))
-    best, found = 0.0, np.zeros(len(read), bool)
-    summed, count = np.zeros(len(read)), np.zeros(len(read), np.int64)
+    weights, order = rarity[text], np.arange(len(text))
+    best, found = 0.0, np.zeros(len(text), bool)
+    summed, count = np.zeros(len(text)), np.zeros(len(text), np.int64)
     for token in question:
-        same = read == token
+        same = text == token
         # A run that goes on came from the place before, at the question's token before.
         summed = np.where(same, np.roll(summed, 1) + weights, 0.0)
         count = np.where(same, np.roll(count, 1) + 1, 0)
         summed[0], count[0] = (weights[0], 1) if same[0] else (0.0, 0)
         top = summed.max()
         if top > best + 1e-9:
-            best, found = float(top), np.zeros(len(read), bool)
+            best, found = float(top), np.zeros(len(text), bool)
         if top > 0 and top >= best - 1e-9:
             for end in np.flatnonzero(summed >= best - 1e-9):
                 found[end - count[end] + 1 : end + 1] = True
