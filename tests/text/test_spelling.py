@@ -57,6 +57,12 @@ def tokenizer() -> Tokenizer:
     return load_tokenizer(find_model("all-MiniLM-L6-v2"))
 
 
+def test_a_tokenizer_behind_it_can_be_the_first_that_is_asked() -> None:
+    """As it is in a model that was loaded."""
+    fresh = load_tokenizer(find_model("all-MiniLM-L6-v2")).cleaning(SPELLING)
+    assert fresh.encode_ids(["Waht is it?"]) == fresh.encode_ids(["What is it?"])
+
+
 def test_a_tokenizer_knows_its_own_words(tokenizer: Tokenizer) -> None:
     words = tokenizer.whole_words
     assert len(words) > 20_000 and list(words.values()) == sorted(words.values())

@@ -82,7 +82,7 @@ ENTRIES: dict[str, Entry] = {
         ),
         _tuned(
             "man-options", "answering", "man-options", MINILM, 150,
-            Expected("f1", 0.8, 0.15), _MINILM,
+            Expected("f1", 0.888, 0.1), _MINILM,
             training__batch_size=8, training__learning_rate=3e-4, model__max_tokens=384,
         ),
         _tuned(

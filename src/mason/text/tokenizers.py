@@ -239,7 +239,8 @@ class Tokenizer:
     @cached_property
     def whole_words(self) -> dict[str, int]:
         """English words that are one token, in small letters, with it; the lowest token first."""
-        first = self.encode_ids(["a"], special=False)[0]
+        # As they are: the cleaner may itself ask for these words.
+        first = self.cleaning(None).encode_ids(["a"], special=False)[0]
         marked = self.pieces(first)[0].removesuffix("a")  # Ġ or ▁, where spaces are marked
         words: dict[str, int] = {}
         for piece, token in sorted(self.vocabulary().items(), key=lambda item: item[1]):
