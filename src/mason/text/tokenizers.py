@@ -126,11 +126,10 @@ class Tokenizer:
     ) -> list[list[int]]:
         """The ids of every text, uncut: what `encode` gives, without the rest, sooner."""
         backend = self._parsing if parse_special else self._backend
+        read = _texts_of(texts, self._clean(texts))
         with self._lock:
             _limit(backend, None)
-            found = _guarded(
-                backend.encode_batch_fast, _texts_of(texts, self._clean(texts)), special
-            )
+            found = _guarded(backend.encode_batch_fast, read, special)
         return [encoding.ids for encoding in found]
 
     def num_special_tokens(self, *, pair: bool = False) -> int:
