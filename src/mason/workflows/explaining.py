@@ -31,7 +31,7 @@ from mason.workflows.tasks import Task, task_of
 
 ROWS = 20
 _ROWS_OF_SKILL = 200
-_ROWS_OF_RUN, _SECONDS_OF_RUN = 3, 5.0
+_ROWS_OF_RUN, _SECONDS_OF_RUN, _LONGEST_OF_RUN = 3, 5.0, 500
 
 
 def explain(
@@ -150,7 +150,10 @@ def explained_rows(
     if not task.explained or task.ladder is not READING:  # what a text makes one write takes long
         return {}
     started, found = time.monotonic(), []
-    for picture in _pictures(task, model, table, columns, _ROWS_OF_RUN, [DEFAULT_METHOD]):
+    # Of long texts that are not cut, every word is read again and again.
+    longest = None if task.cuts else _LONGEST_OF_RUN
+    shown = _pictures(task, model, table, columns, _ROWS_OF_RUN, [DEFAULT_METHOD], longest)
+    for picture in shown:
         found.append(picture)
         if (time.monotonic() - started) * (1 + 1 / len(found)) > _SECONDS_OF_RUN:
             break
@@ -166,8 +169,12 @@ def _pictures(
     columns: Columns,
     most: int,
     methods: Sequence[str],
+    longest: int | None = None,
 ) -> Iterator[Picture]:
-    """Of rows evenly over a table, the shortest text first; of rows without an answer, none."""
+    """Of rows evenly over a table, the shortest text first; of rows without an answer, none.
+
+    ``longest``: the most characters that a row may have.
+    """
     if not task.explained:
         raise SettingsError(
             "Answers of models for {task} cannot be explained word by word yet.", task=task.name
@@ -175,6 +182,8 @@ def _pictures(
     explainer = Explainer(model.network)
     given = task.given(some_rows(table, most), columns)
     for one in sorted(given, key=lambda texts: sum(map(len, texts))):
+        if longest is not None and sum(map(len, one)) > longest:
+            break
         try:
             subject = model.subject(*one)
         except DataError:
