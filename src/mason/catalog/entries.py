@@ -16,7 +16,6 @@ _BERT = Paper("BERT: Pre-training of Deep Bidirectional Transformers", "Devlin e
 _SMOLLM = Paper("SmolLM2: When Smol Goes Big", "Ben Allal et al.", 2025)
 _GPT2 = Paper("Language Models are Unsupervised Multitask Learners", "Radford et al.", 2019)
 _ELECTRA = Paper("ELECTRA: Pre-training Text Encoders as Discriminators", "Clark et al.", 2020)
-_TRANSFORMER = Paper("Attention Is All You Need", "Vaswani et al.", 2017)
 _T5 = Paper("Exploring the Limits of Transfer Learning with T5", "Raffel et al.", 2020)
 
 
@@ -50,13 +49,6 @@ def _learned(
     return Entry(name, "pretrain", objective, data, settings, small, expected, paper)
 
 
-def _begun(name: str, task: str, data: str, shape: str, expected: Expected, paper: Paper) -> Entry:
-    """From random weights, for a time."""
-    settings: Settings = {"model.shape": shape, "training.budget": "20m"}
-    small = {"training.budget": "2m"}
-    return Entry(name, "train", task, (data,), settings, small, expected, paper)
-
-
 ENTRIES: dict[str, Entry] = {
     entry.name: entry
     for entry in (
@@ -88,10 +80,6 @@ ENTRIES: dict[str, Entry] = {
         _tuned(
             "debian-retrieval", "embedding", "debian-retrieval", MINILM, 30,
             Expected("mrr", 0.801, 0.02), _MINILM,
-        ),
-        _begun(
-            "debian-en-fr", "translation", "debian-en-fr", "marian-tiny",
-            Expected("bleu", 0.05, 0.03), _TRANSFORMER,
         ),
         _learned(
             "bible-bert", "bert", ("english-bible",),
