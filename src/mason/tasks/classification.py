@@ -166,20 +166,21 @@ def head_logits(
         at: Rows to give logits for; None: all the head has.
         look: See ``Transformer.logits``.
     """
-    return model.logits(head, packed, _target(model, packed), at=at, look=look)
+    return model.logits(head, *_read(model, packed), at=at, look=look)
 
 
 def rows_read(model: Transformer, packed: Packed) -> Tensor:
     """What a head that reads texts is given: the last hidden states of every token."""
-    hidden: Tensor = model(packed, _target(model, packed))
+    hidden: Tensor = model(*_read(model, packed))
     return hidden
 
 
-def _target(model: Transformer, packed: Packed) -> Packed | None:
+def _read(model: Transformer, packed: Packed) -> tuple[Packed, ...]:
+    """The texts, and what an encoder–decoder's decoder reads of them."""
     if model.spec.topology != "encoder-decoder":
-        return None
+        return (packed,)
     start = model.spec.special.decoder_start
-    return packed.shifted(start if start is not None else 0)
+    return packed, packed.shifted(start if start is not None else 0)
 
 
 @torch.inference_mode()
