@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from mason.errors import SettingsError
+from mason.export.litert import _shortest
 from mason.workflows import Model
 
 TEXTS = ["chair", "The radio works well", "it broke at once, a waste of money, " * 4]
@@ -32,6 +33,12 @@ def test_texts_of_any_length(
             given[name][0, : len(part)] = part
         (found,) = runner(**given).values()
         assert np.abs(found[0] - wanted).max() <= near
+
+
+def test_the_shortest_signature_that_fits() -> None:
+    assert [_shortest([32, 128, 256], size) for size in (1, 32, 33, 256)] == [32, 32, 128, 256]
+    with pytest.raises(SettingsError, match="257 tokens does not fit"):
+        _shortest([32, 128, 256], 257)
 
 
 def test_what_is_missing_is_named(

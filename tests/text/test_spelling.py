@@ -42,6 +42,12 @@ def test_the_more_frequent_of_two_words_is_meant() -> None:
     assert Speller(["how", "who"])("hwo").text == "how"
 
 
+def test_an_endless_word_takes_no_time() -> None:
+    """Its edits would be gigabytes."""
+    endless = "ab" * 200_000
+    assert Speller(WORDS)(f"teh {endless}").text == f"the {endless}"
+
+
 def test_every_letter_knows_where_it_stood() -> None:
     given = "wh at is\u200b teh captial?"
     found = Speller(WORDS)(given)

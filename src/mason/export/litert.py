@@ -8,6 +8,7 @@ import contextlib
 import io
 import os
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +88,7 @@ def _runner(file: Path, network: PaddedNetwork, lengths: list[int]) -> Any:
     signatures = {n: interpreter.get_signature_runner(f"tokens_{n}") for n in lengths}
 
     def one(inputs: Inputs) -> Outputs:
-        runner = signatures[next(n for n in lengths if n >= len(inputs.tokens[0]))]
+        runner = signatures[_shortest(lengths, len(inputs.tokens[0]))]
         rooms = {name: np.zeros(d["shape"], d["dtype"]) for name, d in _inputs(runner)}
         for room, part in zip(rooms.values(), padded(inputs, typed=network.typed), strict=True):
             room[:, : part.shape[1]] = part
@@ -98,6 +99,23 @@ def _runner(file: Path, network: PaddedNetwork, lengths: list[int]) -> Any:
         return [output for i in range(len(inputs)) for output in one(inputs.some([i]))]
 
     return run
+
+
+def _shortest(lengths: Sequence[int], size: int) -> int:
+    """The shortest signature that a text of so many tokens fits.
+
+    Raises:
+        SettingsError: It fits none.
+    """
+    found = next((length for length in lengths if length >= size), None)
+    if found is None:
+        raise SettingsError(
+            "A text of {size} tokens does not fit a LiteRT file, which takes {most}; name shorter "
+            "texts with --data, or train the model with --model.max-tokens {most}.",
+            size=size,
+            most=lengths[-1],
+        )
+    return found
 
 
 def _inputs(runner: Any) -> list[tuple[str, dict[str, Any]]]:

@@ -31,6 +31,7 @@ class Speller:
 
     def __init__(self, words: Sequence[str]) -> None:
         self.ranks = {word: i for i, word in reversed(list(enumerate(words)))}
+        self.longest = max(map(len, self.ranks), default=0)
         self.right = lru_cache(1 << 14)(self._right)
 
     def __call__(self, text: str) -> Cleaned:
@@ -73,7 +74,9 @@ class Speller:
 
     def _right(self, word: str) -> str:
         plain = word.lower()
-        if len(word) < _SHORTEST or self._is_known(plain) or not any(map(str.isalpha, word)):
+        if not _SHORTEST <= len(word) <= self.longest + 1:  # one edit makes it none that is known
+            return word
+        if self._is_known(plain) or not any(map(str.isalpha, word)):
             return word
         bare = "".join(c for c in unicodedata.normalize("NFD", plain) if not _is_mark(c))
         if any(map(str.isdigit, bare)):  # else a name, such as mp3s
