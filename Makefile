@@ -37,8 +37,10 @@ $(VENV)/.installed-page: $(VENV)/.installed
 	@$(PIP) install -qq --disable-pip-version-check -c constraints.txt --no-build-isolation -e '.[onnx]' \
 	  && touch $@ || echo "They cannot be had now; everything else goes on without a page" >&2
 
+# seqeval comes as source, whose build asks setuptools-scm for its version.
 $(VENV)/.installed-dev: $(VENV)/.installed
 	@echo "Installing the tools that test Mason"
+	@$(PIP) install -qq --disable-pip-version-check -c constraints.txt setuptools-scm
 	@$(PIP) install -qq --disable-pip-version-check -c constraints.txt --no-build-isolation -e '.[dev]'
 	@touch $@
 
