@@ -88,8 +88,8 @@ def checkpoints(names: Sequence[str], work: Path, minutes: float) -> Iterator[st
         yield str(folder) if name not in PUBLISHED else name
 
 
-def tables(name: str, chosen: argparse.Namespace) -> tuple[Path, Path]:
-    """Files of training and test rows, drawn by a fixed seed, of the commonest labels."""
+def tables(name: str, chosen: argparse.Namespace, rows: int) -> tuple[Path, Path]:
+    """Files of so many training rows and of test rows, by a fixed seed, of the commonest labels."""
     source, label = (DATA | NUMBERS)[name]
     frame = pl.read_csv(find(source).build(), infer_schema_length=0)
     frame = frame.select("text", pl.col(label).alias("label")).drop_nulls()
@@ -99,17 +99,17 @@ def tables(name: str, chosen: argparse.Namespace) -> tuple[Path, Path]:
     frame = frame.unique("text", maintain_order=True)
     frame = frame.sample(fraction=1, shuffle=True, seed=7)
     held = min(chosen.tested, len(frame) // 3)
-    folder = chosen.work / "tables" / name
+    folder = chosen.work / "tables" / f"{name}-{rows}"
     folder.mkdir(parents=True, exist_ok=True)
     parts = folder / "train.csv", folder / "test.csv"
-    frame.slice(held, chosen.rows).write_csv(parts[0])
+    frame.slice(held, rows).write_csv(parts[0])
     frame.head(held).write_csv(parts[1])
     return parts
 
 
 def contest(name: str, models: Sequence[str], chosen: argparse.Namespace) -> list[Told]:
     """Advice, then every model fine-tuned."""
-    train, test = tables(name, chosen)
+    train, test = tables(name, chosen, chosen.rows)
     fixed: dict[str, Any] = {"data.test": str(test), **_TOKENS}
     fixed |= {"task": "regression"} if name in NUMBERS else {}
     advice = mason.advise(train, list(models), rows=chosen.looked, **fixed)
@@ -128,7 +128,9 @@ def curves(name: str, source: str, chosen: argparse.Namespace) -> list[tuple[flo
 
     The curve sees a quarter of the rows; the truth is the probe on all of them, on other rows.
     """
-    sides = [pl.read_csv(part, infer_schema_length=0) for part in tables(name, chosen)]
+    sides = [
+        pl.read_csv(part, infer_schema_length=0) for part in tables(name, chosen, chosen.drawn)
+    ]
     labels = ["score"] if name in NUMBERS else sorted(set(sides[0]["label"]))
     if name in DATA:
         sides[1] = sides[1].filter(pl.col("label").is_in(labels))
@@ -144,7 +146,7 @@ def curves(name: str, source: str, chosen: argparse.Namespace) -> list[tuple[flo
         part = np.random.default_rng(seed).permutation(num)[: num // 4]
         some = asked_of(both[part], labels)
         curve = learning_curve(some, some.probe, features[part], seed=seed)
-        assert len(curve.sizes) > 2, "a curve needs more rows: raise --rows"
+        assert len(curve.sizes) > 2, "a curve needs more rows: raise --drawn"
         (one,) = forecast(curve, len(part), [num], seed=seed)
         inside = bool(one.score.low <= truth <= one.score.high)
         found.append((100 * float(abs(one.score.value - truth)), inside))
@@ -163,7 +165,7 @@ def measured(
     name: str, models: Sequence[str], chosen: argparse.Namespace
 ) -> tuple[list[Told], list[tuple[float, bool]]]:
     """Both parts of a data set, or what an earlier run with the same options found."""
-    sizes = (chosen.rows, chosen.tested, chosen.looked, chosen.minutes, chosen.seeds)
+    sizes = (chosen.rows, chosen.tested, chosen.looked, chosen.minutes, chosen.seeds, chosen.drawn)
     key = hashlib.sha256(repr((sizes, sorted(models))).encode()).hexdigest()[:12]
     file = chosen.work / "told" / f"{name}-{key}.json"
     if not file.exists():
@@ -233,6 +235,7 @@ def main() -> None:
     parser.add_argument("--looked", type=int, default=800, help="of the rows, by the advice")
     parser.add_argument("--minutes", type=float, default=5.0, help="of each pretraining")
     parser.add_argument("--seeds", type=int, default=5, help="of each learning curve")
+    parser.add_argument("--drawn", type=int, default=4000, help="most rows that curves foretell")
     parser.add_argument("--work", type=Path, default=Path("runs/advice"))
     parser.add_argument("--save", action="store_true")
     chosen = parser.parse_args()

