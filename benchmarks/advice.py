@@ -53,7 +53,6 @@ PRETRAINED = {
 PUBLISHED = ("all-MiniLM-L6-v2", "SmolLM2-135M-Instruct")
 RENEWED = "MiniLM-renewed"
 _MOST_LABELS, _LAYERS = 12, 3
-_TOKENS = {"model.max_tokens": 64}
 
 
 class Told(NamedTuple):
@@ -110,7 +109,7 @@ def tables(name: str, chosen: argparse.Namespace, rows: int) -> tuple[Path, Path
 def contest(name: str, models: Sequence[str], chosen: argparse.Namespace) -> list[Told]:
     """Advice, then every model fine-tuned."""
     train, test = tables(name, chosen, chosen.rows)
-    fixed: dict[str, Any] = {"data.test": str(test), **_TOKENS}
+    fixed: dict[str, Any] = {"data.test": str(test), "model.max_tokens": chosen.longest}
     fixed |= {"task": "regression"} if name in NUMBERS else {}
     advice = mason.advise(train, list(models), rows=chosen.looked, **fixed)
     measure, found = "r2" if name in NUMBERS else "accuracy", []
@@ -126,28 +125,24 @@ def contest(name: str, models: Sequence[str], chosen: argparse.Namespace) -> lis
 def curves(name: str, source: str, chosen: argparse.Namespace) -> list[tuple[float, bool]]:
     """Points between forecast and truth, and whether the interval held it, for each seed.
 
-    The curve sees a quarter of the rows; the truth is the probe on all of them, on other rows.
+    The truth is the probe's score over all rows, each told by what four fifths of them taught; a
+    curve sees a quarter of so many.
     """
-    sides = [
-        pl.read_csv(part, infer_schema_length=0) for part in tables(name, chosen, chosen.drawn)
-    ]
-    labels = ["score"] if name in NUMBERS else sorted(set(sides[0]["label"]))
-    if name in DATA:
-        sides[1] = sides[1].filter(pl.col("label").is_in(labels))
+    parts = tables(name, chosen, chosen.drawn)
+    rows = pl.concat([pl.read_csv(part, infer_schema_length=0) for part in parts])
+    labels = ["score"] if name in NUMBERS else sorted(set(rows["label"]))
     task = "regression" if name in NUMBERS else "classification"
-    model: Any = load(source, task=task, labels=labels, max_tokens=64)
-    both, num = pl.concat(sides), len(sides[0])
-    features = frozen_features(model.network, model.encode(both["text"].to_list()))
-    whole, learned, held = asked_of(both, labels), np.arange(num), np.arange(num, len(both))
-    said = whole.answers(whole.probe, features, learned, held)
-    truth = float(whole.marks(said, held).mean())
-    found = []
+    model: Any = load(source, task=task, labels=labels, max_tokens=chosen.longest)
+    features = frozen_features(model.network, model.encode(rows["text"].to_list()))
+    whole = asked_of(rows, labels)
+    truth = float(whole.marks(whole.out_of_fold(whole.probe, features)).mean())
+    learned, found = 4 * len(rows) // 5, []
     for seed in range(chosen.seeds):
-        part = np.random.default_rng(seed).permutation(num)[: num // 4]
-        some = asked_of(both[part], labels)
+        part = np.random.default_rng(seed).permutation(len(rows))[: learned // 4]
+        some = asked_of(rows[part], labels)
         curve = learning_curve(some, some.probe, features[part], seed=seed)
         assert len(curve.sizes) > 2, "a curve needs more rows: raise --drawn"
-        (one,) = forecast(curve, len(part), [num], seed=seed)
+        (one,) = forecast(curve, len(part), [learned], seed=seed)
         inside = bool(one.score.low <= truth <= one.score.high)
         found.append((100 * float(abs(one.score.value - truth)), inside))
     return found
@@ -161,19 +156,16 @@ def asked_of(rows: pl.DataFrame, labels: Sequence[str]) -> Asked:
     return Classes(np.array([numbers[label] for label in rows["label"]]), tuple(labels))
 
 
-def measured(
-    name: str, models: Sequence[str], chosen: argparse.Namespace
-) -> tuple[list[Told], list[tuple[float, bool]]]:
-    """Both parts of a data set, or what an earlier run with the same options found."""
-    sizes = (chosen.rows, chosen.tested, chosen.looked, chosen.minutes, chosen.seeds, chosen.drawn)
+def measured(name: str, models: Sequence[str], chosen: argparse.Namespace) -> list[Told]:
+    """The contest, or what an earlier one with the same options found."""
+    sizes = (chosen.rows, chosen.tested, chosen.looked, chosen.minutes, chosen.longest)
     key = hashlib.sha256(repr((sizes, sorted(models))).encode()).hexdigest()[:12]
     file = chosen.work / "told" / f"{name}-{key}.json"
     if not file.exists():
-        told, points = contest(name, models, chosen), curves(name, models[0], chosen)
+        told = contest(name, models, chosen)
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps([told, points]), encoding="utf-8")
-    told, points = json.loads(file.read_text(encoding="utf-8"))
-    return [Told(*one) for one in told], [(off, inside) for off, inside in points]
+        file.write_text(json.dumps(told), encoding="utf-8")
+    return [Told(*one) for one in json.loads(file.read_text(encoding="utf-8"))]
 
 
 def tau_of(told: Sequence[Told]) -> float:
@@ -233,6 +225,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=2000, help="most that are learned from")
     parser.add_argument("--tested", type=int, default=1000, help="most that are tested on")
     parser.add_argument("--looked", type=int, default=800, help="of the rows, by the advice")
+    parser.add_argument("--longest", type=int, default=64, help="most tokens of a text")
     parser.add_argument("--minutes", type=float, default=5.0, help="of each pretraining")
     parser.add_argument("--seeds", type=int, default=5, help="of each learning curve")
     parser.add_argument("--drawn", type=int, default=4000, help="most rows that curves foretell")
@@ -244,7 +237,7 @@ def main() -> None:
     points: list[tuple[float, bool]] = []
 
     def of_data(name: str) -> Iterator[Row]:
-        told, curve = measured(name, models, chosen)
+        told, curve = measured(name, models, chosen), curves(name, models[0], chosen)
         found.extend(told)
         points.extend(curve)
         yield Row(f"{name}: Kendall's tau", tau_of(told))

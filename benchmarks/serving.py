@@ -1,11 +1,12 @@
-"""SmolLM2-135M behind HTTP: many requests at once, one by one, and beside ``transformers serve``.
+"""SmolLM2-135M behind HTTP: many requests at once, one by one, and beside other servers.
 
 Chats of 30 to 100 tokens ask for 16 to 56 new ones, at temperature 0, from processes of their own.
 A number of tokens a second is what the servers' ``usage`` says, over the seconds of the wall until
 the last answer: leave the machine alone meanwhile. One by one is the same server with one client;
 every so many requests of the whole are asked so. The peer reads the folder that we write, in the
 same precision; both servers are up and take rounds of the same requests in turn. In fp32 answers
-together are the answers alone, and the peer's, but for near ties.
+together are the answers alone, and the peer's, but for near ties. ``--llama PROGRAM``: llama.cpp's
+own server is the peer, on a GGUF file that we write and that ours reads too.
 
 ``--hostile``: requests that schemathesis makes of our ``/openapi.json``, right ones and wrong ones,
 fields of our own choice and plain noise, while so many sockets send a byte a second and are cut
@@ -15,12 +16,13 @@ must not grow.
 
 import argparse
 import json
+import os
 import statistics
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from http.client import HTTPConnection, HTTPException
@@ -29,6 +31,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import mason
 from benchmarks.report import Goal, Row, collect, publish
 from benchmarks.server_process import Process, free_port, start
 
@@ -49,6 +52,9 @@ ASKED = (
     "List facts on",
 )
 ROUNDS = 3
+LLAMA = {"bf16": "f16", "int8": "q8_0"}
+LONGEST = 512
+"""Tokens that a chat may have in llama.cpp's server."""
 FILLER = " Keep in mind that whoever reads this has little time and knows nothing of the matter."
 
 
@@ -132,9 +138,22 @@ def ours(options: argparse.Namespace) -> list[Row]:
     ]
 
 
+@dataclass(frozen=True)
+class Sides:
+    """Two servers on the same weights, and what each calls the model."""
+
+    own: Process
+    own_model: str
+    peer: Process
+    peer_model: str
+
+
+Opened = Callable[[argparse.Namespace], AbstractContextManager[Sides]]
+
+
 @contextmanager
-def peer(weights: str) -> Iterator[tuple[Process, str]]:
-    """``transformers serve`` on the same weights, and what it calls the model."""
+def beside_transformers(options: argparse.Namespace) -> Iterator[Sides]:
+    """Ours, and ``transformers serve``."""
     from mason.models.checkpoints import load_model, save_model
     from mason.sources import find_model
     from mason.text.loading import load_tokenizer
@@ -144,27 +163,57 @@ def peer(weights: str) -> Iterator[tuple[Process, str]]:
         checkpoint = load_model(path)
         save_model(checkpoint.model, checkpoint.family, Path(folder))
         load_tokenizer(path).save(Path(folder))
-        dtype = "float32" if weights == "fp32" else "bfloat16"
+        dtype = "float32" if options.weights == "fp32" else "bfloat16"
         command = [Path(sys.executable).with_name("transformers"), "serve", folder]
         command += ["--device", "cpu", "--dtype", dtype, "--port", str(port)]
         # Unless it is told, its cache takes more than half of the memory, which both share.
         command += ["--continuous-batching", "--cb-max-memory-percent", "0.2"]
-        with Process(command, port, HF_HUB_OFFLINE="1") as server:
-            yield server, folder
+        with (
+            start(MODEL, "--weights", options.weights, "--quiet") as own,
+            Process(command, port, HF_HUB_OFFLINE="1") as server,
+        ):
+            yield Sides(own, MODEL, server, folder)
 
 
-def beside(options: argparse.Namespace) -> list[Row]:
+@contextmanager
+def beside_llama(options: argparse.Namespace) -> Iterator[Sides]:
+    """Ours, and llama.cpp's on one GGUF file."""
+    with TemporaryDirectory() as folder:
+        made = mason.export(MODEL, Path(folder) / "model.gguf", precision=LLAMA[options.weights])
+        file, port = made.path, free_port()
+        threads = os.environ.get("OMP_NUM_THREADS", "1")
+        command: list[str | Path] = [
+            options.llama,
+            "-m",
+            file,
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(port),
+        ]
+        command += ["--alias", "model", "-np", str(options.concurrent)]
+        command += ["-c", str(LONGEST * options.concurrent)]
+        command += ["-t", threads, "-tb", threads]
+        with (
+            start(str(file), "--weights", options.weights, "--quiet") as own,
+            Process(command, port) as server,
+        ):
+            yield Sides(own, file.name, server, "model")
+
+
+def beside(options: argparse.Namespace, name: str, sides_of: Opened) -> list[Row]:
     """Our rate beside the peer's: rounds of the same requests, each side first in turn."""
     bodies, size = requests(options.peer), max(1, -(-options.peer // ROUNDS))
     rates: dict[str, list[float]] = {"ours": [], "theirs": []}
     said: dict[str, list[Said]] = {"ours": [], "theirs": []}
-    with (
-        start(MODEL, "--weights", options.weights, "--quiet") as own,
-        peer(options.weights) as (other, name),
-    ):
+    with sides_of(options) as both_up:
+        own, other = both_up.own, both_up.peer
         if not other.wait("/health", 180):
             raise RuntimeError("".join(other.log[-20:]))
-        sides = {"ours": (own.port, MODEL), "theirs": (other.port, name)}
+        sides = {
+            "ours": (own.port, both_up.own_model),
+            "theirs": (other.port, both_up.peer_model),
+        }
         for side in sides.values():
             load(*side, bodies[:1], 1)
         for number, first in enumerate(range(0, len(bodies), size)):
@@ -178,7 +227,7 @@ def beside(options: argparse.Namespace) -> list[Row]:
     times = sorted(a / b for a, b in zip(rates["ours"], rates["theirs"], strict=True) if b)
     failed = [sum(one.status != 200 for one in some) for some in said.values()]
     both = [(a.text, b.text) for a, b in zip(*said.values(), strict=True) if b.status == 200]
-    measure = f"{options.concurrent} at once, beside transformers serve"
+    measure = f"{options.concurrent} at once, {options.weights}, beside {name}"
     middle = [statistics.median(some) for some in rates.values()]
     rows = [
         Row(f"{measure}: tokens/s, median round", middle[0], middle[1]),
@@ -201,10 +250,13 @@ def main() -> int:
     parser.add_argument("--concurrent", type=int, default=32, help="clients at once")
     parser.add_argument("--alone", type=int, default=40, help="of them also asked one by one")
     parser.add_argument("--peer", type=int, default=100, help="asked of the peer; 0: leave it out")
+    parser.add_argument("--llama", type=Path, help="llama-server: is the peer, and alone")
     parser.add_argument("--weights", default="fp32", choices=["fp32", "bf16", "int8"])
     parser.add_argument("--hostile", type=int, default=0, help="hostile requests instead")
     parser.add_argument("--sockets", type=int, default=200, help="slow ones beside them")
     options = parser.parse_args()
+    if options.llama and options.weights not in LLAMA:
+        parser.error(f"--llama goes with --weights {' or '.join(LLAMA)}")
     notes = (__doc__ or "").partition("\n\n")[2]
     if options.hostile:
         from benchmarks.serving_hostile import measured
@@ -213,8 +265,11 @@ def main() -> int:
         name = "serving_hostile"
     else:
         parts = {"ours": partial(ours, options)}
-        if options.peer:
-            parts["transformers serve"] = partial(beside, options)
+        if options.peer and options.llama:
+            parts = {"llama.cpp": partial(beside, options, "llama.cpp", beside_llama)}
+        elif options.peer:
+            peer = "transformers serve"
+            parts[peer] = partial(beside, options, peer, beside_transformers)
         rows, name = collect(parts), "serving"
     return 0 if publish(name, rows, notes=notes, save=options.save) else 1
 
