@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mason.advice.asked import Classes, Numbers
-from mason.advice.curves import Curve, fitted_errors, forecast, learning_curve
+from mason.advice.curves import Curve, forecast, learning_curve
 
 SIZES = np.array([50, 100, 200, 400, 800], np.float64)
 
@@ -13,17 +13,27 @@ def power_law(rows, floor, scale, power):
     return floor + scale * np.asarray(rows, float) ** -power
 
 
+def certain(errors):
+    """A curve of which only the draw of rows is unsure: its marks are shares."""
+    return Curve(SIZES.astype(int), np.repeat(1 - np.asarray(errors)[:, None], 50, axis=1))
+
+
 @pytest.mark.parametrize(("floor", "scale", "power"), [(0.08, 1.3, 0.45), (0.0, 0.9, 0.3)])
 def test_a_power_law_is_found_again(floor, scale, power):
-    errors = power_law(SIZES, floor, scale, power)
-    asked = np.array([1600.0, 12800.0])
-    told = fitted_errors(SIZES, errors[None], asked)[0]
-    assert told == pytest.approx(power_law(asked, floor, scale, power), abs=1e-6)
+    law = {"floor": floor, "scale": scale, "power": power}
+    near, far = forecast(certain(power_law(SIZES, **law)), 800, [1600, 12800])
+    for told in (near, far):
+        truth = 1 - float(power_law(told.rows, **law))
+        assert told.score.low < truth < told.score.high
+        assert told.gain.value == pytest.approx(truth - 1 + float(power_law(800, **law)), abs=0.03)
+    assert near.score.value == pytest.approx(1 - float(power_law(1600, **law)), abs=0.01)
+    assert far.score.high - far.score.low > near.score.high - near.score.low
 
 
 def test_what_does_not_fall_stays_where_it_is():
-    told = fitted_errors(SIZES, np.array([[0.2, 0.2, 0.2, 0.2, 0.2]]), np.array([5000.0]))
-    assert told == pytest.approx(0.2)
+    (told,) = forecast(certain([0.2] * 5), 800, [5000])
+    assert told.score.value == pytest.approx(0.8, abs=0.015)
+    assert told.gain.value < 0.015
 
 
 def test_intervals_hold_the_truth_about_as_often_as_they_say():

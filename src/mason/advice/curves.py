@@ -1,6 +1,6 @@
-"""How much more labels would buy: a score on growing subsets, and the power law through it."""
+"""How much more labels would buy: a score on growing subsets, and the power laws it goes with."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,14 @@ from mason.metrics.classification import Estimate
 from mason.metrics.folds import Fit
 from mason.metrics.groups import Groups, group_sums
 
-_POWERS = np.linspace(0.1, 1.0, 19)
+Floats = NDArray[np.float64]
+
+_POWERS = (0.03, 1.0)
+"""From the slowest to the fastest fall that is drawn."""
+_LAWS = 20_000
+_DRAW = 0.01
+"""Standard deviation of a score by the rows that were drawn to learn from."""
+_LEAST = 1e-6
 _RESAMPLES = 500
 _FEWEST = 20
 """Rows from which a curve may begin."""
@@ -29,13 +36,13 @@ class Curve:
     """
 
     sizes: NDArray[np.int64]
-    marks: NDArray[np.float64]
+    marks: Floats
     groups: Groups | None = None
 
     @property
-    def scores(self) -> NDArray[np.float64]:
+    def scores(self) -> Floats:
         """[sizes]."""
-        means: NDArray[np.float64] = self.marks.mean(axis=1)
+        means: Floats = self.marks.mean(axis=1)
         return means
 
 
@@ -83,78 +90,72 @@ class Forecast:
 def forecast(
     curve: Curve, now: int, rows: Sequence[int], *, confidence: float = 0.9, seed: int = 0
 ) -> list[Forecast]:
-    """The score after learning from other numbers of rows, by an inverse power law.
+    """The score after learning from other numbers of rows, by inverse power laws.
 
-    What it lacks of 1 falls as ``floor + scale · rows^(−power)`` (Figueroa et al. 2012), fitted
-    with a weight for each size that grows with it, since what is far to the right is asked for.
-    The interval is of the same fit to resamples of the rows, so that the few rows there are to
-    measure on are in it.
+    What it lacks of 1 falls as ``floor + scale · rows^(−power)`` (Figueroa et al. 2012). A short
+    curve goes with many such laws: they are drawn widely, each counts as much as it makes the curve
+    likely, and the middle of what they foretell is told, with its interval. What the curve is off
+    by comes of the few rows it is measured on, which resamples of them tell, and of the rows that
+    were drawn to learn from.
 
     Args:
-        curve: As ``learning_curve`` made it; at least three sizes.
+        curve: As ``learning_curve`` made it.
         now: Rows there are to learn from; gains are over what they give.
         rows: Numbers of rows that are asked about.
         confidence: Coverage of the intervals.
-        seed: Of the resamples.
+        seed: Of all that is drawn.
     """
-    asked = np.asarray([now, *rows], np.float64)
-    sizes = curve.sizes.astype(np.float64)
-    seen = fitted_errors(sizes, 1 - curve.scores[None], asked)
-    drawn = fitted_errors(sizes, 1 - _resampled(curve, seed), asked)
+    noise = np.cov(_resampled(curve, seed).T, ddof=0) + np.eye(curve.sizes.size) * _DRAW**2
+    laws = _laws(curve, float(np.sqrt(noise[-1, -1])), seed)
+    off = laws(curve.sizes.astype(np.float64)) - (1 - curve.scores)
+    surprise = np.einsum("ij,jk,ik->i", off, np.linalg.inv(noise), off) / 2
+    weights = np.exp(surprise.min() - surprise)
     tail = (1 - confidence) / 2
+    errors = laws(np.asarray([now, *rows], np.float64))
 
-    def told(value: NDArray[np.float64], many: NDArray[np.float64]) -> Estimate:
-        low, high = np.quantile(many, [tail, 1 - tail])
-        return Estimate(float(value[0]), min(low, value[0]), max(high, value[0]))
+    def told(values: Floats) -> Estimate:
+        low, middle, high = _quantiles(values, weights, [tail, 0.5, 1 - tail])
+        return Estimate(middle, low, high)
 
     return [
-        Forecast(
-            int(number),
-            told(1 - seen[:, i], 1 - drawn[:, i]),
-            told(seen[:, 0] - seen[:, i], drawn[:, 0] - drawn[:, i]),
-        )
+        Forecast(int(number), told(1 - errors[:, i]), told(errors[:, 0] - errors[:, i]))
         for i, number in enumerate(rows, start=1)
     ]
 
 
-def _resampled(curve: Curve, seed: int) -> NDArray[np.float64]:
+def _laws(curve: Curve, spread: float, seed: int) -> Callable[[Floats], Floats]:
+    """Power laws near the end of a curve: their errors [laws, sizes] at numbers of rows [sizes].
+
+    Args:
+        curve: It ends where they are told apart least.
+        spread: The standard error of its last score.
+        seed: Of the draw.
+    """
+    draw, last = np.random.default_rng(seed), float(curve.sizes[-1])
+    end = np.maximum(1 - curve.scores[-1] + 3 * spread * draw.normal(size=_LAWS), _LEAST)
+    floor = end * draw.uniform(size=_LAWS)
+    power = np.exp(draw.uniform(*np.log(_POWERS), _LAWS))
+
+    def errors(sizes: Floats) -> Floats:
+        fallen: Floats = (sizes / last) ** -power[:, None]
+        return floor[:, None] + (end - floor)[:, None] * fallen
+
+    return errors
+
+
+def _quantiles(values: Floats, weights: Floats, shares: Sequence[float]) -> list[float]:
+    """Quantiles of values that count by their weights."""
+    order = np.argsort(values)
+    passed = np.cumsum(weights[order])
+    places = np.searchsorted(passed, np.asarray(shares) * passed[-1])
+    found: list[float] = values[order[np.minimum(places, len(order) - 1)]].tolist()
+    return found
+
+
+def _resampled(curve: Curve, seed: int) -> Floats:
     """Scores [resamples, sizes] of rows, or of whole groups, drawn with replacement."""
     sums, counts = group_sums(curve.marks.T, curve.groups)
     generator, rows = np.random.default_rng(seed), len(counts)
     drawn = generator.multinomial(rows, np.full(rows, 1 / rows), size=_RESAMPLES) / rows
-    means: NDArray[np.float64] = (drawn @ sums) / (drawn @ counts)[:, None]
+    means: Floats = (drawn @ sums) / (drawn @ counts)[:, None]
     return means
-
-
-def fitted_errors(
-    sizes: NDArray[np.float64], errors: NDArray[np.float64], asked: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Errors [curves, asked] of the power laws through curves of errors [curves, sizes].
-
-    For each of some powers the floor and the scale are a line's, both held at 0 or above; the
-    power with the least squares is kept.
-    """
-    weight = sizes / sizes.sum()
-    best = np.full(len(errors), np.inf)
-    found = np.zeros((len(errors), asked.size))
-    for power in _POWERS:
-        fall = sizes**-power
-        floor, scale = _line(fall, errors, weight)
-        off = (floor[:, None] + scale[:, None] * fall - errors) ** 2 @ weight
-        better = off < best - 1e-15
-        told = floor[:, None] + scale[:, None] * asked**-power
-        found[better], best[better] = told[better], off[better]
-    return found
-
-
-def _line(
-    fall: NDArray[np.float64], errors: NDArray[np.float64], weight: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Floor and scale [curves] of weighted least squares, neither below 0."""
-    middle, means = fall @ weight, errors @ weight
-    spread = ((fall - middle) ** 2) @ weight
-    scale = np.maximum((errors * (fall - middle)) @ weight / spread, 0.0)
-    floor = means - scale * middle
-    alone = (errors * fall) @ weight / ((fall**2) @ weight)
-    below = floor < 0
-    return np.where(below, 0.0, floor), np.where(below, alone, scale)
