@@ -134,11 +134,13 @@ def _laws(curve: Curve, spread: float, seed: int) -> Callable[[Floats], Floats]:
     draw, last = np.random.default_rng(seed), float(curve.sizes[-1])
     end = np.maximum(1 - curve.scores[-1] + 3 * spread * draw.normal(size=_LAWS), _LEAST)
     floor = end * draw.uniform(size=_LAWS)
-    power = np.exp(draw.uniform(*np.log(_POWERS), _LAWS))
+    slow, fast = _POWERS
+    power = slow * (fast / slow) ** draw.uniform(size=_LAWS)
 
     def errors(sizes: Floats) -> Floats:
         fallen: Floats = (sizes / last) ** -power[:, None]
-        return floor[:, None] + (end - floor)[:, None] * fallen
+        found: Floats = floor[:, None] + (end - floor)[:, None] * fallen
+        return found
 
     return errors
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from mason.errors import SettingsError
 from mason.models.transformer import Transformer, device_of
-from mason.tasks.classification import Examples, class_logits
+from mason.tasks.classification import Examples, class_logits, token_table, vectors_of_tokens
 from mason.text import Tokenizer
 
 Probabilities = npt.NDArray[np.floating]
@@ -53,10 +53,7 @@ class Inside:
     @property
     def table(self) -> Float[Tensor, "V E"]:
         """The vector of each token."""
-        stack = self.network.encoder or self.network.decoder
-        assert stack is not None, "a model has a stack"
-        weight: Tensor = stack.embedding.tokens.weight
-        return weight.detach()
+        return token_table(self.network)
 
     def gradients(
         self, examples: Examples, targets: Sequence[int]
@@ -70,23 +67,12 @@ class Inside:
             raise SettingsError(
                 "Attacks by gradient are for encoders and decoders; choose others with --attacks."
             )
-        device, caught = device_of(self.network), []
-        stack = self.network.encoder or self.network.decoder
-        assert stack is not None, "a model has a stack"
-
-        def catch(_module: object, _inputs: object, vectors: Tensor) -> Tensor:
-            caught.append(vectors.detach().requires_grad_())
-            return caught[0]
-
-        hook = stack.embedding.tokens.register_forward_hook(catch)
-        try:
-            with torch.enable_grad():
-                packed = examples.pack(range(len(examples)), device)
-                logits = class_logits(self.network, packed).float()
-                wanted = torch.tensor(list(targets), device=logits.device)
-                loss = F.cross_entropy(logits, wanted, reduction="sum")
-                (gradient,) = torch.autograd.grad(loss, caught)
-        finally:
-            hook.remove()
+        device = device_of(self.network)
+        with torch.enable_grad(), vectors_of_tokens(self.network) as vectors:
+            packed = examples.pack(range(len(examples)), device)
+            logits = class_logits(self.network, packed).float()
+            wanted = torch.tensor(list(targets), device=logits.device)
+            loss = F.cross_entropy(logits, wanted, reduction="sum")
+            (gradient,) = torch.autograd.grad(loss, vectors)
         each = list(gradient.split(examples.lengths))
         return loss.item() / len(targets), each

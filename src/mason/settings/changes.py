@@ -29,7 +29,7 @@ FELT = frozenset(
     "training.weight_decay training.warmup_share training.schedule training.decay_share "
     "training.clip_norm training.label_smoothing training.temperature "
     "training.dropout training.budget training.layer_decay adapter.rate_ratio "
-    "training.r_drop training.mixout".split()
+    "training.r_drop training.word_swaps training.mixout".split()
 )
 """Settings a person may want to change on the way; the run is then no longer the same."""
 

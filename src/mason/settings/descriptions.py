@@ -175,6 +175,10 @@ def _against_overfitting() -> dict[str, str]:
             "R-Drop: every text is read twice under different dropout, and the answers shall agree "
             "with this weight, such as 1; left out, 0."
         ),
+        "word_swaps": say(
+            "Every text is read twice, the second time with up to this share of its English words "
+            "swapped for words of like use that the gradient says hurt most; left out, 0."
+        ),
         "mixout": say(
             "Share of the layers' values that fall back on the pretrained ones in each step, for "
             "few rows; left out, 0."

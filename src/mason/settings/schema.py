@@ -135,6 +135,7 @@ class TrainingSettings(_Group):
     temperature: Annotated[Real, Field(gt=0, le=100)] | None = None
     dropout: Probability | None = None
     r_drop: Annotated[Real, Field(ge=0, le=100)] | None = None
+    word_swaps: Probability | None = None
     mixout: Probability | None = None
     privacy_epsilon: Annotated[Real, Field(gt=0, le=100)] | None = None
     privacy_delta: Annotated[Real, Field(gt=0, le=0.1)] | None = None

@@ -41,7 +41,7 @@ ADAPTER_ONLY = (
     "adapter.base_bits",
 )
 PRIVACY = ("training.privacy_epsilon", "training.privacy_delta")
-CLASSIFICATION_ONLY = ("training.r_drop",)
+CLASSIFICATION_ONLY = ("training.r_drop", "training.word_swaps")
 EMBEDDING_ONLY = ("data.negative", "training.temperature")
 FINE_TUNING_ONLY = (
     "data.valid",

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,6 +65,9 @@ class Examples:
         )
 
 
+Swap = Callable[[Packed, Tensor, Tensor, float], Packed]
+
+
 class ClassificationObjective:
     """Cross-entropy of the right label, perhaps smoothed (Szegedy et al. 2016).
 
@@ -73,15 +77,27 @@ class ClassificationObjective:
     With ``r_drop`` every text is read twice under different dropout (R-Drop, Liang et al. 2021):
     the loss is the mean of both, and ``r_drop`` times the mean of the two divergences between
     their answers.
+
+    With ``word_swaps`` the second time is the text with up to this share of its words swapped by
+    ``swap``, if it is set: what is given the texts, the token vectors, the loss's gradient by each
+    token's vector and the share.
     """
 
+    swap: Swap | None = None
+
     def __init__(
-        self, examples: Examples, *, label_smoothing: float = 0.0, r_drop: float = 0.0
+        self,
+        examples: Examples,
+        *,
+        label_smoothing: float = 0.0,
+        r_drop: float = 0.0,
+        word_swaps: float = 0.0,
     ) -> None:
         assert examples.targets is not None, "training needs targets"
         self.examples, self.lengths = examples, examples.lengths
         self.targets = torch.tensor(list(examples.targets))
         self.label_smoothing, self.r_drop = label_smoothing, r_drop
+        self.word_swaps = word_swaps
 
     def count(self, batch: Any) -> int:
         """One target an example."""
@@ -89,11 +105,17 @@ class ClassificationObjective:
 
     def loss(self, model: Any, run: Sequence[int]) -> Tensor:
         """The summed cross-entropy, in fp32."""
-        logits = self.said(model, run)
-        if not self.r_drop:
-            return self.right(logits, run)
-        again = self.said(model, run)
-        fit = (self.right(logits, run) + self.right(again, run)) / 2
+        if not self.r_drop and not self.word_swaps:
+            return self.right(self.said(model, run), run)
+        packed = self.examples.pack(run, device_of(model))
+        with vectors_of_tokens(model) if self.swap else nullcontext() as vectors:
+            logits = class_logits(model, packed).float()
+        loss = self.right(logits, run)
+        if self.swap and vectors:
+            (gradient,) = torch.autograd.grad(loss, vectors, retain_graph=True)
+            packed = self.swap(packed, token_table(model), gradient, self.word_swaps)
+        again = class_logits(model, packed).float()
+        fit = (loss + self.right(again, run)) / 2
         return fit + self.r_drop * divergence(logits, again)
 
     def said(self, model: Any, run: Sequence[int], look: Look | None = None) -> Tensor:
@@ -115,6 +137,31 @@ class ClassificationObjective:
             logits, targets, reduction="sum", label_smoothing=self.label_smoothing
         )
         return loss - len(targets) * smoothed_entropy(self.label_smoothing, logits.shape[1])
+
+
+def token_table(model: Transformer) -> Tensor:
+    """The vector of each token [V, E]."""
+    stack = model.encoder or model.decoder
+    assert stack is not None, "a model has a stack"
+    weight: Tensor = stack.embedding.tokens.weight
+    return weight.detach()
+
+
+@contextmanager
+def vectors_of_tokens(model: Transformer) -> Iterator[list[Tensor]]:
+    """The vectors of the tokens that are read inside [T, E], to take gradients by."""
+    stack, caught = model.encoder or model.decoder, list[Tensor]()
+    assert stack is not None, "a model has a stack"
+
+    def catch(_module: object, _inputs: object, vectors: Tensor) -> Tensor:
+        caught.append(vectors if vectors.requires_grad else vectors.detach().requires_grad_())
+        return caught[-1]
+
+    hook = stack.embedding.tokens.register_forward_hook(catch)
+    try:
+        yield caught
+    finally:
+        hook.remove()
 
 
 def divergence(first: Tensor, second: Tensor) -> Tensor:

@@ -40,6 +40,8 @@ class Recipe:
     label_smoothing: float = 0.0
     r_drop: float = 0.0
     """Weight of the difference between two passes under different dropout; 0: one pass."""
+    word_swaps: float = 0.0
+    """Share of a text's words that are swapped as an attacker would; 0: texts are read once."""
     mixout: float = 0.0
     """Share of the layers' values that fall back on the pretrained ones in a step."""
     temperature: float = 0.05

@@ -292,9 +292,8 @@ class Session:
     def _fit(
         self, model: Model, examples: Mapping[str, Examples], recipe: Recipe, kept: Kept | None
     ) -> History:
-        device = pick_device(self.settings.training.device)
+        device, held = pick_device(self.settings.training.device), examples.get("valid")
         model.network.to(device)
-        held = examples.get("valid")
         dtype = pick_precision(recipe.precision, device)
 
         def evaluate(network: nn.Module) -> Scores:
@@ -305,8 +304,9 @@ class Session:
         self.task.ask_before(model, examples)
         self.task.before_training(model, examples["train"], recipe)
         objective = self.task.objective(examples["train"], recipe)
+        self.task.equip(objective, model, recipe)
         # Exact only where the optimiser treats each value by itself.
-        alone = recipe.optimizer == "adamw" and recipe.privacy is None
+        alone = recipe.optimizer == "adamw" and not recipe.privacy and not recipe.word_swaps
         used = self.task.used_tokens(examples["train"]) if alone else None
         with (
             training_used_rows(model.network, used),

@@ -47,6 +47,8 @@ MEANS = ("cleaner", "spelling", "adversarial", "masking", "triggers", "outliers"
 AGAINST = {False: "typos,words", True: "homophones,glyphs,words"}
 """Attacks to learn from; of Chinese texts: True."""
 ROWS, LEARNED_ROWS = 200, 1000
+_SWAPPED = 0.5
+"""Most of a text's words that a batch swaps; attacks change 40 %."""
 _CERTIFIED_ROWS = 50
 _CUT = (0, 1, 2, 3, 5)
 _NAMED = 8
@@ -109,9 +111,10 @@ def harden(
         means: ``cleaner`` (invisible characters and lookalikes are undone before the
             tokenizer), ``spelling`` (so are they, and then words one edit away from one that the
             tokenizer has whole are put right), ``adversarial`` (it goes on learning from
-            attacked training texts), ``masking`` (copies with most words left out vote),
-            ``triggers`` and ``outliers`` (a backdoor is looked for, by what phrases do and by
-            words out of place, and untaught); parted by commas.
+            attacked training texts, and each batch once more with words swapped by gradient),
+            ``masking`` (copies with most words left out vote), ``triggers`` and ``outliers`` (a
+            backdoor is looked for, by what phrases do and by words out of place, and untaught);
+            parted by commas.
         against: Attacks that training texts are attacked by; None: those of ``AGAINST`` that
             suit the language of the texts.
         face: Attacks it is measured under; None: those, and others it did not learn from.
@@ -159,9 +162,8 @@ def _hardened(
     more = _more(made, parts["train"], plan, notice) + _untaught(suspects, parts["train"], plan)
     results = blocks.header("harden", task.describe(made, prepared.columns), made, command)
     if more:
-        learned = learn_rows(
-            made, {**parts, "train": [*parts["train"], *more]}, options, notice, plan.seed
-        )
+        parts["train"] = [*parts["train"], *more]
+        learned = learn_rows(made, parts, {**_swaps(made, plan), **options}, notice, plan.seed)
         kept = ("training", "cost")
         results |= {name: learned.results[name] for name in kept}
     if "masking" in plan.means:
@@ -254,6 +256,14 @@ def _more(model: Classifier, train_rows: Rows, plan: Plan, notice: Say) -> list[
             for masked in vote.copies_of(text, 2, seed=plan.seed)
         ]
     return found
+
+
+def _swaps(model: Classifier, plan: Plan) -> dict[str, object]:
+    """Where it learns from swapped words, every batch has some as well."""
+    learns = "adversarial" in plan.means and any(one.name == "words" for one in plan.against)
+    if not learns or model.network.spec.topology == "encoder-decoder":
+        return {}
+    return {"training.word_swaps": _SWAPPED}
 
 
 def _suspects(

@@ -114,7 +114,9 @@ class Shrinker:
         stack = self.model.network.spec.input_stack
         self.whole = Rungs(stack.depth, stack.feed_forward.width)
         self.train = self._examples(self.model, "train")
-        plain = replace(self._recipe(self.model.network), label_smoothing=0.0, r_drop=0.0)
+        plain = replace(
+            self._recipe(self.model.network), label_smoothing=0.0, r_drop=0.0, word_swaps=0.0
+        )
         self.objective: Objective = self.task.objective(self.train, plain)
         self.teacher: list[Tensor] = []
         if isinstance(self.objective, Teachable):

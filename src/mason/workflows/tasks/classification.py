@@ -23,6 +23,7 @@ from mason.explanation import is_skilled
 from mason.metrics import fit_temperature, out_of_fold, scores, suspects
 from mason.models.transformer import has_dropout
 from mason.security.masking import Vote
+from mason.security.swaps import Swaps
 from mason.settings import CLASSIFICATION_ONLY, DataSettings, Settings
 from mason.sources import cache_folder
 from mason.tasks.classification import (
@@ -32,6 +33,7 @@ from mason.tasks.classification import (
     predict_logits,
     probe,
     read_costliest,
+    token_table,
 )
 from mason.training.loop import Scores
 from mason.training.recipe import Recipe
@@ -98,7 +100,12 @@ class Classification(Task[Classifier, Examples]):
         return replace(prepared, labels=tuple(model.labels))
 
     def heed(self, model: Classifier, settings: Settings) -> None:
-        """Refuse to compare two passes that nothing makes different."""
+        """Refuse what its second reading of a text cannot give."""
+        if settings.training.word_swaps and model.network.spec.topology == "encoder-decoder":
+            raise SettingsError(
+                "training.word-swaps is for encoders and decoders, and this model is both; leave "
+                "it out."
+            )
         if settings.training.r_drop and not has_dropout(model.network):
             raise SettingsError(
                 "training.r-drop compares two passes under different dropout, and this model drops "
@@ -141,8 +148,16 @@ class Classification(Task[Classifier, Examples]):
     def objective(self, train: Examples, recipe: Recipe) -> ClassificationObjective:
         """Cross-entropy of the right label."""
         return ClassificationObjective(
-            train, label_smoothing=recipe.label_smoothing, r_drop=recipe.r_drop
+            train,
+            label_smoothing=recipe.label_smoothing,
+            r_drop=recipe.r_drop,
+            word_swaps=recipe.word_swaps,
         )
+
+    def equip(self, objective: ClassificationObjective, model: Classifier, recipe: Recipe) -> None:
+        """Words of like use, by the model's own vectors."""
+        if recipe.word_swaps:
+            objective.swap = Swaps(model.tokenizer, token_table(model.network))
 
     def held(self, held: Examples) -> Held:
         """Every text once."""

@@ -257,6 +257,9 @@ class Task(ABC, Generic[M, E]):
     def objective(self, train: E, recipe: Recipe) -> Objective:
         """What is learned from."""
 
+    def equip(self, objective: Any, model: M, recipe: Recipe) -> None:
+        """Give what is learned from what only the model knows, before its first step."""
+
     @abstractmethod
     def held(self, held: E) -> Held:
         """What ``validate`` reads, for the forecast."""
