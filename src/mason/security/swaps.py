@@ -28,7 +28,8 @@ class Swaps:
 
     Args:
         tokenizer: Whose English words are swapped.
-        table: A vector for each of its tokens [V, E], which decides who is near.
+        table: A vector for each of its tokens [V, E], which decides who is near; texts are on the
+            same device.
         most: Neighbours of a word.
         least: Least cosine of the two words' vectors.
     """
@@ -51,9 +52,9 @@ class Swaps:
             best = cosines.topk(min(most, len(tokens)))
             close = (best.values >= least) & ~kept[part, None]
             self.near[tokens[part]] = torch.where(close, tokens[best.indices], -1)
-        opens = torch.from_numpy(WordStarts(tokenizer).opens)
-        self.opens = torch.ones(rows, dtype=torch.bool)
-        self.opens[: len(opens)] = opens[:rows]
+        opens = torch.from_numpy(WordStarts(tokenizer).opens)[:rows]
+        padded = torch.cat([opens, opens.new_ones(rows - len(opens))])  # tables may be longer
+        self.near, self.opens = self.near.to(table.device), padded.to(table.device)
 
     def __call__(
         self,
@@ -92,7 +93,7 @@ class Swaps:
         whole = self._whole(tokens)
         found = []
         for part in torch.arange(len(tokens), device=tokens.device).split(_AT_ONCE):
-            near = self.near.to(tokens.device)[tokens[part]]
+            near = self.near[tokens[part]]
             drawn = torch.rand(near.shape, device=near.device) < _TRIED
             allowed = (near >= 0) & whole[part, None] & drawn
             change = table[near.clamp(min=0)] - table[tokens[part]][:, None]
@@ -104,5 +105,5 @@ class Swaps:
 
     def _whole(self, tokens: Int[Tensor, "T"]) -> Bool[Tensor, "T"]:
         """Whether no token that continues a word comes next."""
-        opens = self.opens.to(tokens.device)[tokens]
+        opens = self.opens[tokens]
         return torch.cat([opens[1:], opens.new_ones(1)])

@@ -162,8 +162,9 @@ def _hardened(
     more = _more(made, parts["train"], plan, notice) + _untaught(suspects, parts["train"], plan)
     results = blocks.header("harden", task.describe(made, prepared.columns), made, command)
     if more:
+        options = {**_swaps(made, parts["train"], plan), **options}
         parts["train"] = [*parts["train"], *more]
-        learned = learn_rows(made, parts, {**_swaps(made, plan), **options}, notice, plan.seed)
+        learned = learn_rows(made, parts, options, notice, plan.seed)
         kept = ("training", "cost")
         results |= {name: learned.results[name] for name in kept}
     if "masking" in plan.means:
@@ -258,10 +259,11 @@ def _more(model: Classifier, train_rows: Rows, plan: Plan, notice: Say) -> list[
     return found
 
 
-def _swaps(model: Classifier, plan: Plan) -> dict[str, object]:
-    """Where it learns from swapped words, every batch has some as well."""
+def _swaps(model: Classifier, train_rows: Rows, plan: Plan) -> dict[str, object]:
+    """Where it learns from swapped words, every batch has some as well, if they are English."""
     learns = "adversarial" in plan.means and any(one.name == "words" for one in plan.against)
-    if not learns or model.network.spec.topology == "encoder-decoder":
+    reads_once = model.network.spec.topology != "encoder-decoder"
+    if not learns or not reads_once or is_chinese([text for text, _ in train_rows]):
         return {}
     return {"training.word_swaps": _SWAPPED}
 
