@@ -179,7 +179,9 @@ def beside_transformers(options: argparse.Namespace) -> Iterator[Sides]:
 def beside_llama(options: argparse.Namespace) -> Iterator[Sides]:
     """Ours, and llama.cpp's on one GGUF file."""
     with TemporaryDirectory() as folder:
-        made = mason.export(MODEL, Path(folder) / "model.gguf", precision=LLAMA[options.weights])
+        made = mason.load(MODEL, task="generation").export(
+            Path(folder) / "model.gguf", precision=LLAMA[options.weights]
+        )
         file, port = made.path, free_port()
         threads = os.environ.get("OMP_NUM_THREADS", "1")
         command: list[str | Path] = [
@@ -198,7 +200,7 @@ def beside_llama(options: argparse.Namespace) -> Iterator[Sides]:
             start(str(file), "--weights", options.weights, "--quiet") as own,
             Process(command, port) as server,
         ):
-            yield Sides(own, file.name, server, "model")
+            yield Sides(own, file.stem, server, "model")
 
 
 def beside(options: argparse.Namespace, name: str, sides_of: Opened) -> list[Row]:
@@ -235,7 +237,8 @@ def beside(options: argparse.Namespace, name: str, sides_of: Opened) -> list[Row
     ]
     if times:
         ends = times[0], times[-1]
-        rows.append(Row(f"{measure}: times as fast", statistics.median(times), None, None, ends))
+        goal = Goal("≥", 0.8) if options.llama else None
+        rows.append(Row(f"{measure}: times as fast", statistics.median(times), None, goal, ends))
     if both:
         same = statistics.mean(a == b for a, b in both)
         rows.append(Row(f"{measure}: share of equal answers", same))
