@@ -154,7 +154,7 @@ def _hardened(
         yield Row.of(f"{label}, right before", faced["before"])
         yield Row.of(f"{label}, right after", faced["after"])
         if faced["attack"] == "words" and faced["knows"]:
-            won = 100 * (faced["after"]["value"] - faced["before"]["value"])
+            won = round(100 * (faced["after"]["value"] - faced["before"]["value"]), 6)
             yield Row(f"{label}, points won", won, None, Goal("≥", 15))
         elif faced["attack"] in EDITS and faced["knows"]:
             turned, still = _turned(faced["before"], before), _turned(faced["after"], after)

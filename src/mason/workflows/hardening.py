@@ -47,8 +47,8 @@ MEANS = ("cleaner", "spelling", "adversarial", "masking", "triggers", "outliers"
 AGAINST = {False: "typos,words", True: "homophones,glyphs,words"}
 """Attacks to learn from; of Chinese texts: True."""
 ROWS, LEARNED_ROWS = 200, 1000
-_SWAPPED = 0.5
-"""Most of a text's words that a batch swaps; attacks change 40 %."""
+_SWAPPED = 0.4
+"""Most of a text's words that a batch swaps, as many as attacks do."""
 _CERTIFIED_ROWS = 50
 _CUT = (0, 1, 2, 3, 5)
 _NAMED = 8
