@@ -79,7 +79,7 @@ def _compared(
 ) -> list[Row]:
     """Both on the texts that both were given because the model was right before."""
     attack = ATTACKS["words"]
-    means = means_of(model, [attack], ENCODER, 0)
+    means = means_of(model, [attack], ENCODER, 0, texts)
     ours = attack.run(Victim(model.probabilities), texts, labels, means)
     theirs = _Peer(peer, model, means)
     found = [theirs.attack(text, label) for text, label in zip(texts, labels, strict=True)]
