@@ -29,6 +29,7 @@ from mason.workflows import Writer
 from mason.workflows.rounding import round_weights
 
 SMOLLM = "SmolLM2-135M-Instruct"
+PARTS = ("fresh", "SmolLM2")
 HELD = 300
 """Documents that nothing is learned from."""
 
@@ -97,6 +98,7 @@ def main() -> None:
     """Learn, round, measure."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=10.0, help="of each training")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--save", action="store_true")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -114,7 +116,7 @@ def main() -> None:
             "fresh": partial(of, "pretrained here", objective="causal"),
             "SmolLM2": partial(of, "SmolLM2 after all its weights learned", **known),
         }
-        rows = collect(parts)
+        rows = collect({part: parts[part] for part in given.parts})
     publish("rounding", rows, save=given.save)
 
 
