@@ -4,11 +4,14 @@ import pytest
 import torch
 
 import mason
+from mason.errors import SettingsError
 from mason.models.packed import Packed
 from mason.security.neighbours import WordVectors
 from mason.security.swaps import Swaps
+from mason.settings import load_settings
 from mason.tasks.classification import ClassificationObjective, token_table
 from mason.workflows import Classifier
+from mason.workflows.tasks import find_task
 
 TEXTS = [
     "What famous river does the old city of Prague stand on ?",
@@ -89,3 +92,10 @@ def test_frozen_vectors_have_gradients_too(model: Classifier, swaps: Swaps) -> N
         weight.requires_grad_(True)
     assert weight.grad is None
     model.network.zero_grad()
+
+
+def test_what_it_cannot_go_with_is_said(model: Classifier) -> None:
+    task = find_task("classification")
+    settings = load_settings(None, {"training.word_swaps": 0.3, "training.compile": True}).settings
+    with pytest.raises(SettingsError, match="leave one of them out"):
+        task.heed(model, settings)

@@ -106,6 +106,11 @@ class Classification(Task[Classifier, Examples]):
                 "training.word-swaps is for encoders and decoders, and this model is both; leave "
                 "it out."
             )
+        if settings.training.word_swaps and settings.training.compile:
+            raise SettingsError(
+                "training.word-swaps goes back through a step twice, which training.compile does "
+                "not allow; leave one of them out."
+            )
         if settings.training.r_drop and not has_dropout(model.network):
             raise SettingsError(
                 "training.r-drop compares two passes under different dropout, and this model drops "
