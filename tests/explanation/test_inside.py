@@ -167,7 +167,8 @@ def test_the_lens_is_each_layer_through_the_last_norm(smol: Pair) -> None:
     torch.testing.assert_close(ours[-1], theirs.logits[0, row], atol=1e-3, rtol=1e-4)
     with torch.no_grad():
         own = smol.ours.logits("language", packed, at=packed.layout.last)[0]
-    torch.testing.assert_close(ours[-1], own, atol=1e-5, rtol=1e-5)
+    # One row is multiplied here and all layers' there, which processors sum in other orders.
+    torch.testing.assert_close(ours[-1], own, atol=1e-4, rtol=1e-5)
 
 
 def test_the_lens_follows_a_token(smol: Pair) -> None:
