@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import pytest
 import torch
 
 import mason
-from mason.errors import RunError, RunStopped, SettingsError
+from mason.errors import RunStopped, SettingsError
 from mason.models.files import verify_manifest
 from mason.reports import validate
 from mason.training.history import History
@@ -162,9 +161,8 @@ def test_steps_that_are_timed_learn_nothing(
         return probed[-1]
 
     monkeypatch.setattr(dialling, "fit", noted)
-    options = {"training.max_steps": None, "training.budget": "4s", "training.learning_rate": 1.0}
-    with suppress(RunError):  # the run itself breaks down at this rate on some processors
-        _pretrain(corpus, tmp_path / "out", "masked", **options)
+    options = {"training.max_steps": None, "training.budget": "4s", "training.learning_rate": 0.1}
+    _pretrain(corpus, tmp_path / "out", "masked", **options)
     losses = [step.loss for history in probed for step in history.steps]
     assert len(losses) >= 4 and max(losses) < 1.1 * min(losses)
 
