@@ -1,9 +1,10 @@
 """Smaller and faster: the ladder of MiniLM on TREC, its drop by cross-validation, peers in int8.
 
 Three parts, each left out by its flag set to 0: ``--search`` (minutes of ``mason compress``, and
-as many models drawn at random), ``--folds`` (the combination that was found, made anew on each
-fold; rows of all test parts pooled), ``--texts`` (the uncompressed model in 8 bits beside ONNX
-Runtime and OpenVINO, texts alone and in batches sorted by length, runs interleaved).
+``--draws`` random searches of as many learned shapes), ``--folds`` (the combination that was
+found, made anew on each fold; rows of all test parts pooled), ``--texts`` (the uncompressed model
+in 8 bits beside ONNX Runtime and OpenVINO, texts alone and in batches sorted by length, runs
+interleaved).
 """
 
 import argparse
@@ -21,6 +22,7 @@ import torch
 
 import mason
 from benchmarks.compression_peers import MODELS, contest
+from benchmarks.compression_random import beside_random
 from benchmarks.report import Goal, Row, Table, collect, publish
 from mason.compression import Budget, Rungs, Tried, judge_drop, search
 from mason.compression.search import smallest_hopeful
@@ -58,6 +60,7 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--search", type=float, default=20, help="minutes of the search; 0: none")
+    parser.add_argument("--draws", type=int, default=1000, help="random searches beside it")
     parser.add_argument("--epochs", type=float, default=3, help="of each recovery")
     parser.add_argument("--folds", type=int, default=10, help="of the cross-validation; 0: none")
     parser.add_argument("--only-folds", type=int, default=None, help="how many of them to run")
@@ -95,7 +98,7 @@ def _shrinker(model: Classifier, data: str, place: Path, options: argparse.Names
 def _ladder(
     place: Path, options: argparse.Namespace, tables: list[Table], found: list[Rungs]
 ) -> Iterator[Row]:
-    """The search, and as many learned shapes drawn at random; its choice is appended."""
+    """The search, and random ones of as many learned shapes; its choice is appended."""
     model = _trained(DATA, place / "whole", options.max_steps)
     ours = _shrinker(model, DATA, place / "ladder", options)
     tried = search(ours.whole, ours.attempt, seconds=60 * options.search)
@@ -116,22 +119,8 @@ def _ladder(
     yield Row("MB on disk, chosen on the validation rows", size, before.num_bytes / 1e6)
     times = before.p50 / best[0].latency
     yield Row("times faster on a text alone", times, None, Goal("≥", 4))
-    theirs = front_of(_random(ours, _shrinker(model, DATA, place / "random", options), learned))
-    # A search that finds nothing leaves the original.
-    peer = theirs[0].num_bytes / 1e6 if theirs else before.num_bytes / 1e6
-    yield Row("MB beside random search of equal cost", size, peer, Goal("≤", 1.0, "ratio"))
-
-
-def _random(ours: Shrinker, theirs: Shrinker, learned: int) -> list[Tried]:
-    """As many shapes as the search learned, each from the original, with free steps at random."""
-    draw = random.Random(SEED)
-    whole, step = ours.whole, ours.whole.neurons // 4
-    found: list[Tried] = []
-    while len(theirs.trained) - 1 < learned:
-        layers, neurons = draw.randint(1, whole.layers), step * draw.randint(1, 4)
-        rungs = Rungs(layers, neurons, draw.choice((1.0, 0.5, 0.0)), draw.choice((8, 4)))
-        found.append(theirs.attempt(rungs))
-    return found
+    theirs = _shrinker(model, DATA, place / "random", options)
+    yield from beside_random(tried, theirs, learned, options.draws)
 
 
 def _cells(tried: Tried, whole: Rungs) -> list[str]:

@@ -60,9 +60,12 @@ def _losses(folder: Path) -> list[float]:
     return [line["loss"] for line in map(json.loads, lines) if line["kind"] == "step"]
 
 
-def test_stopped_and_resumed_equals_not_stopped(model: Path, data: Path, tmp_path: Path) -> None:
-    whole = _train(model, data, tmp_path / "whole")
-    folder = _stopped(model, data, tmp_path / "cut")
+@pytest.mark.parametrize("more", [{}, {"training.word_swaps": 0.9}])
+def test_stopped_and_resumed_equals_not_stopped(
+    model: Path, data: Path, tmp_path: Path, more: dict[str, object]
+) -> None:
+    whole = _train(model, data, tmp_path / "whole", **more)
+    folder = _stopped(model, data, tmp_path / "cut", **more)
     assert [c.step for c in verify_run(folder) if c.problem is None][-1] == 5
     run = mason.resume(folder)
     assert whole.folder is not None and _digest(folder) == _digest(whole.folder)
