@@ -8,6 +8,9 @@ from importlib.resources import files
 import pytest
 
 from mason.reports import render
+from mason.reports.contest import contest_page
+from mason.reports.short_list import short_list_page
+from tests.reports.choices import contest, short_list
 from tests.reports.samples import chinese, many, sample, watched
 
 STYLE = files("mason.reports").joinpath("style.css").read_text(encoding="utf-8")
@@ -64,12 +67,15 @@ def test_no_page_scrolls_sideways_at_any_width(tmp_path):
     long["evaluation"]["errors"][0]["text"] = "w" * 500
     pages = {"en": sample(), "zh": chinese(), "many": many(60), "long": long}
     pages["watched"] = watched(9)
-    for name, results in pages.items():
-        source = render(results).replace("<details", "<details open")
+    drawn = {name: render(results) for name, results in pages.items()}
+    drawn["advice"] = short_list_page(short_list("runs/" + "a" * 120, "w" * 500))
+    drawn["contest"] = contest_page(contest("runs/" + "a" * 120), "x" * 200)
+    for name, source in drawn.items():
+        source = source.replace("<details", "<details open")
         (tmp_path / f"{name}.html").write_text(source, encoding="utf-8")
     frames = "".join(
         f'<iframe src="{name}.html" data-name="{name}" style="width:{width}px;height:900px;'
-        f'border:0"></iframe>' for name in pages for width in WIDTHS
+        f'border:0"></iframe>' for name in drawn for width in WIDTHS
     )  # fmt: skip
     script = (
         "onload = () => { document.title = [...document.querySelectorAll('iframe')].map(f => "
@@ -86,7 +92,7 @@ def test_no_page_scrolls_sideways_at_any_width(tmp_path):
         capture_output=True, text=True, timeout=120, check=True,
     ).stdout  # fmt: skip
     found = re.search(r"<title>(.*?)</title>", output)[1].split(";")
-    assert len(found) == len(pages) * len(WIDTHS)
+    assert len(found) == len(drawn) * len(WIDTHS)
     for line in found:
         name, width, needed = line.split()
         assert int(needed) <= int(width), f"{name} at {width}px needs {needed}px"

@@ -80,6 +80,9 @@ def test_the_command_prints_and_writes(
     told = json.loads((tmp_path / "advice.json").read_text(encoding="utf-8"))
     assert told["looked_at"] == 30 and told["candidates"][0]["promise"]["h_score"] > 0
     assert isinstance(told["words_suffice"], bool)
+    assert command([*given, "--output", str(tmp_path / "advice.html"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["looked_at"] == 30
+    assert f"Try {MODEL} first" in (tmp_path / "advice.html").read_text(encoding="utf-8")
 
 
 def test_words_of_sentences(tmp_path: Path) -> None:

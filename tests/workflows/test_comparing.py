@@ -1,6 +1,7 @@
 """Models compared on the same rows, from fine-tuned weights."""
 
 import csv
+import json
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,17 @@ def test_the_first_beside_its_contrary_and_itself(
     assert command(["compare", str(run.folder), str(other), "--data", str(data)]) == 0
     printed = capsys.readouterr().out
     assert f"{other} is worse than the first." in printed and "70 rows" in printed
+    given = ["compare", str(run.folder), str(other), "--data", str(data), "--json", "--output"]
+    assert command([*given, str(tmp_path / "page.html")]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["standings"][1]["adjusted"] < 0.05 and len(told["sentences"]) == 1
+    assert f"{other} is worse than the first." in (tmp_path / "page.html").read_text("utf-8")
+    assert command([*given, str(tmp_path / "page.txt")]) == 2
+    assert "end its name in .html or .json" in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == [
+        "page.html",
+        "reviews.csv",
+    ]
 
 
 def test_what_cannot_be_compared_is_a_sentence(run: Run, tmp_path: Path) -> None:

@@ -117,10 +117,7 @@ class ShortList:
     @property
     def sentences(self) -> list[str]:
         """All of it in words."""
-        told = [self._first(), self._words()]
-        told += [self._beside(other) for other in self.candidates[1:]]
-        told += [_of_licence(one) for one in self.candidates if one.licence is None]
-        told += [self._of_rows(forecast) for forecast in self.forecasts]
+        told = [*self.in_short, *self.of_models, *self.of_more_rows]
         if self.doubts:
             told.append(
                 say(
@@ -133,6 +130,22 @@ class ShortList:
                 )
             )
         return told
+
+    @property
+    def in_short(self) -> list[str]:
+        """What to try, and what needs no language model."""
+        return [self._first(), self._words()]
+
+    @property
+    def of_models(self) -> list[str]:
+        """What is to be known of the others beside the first, and of licences."""
+        told = [self._beside(other) for other in self.candidates[1:]]
+        return told + [_of_licence(one) for one in self.candidates if one.licence is None]
+
+    @property
+    def of_more_rows(self) -> list[str]:
+        """What more labels would buy."""
+        return [self._of_rows(forecast) for forecast in self.forecasts]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON; what is of single rows alone is left out."""

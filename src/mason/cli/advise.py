@@ -1,19 +1,18 @@
 """``mason advise``."""
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from mason.cli import options
-from mason.cli.outputs import whole_file
+from mason.cli.outputs import Found, check_found, write_found
 from mason.cli.overrides import read_overrides
 from mason.cli.terminal import console, notice
 from mason.language import say
 
 if TYPE_CHECKING:
-    from mason.advice.short_list import Candidate, ShortList
+    from mason.advice.short_list import ShortList
 
 Labelled = Annotated[
     str, Parameter(help=say("A file, a folder with a file a split, a hub id, or catalog:NAME."))
@@ -26,10 +25,7 @@ Models = Annotated[
 ]
 Rows = Annotated[int, Parameter(help=say("Most rows that are looked at."))]
 Device = Annotated[str | None, Parameter(help=say("Where to compute: cpu, cuda or mps."))]
-Written = Annotated[str | None, Parameter(help=say("A JSON file to write."))]
-Json = Annotated[bool, Parameter(name="--json", help=say("Print one JSON object."))]
 _SHOWN = 5
-_NAMES = {"accuracy": "", "r2": ", R²", "lrap": ", LRAP"}
 
 
 def advise(
@@ -45,12 +41,13 @@ def advise(
     columns: options.Columns = None,
     encoding: options.Encoding = None,
     format: options.Format = None,
-    output: Written = None,
-    json_object: Json = False,
+    output: Found = None,
+    json_object: options.Json = False,
 ) -> int:
     """Rank models for a table by what their features tell of it, before one is trained."""
     from mason.workflows import advise as ask
 
+    check_found(output)
     given = {"text": text, "label": label, "pair": pair, "group": group, "columns": columns}
     given |= {"encoding": encoding, "format": format}
     named = {f"data.{name}": value for name, value in given.items()}
@@ -62,12 +59,12 @@ def advise(
         notice=notice,
         **read_overrides(settings) | {k: v for k, v in named.items() if v is not None},
     )
-    told = json.dumps(found.to_dict(), ensure_ascii=False)
     if output is not None:
-        with whole_file(Path(output)) as stream:
-            stream.write(f"{told}\n".encode())
+        from mason.reports.short_list import short_list_page
+
+        write_found(output, found, short_list_page)
     if json_object:
-        print(told)
+        print(json.dumps(found.to_dict(), ensure_ascii=False))
     else:
         _show(found)
     return 0
@@ -76,21 +73,14 @@ def advise(
 def _show(found: "ShortList") -> None:
     from rich.table import Table
 
+    from mason.reports.short_list import cells, column_names
+
     table = Table(box=None, pad_edge=False)
     table.add_column(say("model"), overflow="fold")
-    of = _NAMES[found.measure]
-    names: tuple[str, ...] = (
-        say("place"),
-        say("linear probe") + of,
-        say("neighbours") + of,
-        "H-score",
-        "LogME",
-    )
-    names += (say("parameters"), say("memory"), say("time"), say("licence"))
-    for name in names:
+    for name in column_names(found):
         table.add_column(name, justify="right")
     for one in found.candidates:
-        table.add_row(*_cells(one))
+        table.add_row(one.model, *cells(one))
     console().print(table)
     print(
         say(
@@ -114,22 +104,3 @@ def _show(found: "ShortList") -> None:
                 text=doubt.text[:100],
             )
         )
-
-
-def _cells(one: "Candidate") -> tuple[str, ...]:
-    from mason.reports.numbers import duration, magnitude, size
-
-    promise = one.promise
-    probe = promise.probe
-    return (
-        one.model,
-        f"{one.place:.2g}",
-        f"{probe.value:.1%} ({probe.low:.1%}–{probe.high:.1%})",
-        f"{promise.neighbours:.1%}",
-        "–" if promise.h_score is None else f"{promise.h_score:.3f}",
-        f"{promise.log_me:+.4f}",
-        magnitude(one.num_parameters),
-        size(one.memory) if one.fits else say("{needed}: too much", needed=size(one.memory)),
-        duration(one.seconds) if one.seconds is not None else "–",
-        one.licence or "–",
-    )

@@ -1,15 +1,17 @@
 """``mason compare``."""
 
+import json
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from mason.cli import options
+from mason.cli.outputs import Found, check_found, write_found
 from mason.cli.terminal import console
 from mason.language import say
 
 if TYPE_CHECKING:
-    from mason.workflows.comparing import Contest, Standing
+    from mason.evaluation.contest import Contest, Standing
 
 Models = Annotated[
     str,
@@ -20,12 +22,23 @@ Models = Annotated[
 def compare(
     *models: Models,
     data: options.Tested,
+    output: Found = None,
+    json_object: options.Json = False,
     reading: options.Reading = options.ANYHOW,
 ) -> int:
     """Say whether one trained model is better than another on the same rows, or by luck."""
     from mason.workflows import compare as contest
 
-    _show(contest(models, data, **reading.given()))
+    check_found(output)
+    found = contest(models, data, **reading.given())
+    if output is not None:
+        from mason.reports.contest import contest_page
+
+        write_found(output, found, lambda one: contest_page(one, data))
+    if json_object:
+        print(json.dumps(found.to_dict(), ensure_ascii=False))
+    else:
+        _show(found)
     return 0
 
 
@@ -44,7 +57,7 @@ def _show(contest: "Contest") -> None:
     console().print(table)
     print(say("{rows:,} rows; intervals of 95 %, of differences row by row.", rows=contest.rows))
     for standing in contest.standings[1:]:
-        print(_verdict(standing))
+        print(standing.sentence)
 
 
 def _cells(standing: "Standing") -> tuple[str, ...]:
@@ -54,20 +67,3 @@ def _cells(standing: "Standing") -> tuple[str, ...]:
         return (*cells, "", "", "")
     told = f"{difference.value:+.4f} ({difference.low:+.4f} … {difference.high:+.4f})"
     return (*cells, told, f"{standing.p_value:.3g}", f"{standing.adjusted:.3g}")
-
-
-def _verdict(standing: "Standing") -> str:
-    difference, told = standing.difference, standing.adjusted
-    assert difference is not None and told is not None, "the first is compared with nothing"
-    if told < 0.05 and difference.value > 0:
-        return say("{model} is better than the first.", model=standing.model)
-    if told < 0.05:
-        return say("{model} is worse than the first.", model=standing.model)
-    if standing.smallest is None:
-        return say("{model}: no proof of a difference.", model=standing.model)
-    return say(
-        "{model}: no proof of a difference; these rows show one of {points:.1f} points or more, "
-        "four times in five.",
-        model=standing.model,
-        points=standing.smallest * 100,
-    )

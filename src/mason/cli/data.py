@@ -28,7 +28,6 @@ LossOn = Annotated[
 Template = Annotated[
     str | None, Parameter(help=say("chatml, for a model without a chat template."))
 ]
-Json = Annotated[bool, Parameter(name="--json", help=say("Print one JSON object."))]
 
 
 def check(
@@ -80,7 +79,7 @@ def show(
     columns: options.Columns = None,
     encoding: options.Encoding = None,
     format: options.Format = None,
-    json_object: Json = False,
+    json_object: options.Json = False,
 ) -> int:
     """Print a row token by token; ⟦what is learned⟧ stands in brackets, and green in a terminal.
 

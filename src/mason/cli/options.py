@@ -101,3 +101,4 @@ Task = Annotated[
     ),
 ]
 JsonLines = Annotated[bool, Parameter(help=say("Print one JSON object a line."))]
+Json = Annotated[bool, Parameter(name="--json", help=say("Print one JSON object."))]

@@ -1,11 +1,28 @@
 """Files that a command writes: whole, or not at all."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Annotated, Any, BinaryIO, Protocol, TypeVar
 
-from mason.errors import RunError
+from cyclopts import Parameter
+
+from mason.errors import RunError, SettingsError
+from mason.language import say
+
+Found = Annotated[
+    str | None, Parameter(help=say("A file to write: a page if it ends in .html, else .json."))
+]
+"""Where what a command found is written, beside what it prints."""
+_PAGE = ".html"
+
+
+class _Told(Protocol):
+    def to_dict(self) -> dict[str, Any]: ...
+
+
+T = TypeVar("T", bound=_Told)
 
 
 @contextmanager
@@ -28,3 +45,31 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
         ) from error
     finally:
         draft.unlink(missing_ok=True)
+
+
+def check_found(output: str | None) -> None:
+    """Refuse a name that ``write_found`` does not know, before anything is worked out.
+
+    Raises:
+        SettingsError: It is neither a page's nor JSON's.
+    """
+    if output is not None and Path(output).suffix.lower() not in (_PAGE, ".json"):
+        raise SettingsError(
+            "--output {path} is neither a page nor JSON; end its name in .html or .json.",
+            path=output,
+        )
+
+
+def write_found(output: str, found: T, page: Callable[[T], str]) -> None:
+    """Write what was found, as a page or as JSON, by the file's name; see ``check_found``.
+
+    Raises:
+        RunError: It cannot be written there.
+    """
+    path = Path(output)
+    if path.suffix.lower() == _PAGE:
+        told = page(found)
+    else:
+        told = json.dumps(found.to_dict(), ensure_ascii=False) + "\n"
+    with whole_file(path) as stream:
+        stream.write(told.encode())

@@ -1,12 +1,13 @@
 """One short function for each verb: where everything meets."""
 
+from mason.evaluation.contest import Contest, Standing
 from mason.workflows.advising import ShortList, advise
 from mason.workflows.answerer import Answerer
 from mason.workflows.attacking import attack
 from mason.workflows.backdooring import backdoor
 from mason.workflows.checking import check
 from mason.workflows.classifier import Classifier, Prediction
-from mason.workflows.comparing import Contest, Standing, compare
+from mason.workflows.comparing import compare
 from mason.workflows.compressing import compress
 from mason.workflows.embedder import Embedder
 from mason.workflows.evaluating import evaluate
