@@ -10,23 +10,19 @@ nor rounded on.
 import argparse
 import csv
 import json
-import math
 import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-
-import torch
 
 import mason
 from benchmarks.report import Goal, Row, collect, publish
 from mason.catalog import find
 from mason.layers import hold_in_int8
 from mason.models.adapters import hold_base
-from mason.models.packed import Packed
 from mason.models.transformer import Transformer
 from mason.workflows import Writer
-from mason.workflows.rounding import round_weights
+from mason.workflows.rounding import perplexity, round_weights
 
 SMOLLM = "SmolLM2-135M-Instruct"
 PARTS = ("fresh", "SmolLM2")
@@ -42,17 +38,6 @@ def corpora(place: Path) -> tuple[Path, list[str]]:
     lines = (json.dumps({"text": text}, ensure_ascii=False) for text in texts[HELD:])
     corpus.write_text("\n".join(lines), encoding="utf-8")
     return corpus, texts[:HELD]
-
-
-@torch.inference_mode()
-def perplexity(model: Transformer, texts: list[list[int]]) -> float:
-    """Of the tokens after the first of each text."""
-    loss, count = 0.0, 0
-    for ids in texts:
-        hidden = model(Packed.of([ids[:-1]]))
-        loss += float(model.heads["language"].cross_entropy(hidden, torch.tensor(ids[1:])))
-        count += len(ids) - 1
-    return math.exp(loss / count)
 
 
 def rows_of(name: str, folder: Path, corpus: Path, held: list[str]) -> Iterator[Row]:

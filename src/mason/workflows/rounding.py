@@ -21,6 +21,7 @@ from mason.models.files.folders import HELD, ROUNDED
 from mason.models.packed import Packed
 from mason.models.transformer import Transformer
 from mason.sources import find_model
+from mason.tasks.classification import reading_passes
 from mason.workflows.loading import load
 from mason.workflows.model import Model
 from mason.workflows.writer import HEAD, Writer
@@ -75,11 +76,11 @@ def round_weights(
     refuse_rounded(writer.network, writer.source)
     by, held_out = _texts(writer, data, num_tokens)
     network = writer.network.float().eval()
-    before = _perplexity(network, held_out)
+    before = perplexity(network, held_out)
     alone = copy.deepcopy(network)
     hold_in_int4(alone)
-    nearest = _perplexity(alone, held_out)
-    after = _perplexity(hold_in_int4_by(network, by), held_out)
+    nearest = perplexity(alone, held_out)
+    after = perplexity(hold_in_int4_by(network, by), held_out)
     notice(
         say(
             "Perplexity of {count:,} tokens that it was not rounded by: {before:.2f} before, "
@@ -158,9 +159,14 @@ def _encoded(writer: Writer, data: str | Path) -> Iterator[list[int]]:
 
 
 @torch.inference_mode()
-def _perplexity(network: Transformer, texts: Tokens) -> float:
-    loss = 0.0
-    for ids in texts:
-        hidden = network(Packed.of([ids[:-1]]))
-        loss += float(network.heads[HEAD].cross_entropy(hidden, torch.tensor(ids[1:])))  # type: ignore[operator]
+def perplexity(network: Transformer, texts: Tokens) -> float:
+    """Of the tokens after the first of each text, by a model that writes.
+
+    Texts go through together, for weights in few bits are made wide once a pass.
+    """
+    loss, head = 0.0, network.heads[HEAD]
+    for run in reading_passes([len(ids) for ids in texts]):
+        hidden = network(Packed.of([texts[i][:-1] for i in run]))
+        following = torch.tensor([token for i in run for token in texts[i][1:]])
+        loss += float(head.cross_entropy(hidden, following))  # type: ignore[operator]
     return math.exp(loss / sum(len(ids) - 1 for ids in texts))

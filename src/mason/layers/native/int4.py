@@ -5,7 +5,7 @@ from jaxtyping import Float, Float16, Int32
 from torch import Tensor
 
 from mason.errors import RunError
-from mason.layers.native.library import half, library, serves
+from mason.layers.native.library import half, library, serves, widens
 from mason.layers.native.rows import most_rows
 
 BLOCK, GROUP = 16, 32
@@ -65,7 +65,7 @@ def dequantise_int4(
 ) -> Float[Tensor, "O I"]:
     """Weights of this shape as numbers in the dtype of ``like``."""
     outputs, inputs = shape
-    if serves(like):
+    if widens(like):
         found = library()
         assert found is not None, "asked before"
         room = like.new_empty(shape)

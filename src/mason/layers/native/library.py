@@ -157,14 +157,19 @@ def decoding() -> Iterator[None]:
 
 def serves(x: Tensor) -> bool:
     """Whether kernels may read ``x``: decoding, plain numbers on the processor, no gradient."""
-    return (
-        ready()
-        and type(x) is Tensor
-        and x.is_cpu
-        and x.dtype in _HALF
-        and x.is_contiguous()
-        and not torch.compiler.is_compiling()
-    )
+    return ready() and _plain(x) and x.is_contiguous()  # in this order: tracers guard sizes
+
+
+def widens(like: Tensor) -> bool:
+    """Whether kernels may write weights in few bits as numbers in the dtype of ``like``.
+
+    What they write is the plain path's to the bit, so that not only decoding may ask.
+    """
+    return _used is not None and _plain(like)
+
+
+def _plain(x: Tensor) -> bool:
+    return type(x) is Tensor and x.is_cpu and x.dtype in _HALF and not torch.compiler.is_compiling()
 
 
 def ready() -> bool:

@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from mason.errors import RunError
-from mason.layers.native.library import half, library, serves
+from mason.layers.native.library import half, library, serves, widens
 from mason.runtime import cpu_has_bf16
 
 FEW = 16
@@ -91,7 +91,7 @@ def multiply(
 
 def widen(weight: Tensor, scales: Tensor, like: Tensor) -> Tensor:
     """Int8 weights [O, I] as numbers in the dtype of ``like``."""
-    if not serves(like):
+    if not widens(like):
         return (weight.to(torch.float32) * scales[:, None]).to(like.dtype)
     wide = like.new_empty(weight.shape)
     _calls().mason_dequantise(

@@ -242,11 +242,14 @@ void mason_dequantise_int4(const int32_t *packed, const uint16_t *grid, void *wi
             int64_t at = o / BLOCK * groups + g, lane = o % BLOCK;
             float step = of_fp16(grid[2 * at * BLOCK + lane]);
             float low = of_fp16(grid[(2 * at + 1) * BLOCK + lane]);
-            for (int64_t i = 0; i < GROUP && g * GROUP + i < inputs; i++) {
-                int32_t eight = packed[(at * (GROUP / 8) + i / 8) * BLOCK + lane];
-                put(wide, half, o * inputs + g * GROUP + i,
-                    (eight >> 4 * (i % 8) & 15) * step + low);
+            const int32_t *codes = packed + at * (GROUP / 8) * BLOCK + lane;
+            int64_t to = o * inputs + g * GROUP, count = inputs - g * GROUP;
+            if (count >= GROUP) {
+                chosen->widen_int4(codes, step, low, wide, half, to);
+                continue;
             }
+            for (int64_t i = 0; i < count; i++)
+                put(wide, half, to + i, (codes[i / 8 * BLOCK] >> 4 * (i % 8) & 15) * step + low);
         }
 }
 

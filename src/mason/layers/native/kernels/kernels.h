@@ -197,6 +197,8 @@ typedef struct {
                  double epsilon, double offset);
     void (*widen)(const int8_t *weight, float scale, void *wide, int half, int64_t at,
                   int64_t width);
+    void (*widen_int4)(const int32_t *packed, float step, float low, void *wide, int half,
+                       int64_t at);
     int (*attend)(const Attention *, int64_t row, int64_t kv_head);
     void (*int8_product)(const Int8Product *, int64_t first, int64_t last);
     void (*to_uint8)(const float *x, int64_t width, int64_t depth, uint8_t *to, float *step,
@@ -246,6 +248,7 @@ typedef struct {
      gate_##set,                                                                                   \
      norm_##set,                                                                                   \
      widen_##set,                                                                                  \
+     widen_int4_##set,                                                                             \
      attend_##set,                                                                                 \
      int8_product_##set,                                                                           \
      to_uint8_##set,                                                                               \

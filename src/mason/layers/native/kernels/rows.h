@@ -68,6 +68,20 @@ static TARGET void NAME(widen)(const int8_t *weight, float scale, void *wide, in
     for (; i < width; i++) put(wide, half, at + i, weight[at + i] * scale);
 }
 
+/* A group's codes of one output as numbers; eight lie in each integer, BLOCK integers apart. */
+static TARGET void NAME(widen_int4)(const int32_t *packed, float step, float low, void *wide,
+                                    int half, int64_t at) {
+    for (int i = 0; i < GROUP; i += LANES) {
+        NAME(ints) codes, by;
+        for (int lane = 0; lane < LANES; lane++) {
+            codes[lane] = packed[(i + lane) / 8 * BLOCK];
+            by[lane] = 4 * ((i + lane) % 8);
+        }
+        codes = (codes >> by & 15) | 0x4b000000; /* 2^23 and the code, as the bits of a float */
+        NAME(save)(wide, half, at + i, ((VEC)codes - 0x1p23f) * step + low);
+    }
+}
+
 /* The largest of some numbers. */
 FN float NAME(largest)(const float *x, int64_t count) {
     VEC most = (VEC){0} - INFINITY;
