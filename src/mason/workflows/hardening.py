@@ -28,6 +28,7 @@ from mason.workflows.attacking import (
     classifier_of,
     is_chinese,
     means_of,
+    quick,
 )
 from mason.workflows.classifier import Classifier
 from mason.workflows.fine_tuning import Run
@@ -244,9 +245,10 @@ def _more(model: Classifier, train_rows: Rows, plan: Plan, notice: Say) -> list[
         chosen = [train_rows[i] for i in drawn]
         texts, targets = _split(model, chosen)
         # Other draws than those it will be measured by.
-        means = means_of(model, plan.against, plan.encoder, plan.seed + 1, texts)
+        means = means_of(model, plan.against, plan.encoder, plan.seed + 1, texts, quickly=True)
+        victim = quick(model)
         for one in plan.against:
-            outcomes = one.run(Victim(model.probabilities), texts, targets, means)
+            outcomes = one.run(Victim(victim.probabilities), texts, targets, means)
             found += [(o.attacked, model.labels[o.label]) for o in outcomes if o.attacked != o.text]
         notice(say("Attacked texts to learn from: {count}.", count=len(found)))
     if "masking" in plan.means:
