@@ -184,7 +184,6 @@ def hold_in_int4(model: nn.Module) -> nn.Module:
 
     Token vectors and the output matrix, often one, stay in 8: each token goes through them.
     """
-    model.float()
     for name, linear in layer_maps(model):
         model.set_submodule(name, Int4Linear.of(linear))
     return hold_in_int8(model)

@@ -190,7 +190,8 @@ class Int8Embedding(nn.Module):
 def hold_in_int8(model: nn.Module, *, rows: bool = False, largest: int = _LARGEST) -> nn.Module:
     """Replace, in place, every linear map and embedding of ``tokens``; the rest becomes fp32.
 
-    What shared a weight shares it still.
+    What shared a weight shares it still. Weights are rounded as they are, a piece at a time, so
+    that none has to be wide.
 
     Args:
         model: Its weights are rounded.
@@ -200,7 +201,6 @@ def hold_in_int8(model: nn.Module, *, rows: bool = False, largest: int = _LARGES
     kind, tables = (
         (Int8DynamicLinear, ("tokens", "positions")) if rows else (Int8Linear, ("tokens",))
     )
-    model.float()
     done: dict[Tensor, tuple[Tensor, Tensor]] = {}
     for parent in list(model.modules()):
         for name, module in parent._modules.items():
@@ -210,7 +210,7 @@ def hold_in_int8(model: nn.Module, *, rows: bool = False, largest: int = _LARGES
                 parent._modules[name] = kind(*held, module.bias, parts)
             elif isinstance(module, nn.Embedding) and name in tables:
                 parent._modules[name] = Int8Embedding(*_rounded_once(module.weight, done, largest))
-    return model
+    return model.float()
 
 
 def _rounded_once(

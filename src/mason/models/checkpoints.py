@@ -53,6 +53,7 @@ def load_model(
     labels: Sequence[str] | None = None,
     values: bool = True,
     held: Held | None = None,
+    as_read: bool = False,
 ) -> Checkpoint:
     """Load a Hugging Face folder or a GGUF file.
 
@@ -66,6 +67,8 @@ def load_model(
         held: In what the linear maps of the layers are held from the moment they are read, so
             that memory need never hold the model as its files do; None: in fp32. A model that
             was rounded before is held as it is.
+        as_read: Whether the other maps and tables stay in the files' precision, for they are
+            rounded next.
 
     Raises:
         CheckpointError: A file is missing or unsafe, a config key is not understood, or a
@@ -95,7 +98,7 @@ def load_model(
     held = None if weights.rounded else held
     with without_values() if held else nullcontext():
         model = Transformer(spec).eval()
-    filling = _Filling(model, family, weights, path, new_labels=renamed, held=held)
+    filling = _Filling(model, family, weights, path, new_labels=renamed, held=held, as_read=as_read)
     fresh, dropped = filling.run()
     if weights.rounded:
         hold_in_eight_bits(model)
@@ -209,9 +212,11 @@ class _Filling:
         *,
         new_labels: bool,
         held: Held | None = None,
+        as_read: bool = False,
     ) -> None:
         self.model, self.family, self.weights, self.path = model, family, weights, path
         self.new_labels, self.hold = new_labels, holder(held) if held else None
+        self.as_read = as_read
         self.parameters = dict(model.named_parameters(remove_duplicate=False))
         self.prefix = self._prefix()
         self.used: set[str] = set()
@@ -255,10 +260,12 @@ class _Filling:
             parameter.copy_(tensor)
             return
         room, _, leaf = name.rpartition(".")
-        # What is rounded at once need not be wide before.
-        wide = tensor if leaf == "weight" and ".layers." in room else tensor.float()
-        self.parameters[name] = nn.Parameter(wide)
-        setattr(self.model.get_submodule(room), leaf, self.parameters[name])
+        module = self.model.get_submodule(room)
+        # What is rounded at once, or next, need not be wide before.
+        rounded = isinstance(module, nn.Linear | nn.Embedding) and self.as_read
+        narrow = leaf == "weight" and (".layers." in room or rounded)
+        self.parameters[name] = nn.Parameter(tensor if narrow else tensor.float())
+        setattr(module, leaf, self.parameters[name])
 
     def _settle(self, room: str, hold: Callable[[nn.Linear], nn.Module]) -> None:
         """Let what stands for a map of the layers take its place; what had no values gets some."""

@@ -47,7 +47,9 @@ def load(
     if task == Writer.task:
         found = find_model(str(source), revision=revision)
         held = None if weights == "fp32" else weights
-        writer = load_writer(found, Chosen(str(source), None, max_tokens, dropout, held=held))
+        few = held in ("int8", "int4")
+        chosen = Chosen(str(source), None, max_tokens, dropout, held=held, as_read=few)
+        writer = load_writer(found, chosen)
         if weights is not None:
             writer.hold(weights)
         return writer

@@ -45,6 +45,8 @@ class Chosen:
     """Whether weights are read; to plan a run, their shapes are enough."""
     held: Held | None = None
     """In what the layers' weights are held from the moment they are read; None: in fp32."""
+    as_read: bool = False
+    """Whether the rest is in the files' precision, to be rounded next."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,7 @@ def open_model(path: Path, chosen: Chosen, *, heads: Sequence[str]) -> Opened:
             labels=chosen.labels,
             values=chosen.values,
             held=chosen.held,
+            as_read=chosen.as_read,
         )
     if chosen.dropout is not None:
         set_dropout(found.model, chosen.dropout)
