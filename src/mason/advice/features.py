@@ -20,6 +20,9 @@ def frozen_features(
 ) -> NDArray[np.float32]:
     """A vector for each text, [texts, width]: the mean over its tokens and over all layers.
 
+    Of a model whose head reads the last token alone, that token's: what the others know is lost
+    to the head too, until it has learned to bring it there.
+
     Lower layers know what the last has given up for its own task, and nobody can say beforehand
     which layer is best; their mean is nearly as good (Garbas et al. 2024). Each layer's rows
     are brought to one length first, else the last would drown the others. Of an
@@ -27,8 +30,12 @@ def frozen_features(
     """
     device = device_of(model)
     found = np.zeros((len(texts), model.spec.width), np.float32)
+    heads = [head.spec.pool for head in model.heads.values()]  # type: ignore[union-attr]
+    last = model.encoder is None and "last" in heads
     for run in reading_passes(texts.lengths, tokens_per_pass):
-        found[run] = _mean_of_layers(model, texts.pack(run, device)).cpu().numpy()
+        packed = texts.pack(run, device)
+        at = partial(torch.index_select, dim=0, index=packed.layout.last) if last else None
+        found[run] = _mean_of_layers(model, packed, at).cpu().numpy()
     return found
 
 
