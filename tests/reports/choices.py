@@ -15,13 +15,14 @@ def _marks(share: float) -> np.ndarray:
     return (np.arange(ROWS) / ROWS < share).astype(float)
 
 
-def _candidate(name: str, share: float, *, fits: bool = True) -> Candidate:
+def _candidate(
+    name: str, share: float, *, fits: bool = True, licence: str = "apache-2.0"
+) -> Candidate:
     probe = Estimate(share, share - 0.041, share + 0.037)
     promise = Promise(3.876, -0.0528, share - 0.1, probe)
-    licence = "apache-2.0" if fits else None
     return Candidate(
         name,
-        licence,
+        licence if fits else None,
         22_700_000,
         90_000_000,
         10**9,
@@ -34,9 +35,11 @@ def _candidate(name: str, share: float, *, fits: bool = True) -> Candidate:
     )
 
 
-def short_list(best: str = "all-MiniLM-L6-v2", text: str = "What is DTMF ?") -> ShortList:
+def short_list(
+    best: str = "all-MiniLM-L6-v2", text: str = "What is DTMF ?", licence: str = "apache-2.0"
+) -> ShortList:
     """Three models, one of which is too large, forecasts and a doubt."""
-    models = [_candidate(best, 0.767), _candidate("small", 0.44)]
+    models = [_candidate(best, 0.767, licence=licence), _candidate("small", 0.44)]
     models.append(_candidate("large", 0.8, fits=False))
     seen = [(21, 0.42), (52, 0.5), (120, 0.64), (240, 0.767)]
     ahead = [

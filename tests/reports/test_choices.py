@@ -47,7 +47,7 @@ def test_the_contest_says_what_is_proved_and_what_is_not() -> None:
 
 def test_what_a_name_or_a_text_holds_stays_text() -> None:
     for source in (
-        short_list_page(short_list(HOSTILE, HOSTILE)),
+        short_list_page(short_list(HOSTILE, HOSTILE, HOSTILE)),
         contest_page(contest(HOSTILE), HOSTILE),
     ):
         page = Page(source)

@@ -73,7 +73,7 @@ def _models(found: ShortList) -> Part:
     bar = whisker(own.low, own.value, own.high, scale, "baseline")
     rows.append([escape(say("no language model")), bar, _interval(own), ""])
     rows.append(["", scale_row(scale), "", ""])
-    more = [[f"<strong>{escape(one.model)}</strong>", *cells(one)[2:]] for one in found.candidates]
+    more = [[_named(one), *map(escape, cells(one)[2:])] for one in found.candidates]
     told = [*found.of_models, *found.passed_over.values()]
     return Part(
         say("Which model?"),
@@ -91,7 +91,11 @@ def _models(found: ShortList) -> Part:
 def _row(one: Candidate, scale: Axis) -> list[str]:
     probe = one.promise.probe
     bar = whisker(probe.low, probe.value, probe.high, scale)
-    return [f"<strong>{escape(one.model)}</strong>", bar, cells(one)[1], cells(one)[0]]
+    return [_named(one), bar, _interval(probe), escape(cells(one)[0])]
+
+
+def _named(one: Candidate) -> str:
+    return f"<strong>{escape(one.model)}</strong>"
 
 
 def _more_labels(found: ShortList) -> Part:
