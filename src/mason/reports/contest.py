@@ -16,7 +16,8 @@ def contest_page(found: Contest, data: str) -> str:
     lede = say("{rows:,} rows; intervals of 95 %, of differences row by row.", rows=found.rows)
     first = Part(title, "", f'<p class="lede">{escape(lede)}</p>')
     parts = [("scores", _scores(found)), ("differences", _differences(found))]
-    return document(first, parts, kicker=f"{escape(say('Comparison'))} · {escape(data)}", footer="")
+    kicker = f"{escape(say('Comparison'))} · {escape(data)}"
+    return document(first, parts, kicker=kicker, footer="Mason")
 
 
 def _scores(found: Contest) -> Part:
