@@ -40,6 +40,16 @@ def test_copies_keep_words_in_order() -> None:
     assert Vote().copies_of("?", 2) == ["?", "?"]
 
 
+def test_a_changed_word_changes_the_votes_that_keep_it_and_no_others() -> None:
+    words = "what is the name of the first town on mars".split()
+    for place in range(len(words)):
+        changed = [*words[:place], "zebra", *words[place + 1 :]]
+        before, after = (Vote().ballot_of(" ".join(text)) for text in (words, changed))
+        touched = [" zebra " in f" {copy} " for copy in after]
+        assert [a != b for a, b in zip(before, after, strict=True)] == touched
+        assert 0 < sum(touched) < len(touched) / 2  # three words of ten are kept
+
+
 def test_a_certificate_is_no_promise_too_far() -> None:
     """All copies agree: then d words are safe while a copy misses them more often than not."""
     text = " ".join(WORDS)

@@ -37,11 +37,23 @@ class Vote:
         return min(num_words, max(1, round(self.kept * num_words)))
 
     def copies_of(self, text: str, count: int, seed: int = 0) -> list[str]:
-        """Copies of ``text``, drawn by the text and ``seed``."""
+        """Copies of ``text`` to learn from or to tell by, drawn by the text and ``seed``."""
+        return self._drawn(_cut(text), text, count, seed)
+
+    def ballot_of(self, text: str) -> list[str]:
+        """The copies of ``text`` that vote: the same places in every text of so many words.
+
+        Who changes a word changes the copies that keep it and no others. Were they drawn by the
+        text, any change would draw them all anew, and who may ask often enough waits for a draw
+        that turns the vote.
+        """
         words = _cut(text)
+        return self._drawn(words, str(len(words)), self.copies, 0)
+
+    def _drawn(self, words: Words, by: str, count: int, seed: int) -> list[str]:
         if not len(words):
-            return [text] * count
-        digest = hashlib.sha256(f"{seed}/{text}".encode("utf-8", "surrogatepass")).digest()
+            return [str(words)] * count
+        digest = hashlib.sha256(f"{seed}/{by}".encode("utf-8", "surrogatepass")).digest()
         draw = np.random.default_rng(int.from_bytes(digest[:8], "big"))
         keep = self.num_kept(len(words))
         drawn = (np.sort(draw.choice(len(words), keep, replace=False)) for _ in range(count))
@@ -56,7 +68,7 @@ class Vote:
             answer: Probabilities of texts, by a classifier that has learned from such copies.
             texts: To be read.
         """
-        copies = [copy for text in texts for copy in self.copies_of(text, self.copies)]
+        copies = [copy for text in texts for copy in self.ballot_of(text)]
         told = answer(copies)
         votes = np.eye(told.shape[1])[told.argmax(1)]
         shares: Probabilities = votes.reshape(len(texts), self.copies, -1).mean(1)
@@ -72,8 +84,8 @@ class Vote:
         """Words that may be replaced by any others without turning the right answer.
 
         It is the answer of all copies there are, of which ``copies`` are drawn to tell: wrong of
-        one text in 20. ``shares`` asks fewer, and draws others for a changed text, so that close
-        votes may turn where this one does not. In Chinese a word is a character.
+        one text in 20. ``shares`` asks fewer, so that close votes may turn where this one does
+        not. In Chinese a word is a character.
 
         Args:
             answer: As for ``shares``.
