@@ -48,6 +48,8 @@ def test_a_changed_word_changes_the_votes_that_keep_it_and_no_others() -> None:
         touched = [" zebra " in f" {copy} " for copy in after]
         assert [a != b for a, b in zip(before, after, strict=True)] == touched
         assert 0 < sum(touched) < len(touched) / 2  # three words of ten are kept
+    text = " ".join(words)
+    assert Vote().ballot_of(text.replace("town", "to\u200bwn")) == Vote().ballot_of(text)
 
 
 def test_a_certificate_is_no_promise_too_far() -> None:

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mason.security.words import Words
+from mason.text.cleaning import clean
 
 Probabilities = npt.NDArray[np.floating]
 _ALPHA = 0.05
@@ -110,8 +111,11 @@ class Vote:
 
 
 def _cut(text: str) -> Words:
-    """By characters where jieba might cut others' neighbours anew for one that changed."""
-    return Words.of(text, "character")
+    """By characters where jieba might cut others' neighbours anew for one that changed.
+
+    Of the text as the cleaner leaves it: what nobody sees must not part words, or places move.
+    """
+    return Words.of(clean(text), "character")
 
 
 def _lower_bound(hits: int, trials: int) -> float:
