@@ -32,6 +32,8 @@ def test_the_short_list_tells_all_that_was_found() -> None:
     for told in ("66.3% (61.3%–71.7%)", "85.1%", "+8.4 (+3.2 … +12.6)", "1 GB: too much", "1,574"):
         assert told in text, told
     assert "broken cannot be read." in text and "200 of 4,359 training rows" in text
+    for rows in ("50", "100", "500"):  # few rows have no power of ten but one between them
+        assert f'text-anchor="middle">{rows}</text>' in short_list_page(found)
     bare = short_list_page(replace(found, forecasts=[], doubts=[]))
     assert "nothing is left to gain" in bare and "look wrong" not in bare
 

@@ -46,6 +46,8 @@ def test_the_first_beside_its_contrary_and_itself(
     assert f"{other} is worse than the first." in (tmp_path / "page.html").read_text("utf-8")
     assert command([*given, str(tmp_path / "page.txt")]) == 2
     assert "end its name in .html or .json" in capsys.readouterr().err
+    assert command([*given, str(tmp_path / "nowhere" / "page.html")]) == 2
+    assert "there is no folder" in capsys.readouterr().err
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == [
         "page.html",
         "reviews.csv",

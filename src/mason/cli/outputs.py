@@ -51,8 +51,14 @@ def check_found(output: str | None) -> None:
     """Refuse a name that ``write_found`` does not know, before anything is worked out.
 
     Raises:
-        SettingsError: It is neither a page's nor JSON's.
+        SettingsError: It is neither a page's nor JSON's, or its folder is not there.
     """
+    if output is not None and not Path(output).parent.is_dir():
+        raise SettingsError(
+            "--output {path}: there is no folder {folder}; make it, or choose another place.",
+            path=output,
+            folder=Path(output).parent,
+        )
     if output is not None and Path(output).suffix.lower() not in (_PAGE, ".json"):
         raise SettingsError(
             "--output {path} is neither a page nor JSON; end its name in .html or .json.",

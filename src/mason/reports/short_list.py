@@ -15,6 +15,8 @@ from mason.reports.page import document
 _MEASURES = {"accuracy": "", "r2": ", R²", "lrap": ", LRAP"}
 _DOUBTS = 20
 _LONGEST = 300
+_DECADES = 100
+"""How far rows reach before powers of ten alone are written below the picture."""
 
 
 def short_list_page(found: ShortList) -> str:
@@ -153,8 +155,12 @@ def _onward(now: Point, ahead: Sequence[Forecast], end: str) -> list[Point]:
 
 
 def _rows_axis(first: int, last: int) -> Axis:
-    ticks = [float(power) for power in range(ceil(log10(first)), floor(log10(last)) + 1)]
-    return Axis(log10(first), log10(last), ticks, lambda power: count(10**power))
+    powers = range(floor(log10(first)), ceil(log10(last)) + 1)
+    round_numbers = [times * 10**power for power in powers for times in (1, 2, 5)]
+    inside = [number for number in round_numbers if first <= number <= last]
+    wide = last >= _DECADES * first
+    shown = [n for n in inside if str(n).startswith("1")] if wide else inside
+    return Axis(log10(first), log10(last), list(map(log10, shown)), lambda x: count(10**x))
 
 
 def _doubts(doubts: Sequence[Doubt]) -> Part:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from mason.errors import DataError, SettingsError
-from mason.evaluation.contest import Contest as Contest
+from mason.evaluation.contest import Contest
 from mason.language import say
 from mason.workflows.loading import load
 from mason.workflows.model import Model
