@@ -1,6 +1,7 @@
 """A short list of models as one page: which to try, what needs none, what more labels would buy."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from math import ceil, floor, log10
 
 from mason.advice.curves import Forecast
@@ -8,6 +9,7 @@ from mason.advice.short_list import Candidate, Doubt, ShortList
 from mason.language import say
 from mason.metrics import Estimate
 from mason.reports.charts import Axis, Line, Point, axis, line_chart, scale_row, whisker
+from mason.reports.label_errors import suspects
 from mason.reports.markup import Part, escape, paragraph, sentences, table
 from mason.reports.numbers import count, duration, magnitude, percent, size
 from mason.reports.page import document
@@ -164,22 +166,12 @@ def _rows_axis(first: int, last: int) -> Axis:
 
 
 def _doubts(doubts: Sequence[Doubt]) -> Part:
-    rows = [
-        [
-            f'<span class="quote" dir="auto">{escape(one.text[:_LONGEST])}</span>'
-            f'<br><span class="muted">{escape(say("row {row}", row=count(one.row)))}</span>',
-            escape(one.label),
-            escape(one.likelier),
-            percent(one.probability),
-        ]
-        for one in doubts[:_DOUBTS]
-    ]
-    heads = [say("Text"), say("Its label"), say("Perhaps"), say("How likely")]
+    rows = [{**asdict(one), "text": one.text[:_LONGEST]} for one in doubts[:_DOUBTS]]
     return Part(
         say("Which labels look wrong?"),
         say(
             "The first model's linear map, which had not seen these rows, finds another label "
             "likelier. Some of them are wrong, some are only hard: read them before any training."
         ),
-        table(heads, rows, kind="stack mistakes", numeric=1),
+        suspects(rows),
     )
