@@ -15,7 +15,7 @@ from mason.models.files import verify_manifest
 from mason.reports import validate
 from mason.training.history import History
 from mason.training.loop import fit
-from mason.workflows import dialling
+from mason.workflows import dialling, pretraining
 from mason.workflows.objectives import OBJECTIVES
 from mason.workflows.pretraining import Pretrained
 from tests.workflows.conftest import write_reviews
@@ -153,16 +153,25 @@ def test_a_budget_of_time_goes_on_as_it_was_laid_out(corpus: Path, tmp_path: Pat
 def test_steps_that_are_timed_learn_nothing(
     corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They have no time to warm up: at the run's own rate they may break down, and it with them."""
+    """They have no time to warm up: at the run's own rate they may break down, and it with them.
+
+    The run itself is not begun: whether it survives its rate depends on how many steps a
+    machine takes in four seconds.
+    """
     probed: list[History] = []
 
     def noted(*given: Any, **named: Any) -> History:
         probed.append(fit(*given, **named))
         return probed[-1]
 
+    def begun(*_given: Any, **_named: Any) -> History:
+        raise InterruptedError("begun")
+
     monkeypatch.setattr(dialling, "fit", noted)
-    options = {"training.max_steps": None, "training.budget": "4s", "training.learning_rate": 0.1}
-    _pretrain(corpus, tmp_path / "out", "masked", **options)
+    monkeypatch.setattr(pretraining, "fit", begun)
+    options = {"training.max_steps": None, "training.budget": "4s", "training.learning_rate": 1.0}
+    with pytest.raises(InterruptedError, match="begun"):
+        _pretrain(corpus, tmp_path / "out", "masked", **options)
     losses = [step.loss for history in probed for step in history.steps]
     assert len(losses) >= 4 and max(losses) < 1.1 * min(losses)
 
