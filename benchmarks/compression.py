@@ -41,8 +41,8 @@ def main() -> int:
     options = _options()
     torch.set_num_threads(options.threads)
     tables: list[Table] = []
-    layers, neurons, tokens, bits = options.rungs
-    found = [Rungs(int(layers), int(neurons), tokens, int(bits))]
+    layers, neurons, heads, tokens, bits = options.rungs
+    found = [Rungs(int(layers), int(neurons), tokens, int(bits), heads=int(heads))]
     parts: dict[str, Callable[[], Iterable[Row]]] = {}
     with tempfile.TemporaryDirectory() as work:
         if options.search:
@@ -61,14 +61,15 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--search", type=float, default=20, help="minutes of the search; 0: none")
     parser.add_argument("--draws", type=int, default=1000, help="random searches beside it")
+    parser.add_argument("--pool", type=int, default=24, help="shapes that those draw from")
     parser.add_argument("--epochs", type=float, default=3, help="of each recovery")
     parser.add_argument("--folds", type=int, default=10, help="of the cross-validation; 0: none")
     parser.add_argument("--only-folds", type=int, default=None, help="how many of them to run")
     parser.add_argument(
         "--rungs",
         type=lambda text: [float(part) for part in text.split(",")],
-        default=[6, 1536, 0.5, 4],
-        help="layers,neurons,tokens,bits where no search is made",
+        default=[6, 1536, 12, 0.5, 4],
+        help="layers,neurons,heads,tokens,bits where no search is made",
     )
     parser.add_argument("--texts", type=int, default=500, help="read beside the peers; 0: none")
     parser.add_argument("--models", default=",".join(MODELS), help="that the peers read too")
@@ -120,7 +121,7 @@ def _ladder(
     times = before.p50 / best[0].latency
     yield Row("times faster on a text alone", times, None, Goal("≥", 4))
     theirs = _shrinker(model, DATA, place / "random", options)
-    yield from beside_random(tried, theirs, learned, options.draws)
+    yield from beside_random(tried, theirs, learned, options.draws, options.pool)
 
 
 def _cells(tried: Tried, whole: Rungs) -> list[str]:

@@ -1,13 +1,15 @@
-"""Random search of equal cost, many times over: every shape is learned once, and searches draw.
+"""Random search of equal cost, many times over: a pool of shapes is learned, and searches draw.
 
 One random search beside ours is decided by luck, for eight shapes on some hundred rows are few.
-So each shape there is learns once from the original, as random search would have it, is held in
-every free way, and is judged by the rows that choose. A random search is then a draw of as many
-learned shapes as our search learned, each with free steps at random.
+So a pool of all the shapes there are is drawn, and each of them learns once from the original, as
+random search would have it, is held in every free way, and is judged by the rows that choose. A
+random search is then a draw of as many learned shapes as our search learned, each with free steps
+at random.
 """
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from statistics import mean, median
@@ -15,25 +17,32 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.report import Goal, Row
 from mason.compression import Rungs, Tried, judge_drop
+from mason.compression.rungs import Shape
 from mason.compression.search import pareto
 from mason.workflows.shrinking import Shrinker, front_of
 
 TOKENS, BITS, STEPS = (1.0, 0.5, 0.0), (8, 4), 4
 BELOW = 0.05
 """Scores so far below the original's are worth nothing to a front."""
-Pool = Mapping[tuple[int, int], Sequence[Tried]]
+Pool = Mapping[Shape, Sequence[Tried]]
 """Of each shape, all free ways to hold it."""
 
 
-def learned_once(shrinker: Shrinker) -> Pool:
-    """Every shape, learned from the original and judged in every free way."""
+def learned_once(shrinker: Shrinker, count: int) -> Pool:
+    """The whole shape and so many others, each learned once and judged in every free way."""
     whole = shrinker.whole
-    sizes = [whole.neurons // STEPS * step for step in range(STEPS, 0, -1)]
-    found: dict[tuple[int, int], list[Tried]] = {}
-    for layers, neurons in product(range(whole.layers, 0, -1), sizes):
-        network = shrinker.network_of(Rungs(layers, neurons), None)
+    steps = range(STEPS, 0, -1)
+    sizes = product(
+        range(whole.layers, 0, -1),
+        [whole.neurons * step // STEPS for step in steps],
+        [whole.heads * step // STEPS for step in steps],
+    )
+    shapes = [Rungs(layers, neurons, heads=heads) for layers, neurons, heads in sizes]
+    found: dict[Shape, list[Tried]] = {}
+    for shape in [whole, *random.Random(0).sample(shapes[1:], count)]:
+        network = shrinker.network_of(shape, None)
         for tokens, bits in product(TOKENS, BITS):
-            rungs = Rungs(layers, neurons, tokens, bits)
+            rungs = replace(shape, tokens=tokens, bits=bits)
             made = shrinker.finished(network, rungs)
             with TemporaryDirectory() as place:
                 made.write(Path(place))
@@ -41,7 +50,7 @@ def learned_once(shrinker: Shrinker) -> Pool:
             scores = shrinker.scores(made, "valid")
             verdict = judge_drop(shrinker.original.scores, scores, shrinker.budget)
             one = Tried(rungs, num_bytes, 0.0, float(scores.mean()), verdict)
-            found.setdefault((layers, neurons), []).append(one)
+            found.setdefault(shape.shape, []).append(one)
     return found
 
 
@@ -57,9 +66,9 @@ def searches(pool: Pool, whole: Rungs, learned: int, count: int) -> Iterator[lis
 
 
 def beside_random(
-    tried: Sequence[Tried], shrinker: Shrinker, learned: int, count: int
+    tried: Sequence[Tried], shrinker: Shrinker, learned: int, count: int, pool: int
 ) -> Iterator[Row]:
-    """What our search found beside so many random searches of as many learned shapes."""
+    """What our search found beside so many random searches of as many learned shapes of a pool."""
     whole, original = shrinker.whole, shrinker.original
     before, score = original.footprint.num_bytes, float(original.scores.mean())
     ours = _smallest(tried, before)
@@ -68,7 +77,7 @@ def beside_random(
     yield Row(
         "MB beside the smallest single step", ours / 1e6, steps / 1e6, Goal("≤", 1.0, "ratio")
     )
-    drawn = list(searches(learned_once(shrinker), whole, learned, count))
+    drawn = list(searches(learned_once(shrinker, pool), whole, learned, count))
     theirs = [_smallest(one, before) for one in drawn]
     name = f"of {count:,} random searches of {learned} learned shapes"
     middle = median(theirs)

@@ -23,7 +23,7 @@ from mason.compression import Layers, Rungs
 from mason.metrics import paired_bootstrap
 from mason.workflows.shrinking import Shrinker
 
-SHAPES = ((4, 1536), (3, 1536), (2, 1536))
+LAYERS = (4, 3, 2)
 BITS = 4
 
 
@@ -62,7 +62,7 @@ def recovered(shrinker: Shrinker, rungs: Rungs) -> Iterator[Row]:
 
 def learned_in_few_bits(shrinker: Shrinker) -> Iterator[Row]:
     """The whole model, having learned in few bits, beside rounded after it had learned."""
-    aware = Rungs(*shrinker.whole.shape, bits=BITS, aware=True)
+    aware = replace(shrinker.whole, bits=BITS, aware=True)
     learn(shrinker, aware, shrinker.whole)
     rounded = right(shrinker, replace(aware, aware=False))
     yield from beside(f"{BITS} bits, learned", right(shrinker, aware), rounded)
@@ -70,7 +70,8 @@ def learned_in_few_bits(shrinker: Shrinker) -> Iterator[Row]:
 
 def thinned(shrinker: Shrinker) -> Iterator[Row]:
     """Two of four weights out, beside the same shape with all, which learns as much again."""
-    dense, sparse = (Rungs(*SHAPES[0], bits=BITS, sparse=thin) for thin in (False, True))
+    dense = replace(shrinker.whole, layers=LAYERS[0], bits=BITS)
+    sparse = replace(dense, sparse=True)
     learn(shrinker, dense, shrinker.whole)
     learn(shrinker, sparse, dense)
     learn(shrinker, dense, dense)
@@ -81,7 +82,7 @@ def main() -> int:
     """Train, cut, recover, count."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--epochs", type=float, default=3, help="of each recovery")
-    parser.add_argument("--shapes", type=int, default=len(SHAPES), help="how many of them")
+    parser.add_argument("--shapes", type=int, default=len(LAYERS), help="how many of them")
     parser.add_argument("--max-steps", type=int, default=None, help="of training, for a trial")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--save", action="store_true")
@@ -91,8 +92,8 @@ def main() -> int:
         model = _trained(DATA, Path(work) / "whole", given.max_steps)
         shrinker = _shrinker(model, DATA, Path(work) / "small", given)
         parts: dict[str, Callable[[], Iterable[Row]]] = {
-            f"{shape[0]} layers": partial(recovered, shrinker, Rungs(*shape))
-            for shape in SHAPES[: given.shapes]
+            f"{layers} layers": partial(recovered, shrinker, replace(shrinker.whole, layers=layers))
+            for layers in LAYERS[: given.shapes]
         }
         parts[f"{BITS} bits"] = partial(learned_in_few_bits, shrinker)
         parts["2 of 4 weights"] = partial(thinned, shrinker)

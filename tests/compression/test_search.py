@@ -20,6 +20,7 @@ from mason.compression import (
 from mason.tasks.classification import ClassificationObjective, Examples
 
 WHOLE = Rungs(6, 1536)
+HEADED = Rungs(6, 1536, heads=12)
 
 
 def _rows(right: float, rows: int = 2000, flips: int = 0) -> np.ndarray:
@@ -50,9 +51,14 @@ def test_rows_that_are_alike_prove_less() -> None:
     assert together.difference.value == 0 and "2,000 rows; about" in together.sentence
 
 
-def test_steps_go_down_in_layers_and_neurons() -> None:
-    assert {c.shape for c in children(WHOLE, WHOLE)} == {(5, 1536), (6, 1152)}
+def test_steps_go_down_in_layers_neurons_and_heads() -> None:
+    assert {c.shape for c in children(WHOLE, WHOLE)} == {(5, 1536, 0), (6, 1152, 0)}
     assert {c.shape for c in children(Rungs(1, 384), WHOLE)} == set()
+    assert [c.shape for c in children(HEADED, HEADED)][-1] == (6, 1536, 9)
+    assert {c.shape for c in children(Rungs(1, 384, heads=3), HEADED)} == set()
+    fewer = Rungs(5, 1536, bits=8, heads=9)
+    assert "9 of 12 heads" in fewer.words(HEADED)
+    assert Rungs(5, 1536, bits=8, heads=12) in fewer.left_out(HEADED)
     assert Rungs(4, 768, 0.0, 8).words(WHOLE).count("+") == 3
     left = list(Rungs(4, 1536, 0.5, 4).left_out(WHOLE))
     assert left == [Rungs(6, 1536, 0.5, 4), Rungs(4, 1536, 1.0, 4), Rungs(4, 1536, 0.5)]
@@ -75,14 +81,16 @@ def _attempt(floor: int) -> tuple[list[Rungs], object]:
 def test_the_search_goes_on_from_what_is_good_alone() -> None:
     asked, attempt = _attempt(5)
     tried = search(WHOLE, attempt, seconds=60)  # type: ignore[arg-type]
-    assert [r.shape for r in asked[:5]] == [(6, 1536)] * 5
+    assert [r.shape for r in asked[:5]] == [WHOLE.shape] * 5
     shapes = {r.shape for r in asked}
-    assert (5, 384) in shapes and (4, 384) in shapes and not any(s[0] < 4 for s in shapes)
+    assert (5, 384, 0) in shapes and (4, 384, 0) in shapes and not any(s[0] < 4 for s in shapes)
     assert len(asked) == len(set(asked)) and all(r.bits == 4 and r.tokens == 1 for r in asked[5:])
     inside = [t for t in tried if t.verdict.accepted]
-    assert min(inside, key=lambda t: t.num_bytes).rungs.shape == (5, 384)
+    assert min(inside, key=lambda t: t.num_bytes).rungs.shape == (5, 384, 0)
     assert [r.sparse for r in asked] == [False] * (len(asked) - 1) + [True]
-    assert asked[-1].shape == (5, 384), "the smallest that is inside loses two of four weights last"
+    assert asked[-1].shape == (5, 384, 0), (
+        "the smallest that is inside loses two of four weights last"
+    )
     front = pareto(tried)
     assert all(a.num_bytes > b.num_bytes and a.score > b.score
                for a, b in pairwise(front))  # fmt: skip

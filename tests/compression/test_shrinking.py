@@ -1,18 +1,27 @@
 """Parts taken out: what is left computes as if the parts gave nothing."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
+from transformers import AutoModel
 
 from mason.compression import (
     importance_of,
     least_needed_layers,
+    num_heads_of,
+    with_blank_heads,
     without_heads,
     without_layers,
     without_neurons,
 )
+from mason.errors import CheckpointError
+from mason.layers import RelativeSpec
 from mason.models import Packed, Transformer
+from mason.models.checkpoints import load_model, save_model
+from mason.models.eight_bits import hold_in_eight_bits
+from mason.models.families import find_family
 from mason.models.shapes import shape
 from mason.tasks.classification import ClassificationObjective, Examples
 
@@ -70,7 +79,7 @@ def test_neurons_that_give_nothing_are_not_missed(name: str) -> None:
     assert torch.allclose(_hidden(model), _hidden(smaller), atol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["bert-tiny", "llama-tiny"])
+@pytest.mark.parametrize("name", ["bert-tiny", "llama-tiny", "modernbert-tiny"])
 def test_heads_that_give_nothing_are_not_missed(name: str) -> None:
     model = _model(name)
     stack = model.encoder or model.decoder
@@ -80,9 +89,49 @@ def test_heads_that_give_nothing_are_not_missed(name: str) -> None:
     with torch.no_grad():
         for layer in stack.layers:
             layer.attention.block.output.weight[:, :shared] = 0
-    smaller = without_heads(model, [torch.tensor([1])] * stack.spec.depth)
-    assert smaller.spec.input_stack.attention.num_heads == attention.num_heads // 2
+    groups = num_heads_of(model.spec)
+    kept = [torch.arange(1, groups)] * stack.spec.depth
+    smaller = without_heads(model, kept)
+    assert num_heads_of(smaller.spec) == groups - 1
     assert torch.allclose(_hidden(model), _hidden(smaller), atol=1e-4)
+    again = with_blank_heads(smaller)
+    assert again.spec == model.spec
+    assert torch.allclose(_hidden(again), _hidden(smaller), atol=1e-5)
+
+
+def test_heads_stay_where_places_are_told_head_by_head() -> None:
+    spec = _model("bert-tiny").spec
+    assert spec.encoder is not None and num_heads_of(spec) == 2
+    for changed in (
+        replace(spec.encoder, alibi=True),
+        replace(spec.encoder, relative=RelativeSpec()),
+    ):
+        assert num_heads_of(replace(spec, encoder=changed)) == 0
+
+
+@pytest.mark.parametrize(("name", "bits"), [("bert-tiny", 8), ("bert-tiny", 4), ("llama-tiny", 32)])
+def test_what_is_left_of_heads_is_read_again(name: str, bits: int, tmp_path: Path) -> None:
+    model = _model(name)
+    smaller = without_heads(model, [torch.tensor([1])] * model.spec.input_stack.depth).eval()
+    if bits < 32:
+        hold_in_eight_bits(smaller, bits=bits)
+    save_model(smaller, find_family({"model_type": name.split("-")[0]}, tmp_path), tmp_path)
+    again = load_model(tmp_path).model
+    assert again.spec == smaller.spec
+    assert torch.equal(_hidden(again), _hidden(smaller))
+
+
+def test_a_folder_that_others_would_misread_is_not_written(tmp_path: Path) -> None:
+    model = _model("bert-tiny")
+    smaller = without_heads(model, [torch.tensor([1])] * model.spec.input_stack.depth)
+    with pytest.raises(CheckpointError, match="8 or 4 bits"):
+        save_model(smaller, find_family({"model_type": "bert"}, tmp_path), tmp_path)
+    assert not list(tmp_path.iterdir())
+    save_model(with_blank_heads(smaller), find_family({"model_type": "bert"}, tmp_path), tmp_path)
+    theirs = AutoModel.from_pretrained(tmp_path).eval()
+    with torch.no_grad():
+        rows = theirs(torch.tensor(TEXTS[2:])).last_hidden_state[0]
+    assert torch.allclose(rows, _hidden(smaller.eval())[-len(TEXTS[2]) :], atol=1e-4)
 
 
 def test_what_matters_is_found() -> None:

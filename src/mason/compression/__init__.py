@@ -18,7 +18,8 @@ from mason.compression.rungs import children as children
 from mason.compression.search import Tried as Tried
 from mason.compression.search import pareto as pareto
 from mason.compression.search import search as search
-from mason.compression.shrinking import shrunk as shrunk
+from mason.compression.shrinking import num_heads_of as num_heads_of
+from mason.compression.shrinking import with_blank_heads as with_blank_heads
 from mason.compression.shrinking import without_heads as without_heads
 from mason.compression.shrinking import without_layers as without_layers
 from mason.compression.shrinking import without_neurons as without_neurons

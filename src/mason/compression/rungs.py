@@ -8,8 +8,10 @@ from mason.language import say
 
 WIDE = 32
 """Bits of numbers that are not rounded."""
-Learned = tuple[int, int, bool, int]
-"""What has to be trained of a combination: layers, neurons, whether sparse, bits learned in."""
+Shape = tuple[int, int, int]
+"""Layers, neurons, heads."""
+Learned = tuple[Shape, bool, int]
+"""What has to be trained of a combination: its shape, whether sparse, bits learned in."""
 
 
 @dataclass(frozen=True, order=True)
@@ -24,6 +26,7 @@ class Rungs:
         bits: Of each number.
         sparse: Whether two of four weights of the layers are zero.
         aware: Whether the weights learned in as few bits, and were not rounded afterwards alone.
+        heads: How many key heads are left in each layer; 0 where none can go.
     """
 
     layers: int
@@ -32,16 +35,17 @@ class Rungs:
     bits: int = WIDE
     sparse: bool = False
     aware: bool = False
+    heads: int = 0
 
     @property
-    def shape(self) -> tuple[int, int]:
+    def shape(self) -> Shape:
         """How large it is."""
-        return self.layers, self.neurons
+        return self.layers, self.neurons, self.heads
 
     @property
     def learned(self) -> Learned:
         """What has to be trained: the rest is free."""
-        return self.layers, self.neurons, self.sparse, self.bits if self.aware else WIDE
+        return self.shape, self.sparse, self.bits if self.aware else WIDE
 
     def words(self, whole: "Rungs") -> str:
         """What was done to ``whole``, in the order it was done."""
@@ -50,6 +54,8 @@ class Rungs:
             said.append(say("{kept} of {all} layers", kept=self.layers, all=whole.layers))
         if self.neurons < whole.neurons:
             said.append(say("{kept} of {all} neurons", kept=self.neurons, all=whole.neurons))
+        if self.heads < whole.heads:
+            said.append(say("{kept} of {all} heads", kept=self.heads, all=whole.heads))
         if self.sparse:
             said.append(say("2 of 4 weights"))
         if self.tokens == 0:
@@ -68,6 +74,8 @@ class Rungs:
             yield replace(self, layers=whole.layers)
         if self.neurons < whole.neurons:
             yield replace(self, neurons=whole.neurons)
+        if self.heads < whole.heads:
+            yield replace(self, heads=whole.heads)
         if self.sparse:
             yield replace(self, sparse=False)
         if self.tokens < 1:
@@ -102,13 +110,13 @@ WRITING = Ladder(Weights(), ((1.0, 8), (1.0, 4)), sparse=False)
 
 
 _STEPS = 4
-"""Into how many steps layers and neurons are cut."""
+"""Into how many steps neurons and heads are cut, and layers into about as many."""
 _MULTIPLE = 64
 """Neurons come in tiles of this many, as processors multiply them."""
 
 
 def children(rungs: Rungs, whole: Rungs) -> list[Rungs]:
-    """The next smaller shapes: a step fewer layers, and a step fewer neurons."""
+    """The next smaller shapes: a step fewer layers, fewer neurons, or fewer heads."""
     found = []
     fewer = rungs.layers - max(1, round(whole.layers / (_STEPS + 2)))
     if fewer >= 1:
@@ -117,4 +125,7 @@ def children(rungs: Rungs, whole: Rungs) -> list[Rungs]:
     less = rungs.neurons - step
     if less >= _MULTIPLE:
         found.append(replace(rungs, neurons=less))
+    left = rungs.heads - max(1, whole.heads // _STEPS)
+    if left >= 1:
+        found.append(replace(rungs, heads=left))
     return found

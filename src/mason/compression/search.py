@@ -60,7 +60,8 @@ def search(
         enough: Whether a combination is all that was asked for.
     """
     end, order = time.monotonic() + seconds, count()
-    found = [attempt(Rungs(*whole.shape, *free), None) for free in ladder.free]
+    free = [replace(whole, tokens=tokens, bits=bits) for tokens, bits in ladder.free]
+    found = [attempt(rungs, None) for rungs in free]
     if _done(found, enough):
         return found
     rungs = in_fewest_bits(found)

@@ -22,7 +22,7 @@ Pick = Callable[[int, str, Tensor], Tensor]
 
 def without_layers(model: Transformer, kept: Sequence[int]) -> Transformer:
     """Only the layers of these numbers, in order."""
-    spec = _stack(model.spec)
+    spec = model.spec.input_stack
     pattern = tuple(spec.pattern[i] for i in kept) if spec.pattern else ()
     smaller = replace(spec, depth=len(kept), pattern=pattern)
     if "local" not in pattern:
@@ -32,7 +32,7 @@ def without_layers(model: Transformer, kept: Sequence[int]) -> Transformer:
 
 def without_neurons(model: Transformer, kept: Sequence[Tensor]) -> Transformer:
     """Only these neurons of each layer's feed-forward block, as many in every layer."""
-    spec = _stack(model.spec)
+    spec = model.spec.input_stack
     inner = replace(spec.feed_forward, width=len(kept[0]))
 
     def pick(layer: int, name: str, old: Tensor) -> Tensor:
@@ -49,42 +49,68 @@ def without_neurons(model: Transformer, kept: Sequence[Tensor]) -> Transformer:
 
 def without_heads(model: Transformer, kept: Sequence[Tensor]) -> Transformer:
     """Only these key heads of each layer, with the query heads that share them."""
-    spec = _stack(model.spec)
-    attention = spec.attention
+    width = model.spec.input_stack.attention.head_width_in(model.spec.width)
+
+    def chosen(layer: int, heads: Tensor) -> Tensor:
+        return heads[kept[layer]]
+
+    return _with_heads(model, len(kept[0]), width, chosen)
+
+
+def with_blank_heads(model: Transformer) -> Transformer:
+    """The same answers with as many heads as the width has room for; those that are new give zeros.
+
+    Files of most families have no place for the width of heads that are left when some are out.
+    """
+    groups, shared, width = _heads(model.spec)
+    count = model.spec.width // width // shared
+
+    def padded(layer: int, heads: Tensor) -> Tensor:
+        return torch.cat([heads, heads.new_zeros(count - groups, *heads.shape[1:])])
+
+    return _with_heads(model, count, None, padded)
+
+
+def num_heads_of(spec: ModelSpec) -> int:
+    """How many key heads a layer has; 0 where none can go, for places are told head by head."""
+    stack = spec.input_stack
+    return 0 if stack.alibi or stack.relative is not None else _heads(spec)[0]
+
+
+def _heads(spec: ModelSpec) -> tuple[int, int, int]:
+    """Key heads of a layer, query heads to each of them, and how wide one is."""
+    attention = spec.input_stack.attention
     groups = attention.num_kv_heads or attention.num_heads
-    shared, count = attention.num_heads // groups, len(kept[0])
-    width = attention.head_width_in(model.spec.width)
-    smaller = replace(
-        attention,
+    return groups, attention.num_heads // groups, attention.head_width_in(spec.width)
+
+
+def _with_heads(
+    model: Transformer, count: int, width: int | None, pick: Callable[[int, Tensor], Tensor]
+) -> Transformer:
+    """So many key heads: ``pick`` makes them of a layer's old ones, [heads, features, ...]."""
+    stack = model.spec.input_stack
+    groups, shared, _ = _heads(model.spec)
+    grouped = stack.attention.num_kv_heads is not None
+    changed = replace(
+        stack.attention,
         num_heads=count * shared,
-        num_kv_heads=None if attention.num_kv_heads is None else count,
+        num_kv_heads=count if grouped else None,
         head_width=width,
     )
 
-    def features(numbers: Tensor, each: int) -> Tensor:
-        return (numbers[:, None] * each + torch.arange(each)).flatten()
+    def picked(layer: int, rows: Tensor) -> Tensor:
+        return pick(layer, rows.unflatten(0, (groups, -1))).flatten(0, 1)
 
-    def pick(layer: int, name: str, old: Tensor) -> Tensor:
+    def changing(layer: int, name: str, old: Tensor) -> Tensor:
         room, _, part = name.rpartition(".")
-        queries, keys = (features(kept[layer], n) for n in (shared * width, width))
-        if room.endswith("attention.block.output") and part == "weight":
-            return old[:, queries]
+        if room == "attention.block.output" and part == "weight":
+            return picked(layer, old.T).T
         fused = _submodule(model, layer, room)
         if isinstance(fused, FusedLinear) and "key" in fused.parts:
-            wanted = {"query": queries, "key": keys, "value": keys}
-            return torch.cat([old[at][wanted[name]] for name, at in fused.slices.items()])
-        return old[queries] if room.endswith("attention.block.query") else old
+            return torch.cat([picked(layer, old[at]) for at in fused.slices.values()])
+        return old
 
-    return _rebuilt(model, replace(spec, attention=smaller), pick)
-
-
-def shrunk(model: Transformer, layers: Sequence[int], neurons: Sequence[Tensor]) -> Transformer:
-    """Only these layers, and of each of them only these neurons."""
-    return without_neurons(without_layers(model, layers), neurons)
-
-
-def _stack(spec: ModelSpec) -> StackSpec:
-    return spec.input_stack
+    return _rebuilt(model, replace(stack, attention=changed), changing)
 
 
 def _submodule(model: Transformer, layer: int, room: str) -> nn.Module:

@@ -135,6 +135,9 @@ def save_model(
     Raises:
         CheckpointError: The family's format cannot say what this model is.
     """
+    rounded = held_in_few_bits(model) or in_eight_bits(model)
+    if not rounded:
+        _check_heads(model.spec, family)
     config = family.write_config(model.spec)
     _check_config(config, family, model.spec)
     config |= {} if problem is None else {"problem_type": problem}
@@ -146,6 +149,17 @@ def save_model(
         write_rounded(folder, export_tensors(widened(model), family))
     else:
         write_weights(folder, export_tensors(model, family))
+
+
+def _check_heads(spec: ModelSpec, family: Family) -> None:
+    """Refuse files that other tools would read as another model."""
+    if spec.input_stack.attention.head_width is not None and not family.tells_head_width:
+        raise CheckpointError(
+            "Heads were taken out of this model, and config.json of the family {family} has no "
+            "place for the width of those that are left; hold the model in 8 or 4 bits, or put "
+            "heads of zeros in their place with mason.compression.with_blank_heads.",
+            family=family.name,
+        )
 
 
 def _check_config(config: dict[str, Any], family: Family, spec: ModelSpec) -> None:

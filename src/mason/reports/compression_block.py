@@ -21,6 +21,8 @@ class Shrunk(_Block):
     what: str
     layers: int
     neurons: int
+    heads: int = 0
+    """Key heads left in each layer; 0 where none can go."""
     tokens: float
     """Share of the vocabulary, from its commonest, that stays beside what training texts use."""
     bits: int

@@ -27,7 +27,10 @@ from mason.compression import (
     learning_rounded,
     least_needed_layers,
     masks_of,
+    num_heads_of,
     rounded_once,
+    with_blank_heads,
+    without_heads,
     without_layers,
     without_neurons,
 )
@@ -112,7 +115,8 @@ class Shrinker:
         assert ladder is not None, "asked before"
         self.ladder = ladder
         stack = self.model.network.spec.input_stack
-        self.whole = Rungs(stack.depth, stack.feed_forward.width)
+        heads = num_heads_of(self.model.network.spec)
+        self.whole = Rungs(stack.depth, stack.feed_forward.width, heads=heads)
         self.train = self._examples(self.model, "train")
         plain = replace(
             self._recipe(self.model.network), label_smoothing=0.0, r_drop=0.0, word_swaps=0.0
@@ -173,10 +177,14 @@ class Shrinker:
             missed = least_needed_layers(network, self._loss, fewer)
             stay = [i for i in range(rungs.layers + fewer) if i not in missed]
             network, left = without_layers(network, stay), [left[i] for i in stay]
-        if network.spec.input_stack.feed_forward.width > rungs.neurons:
-            worth = importance_of(network, self.objective, self._runs)
-            best = worth.best_neurons(range(rungs.layers), rungs.neurons)
-            network = without_neurons(network, best)
+        neurons = network.spec.input_stack.feed_forward.width > rungs.neurons
+        heads = num_heads_of(network.spec) > rungs.heads
+        if neurons or heads:
+            worth, layers = importance_of(network, self.objective, self._runs), range(rungs.layers)
+        if neurons:
+            network = without_neurons(network, worth.best_neurons(layers, rungs.neurons))
+        if heads:
+            network = without_heads(network, worth.best_heads(layers, rungs.heads))
         return network, left
 
     def recovered(self, network: Transformer, layers: Layers | None, rungs: Rungs) -> Transformer:
@@ -220,6 +228,8 @@ class Shrinker:
         if rungs.bits < WIDE:
             texts = self.task.texts(self.train)
             network = self.ladder.format.held(network, rungs.bits, texts)
+        elif rungs.heads < self.whole.heads and not self.model.family.tells_head_width:
+            network = with_blank_heads(network)
         made = replace(self.model, network=network.eval(), tokenizer=tokenizer, fresh=())
         self.task.after_training(made, self._examples(made, "valid"))
         return made

@@ -102,6 +102,35 @@ class LayerTypes:
 
 
 @dataclass(frozen=True)
+class HeadWidth:
+    """How wide a head is, for families that cut the width into as many as there are.
+
+    The key is Mason's own in their configs. A model has it whose heads were taken out; other
+    tools would read another model.
+    """
+
+    names: tuple[str, ...] = ("head_dim",)
+
+    def take(self, config: Config, values: dict[str, Any]) -> None:
+        """Read the key, if it is there."""
+        width = config.get(self.names[0])
+        if width is not None:
+            values.update(
+                {
+                    path.replace("num_heads", "head_width"): width
+                    for path in values
+                    if path.endswith(".attention.num_heads")
+                }
+            )
+
+    def put(self, spec: Any, config: Config) -> None:
+        """Write the key where the width is no one's to work out."""
+        width = spec.input_stack.attention.head_width
+        if width is not None:
+            config[self.names[0]] = width
+
+
+@dataclass(frozen=True)
 class Labels:
     """Names of the classes: ``id2label`` and its inverse."""
 

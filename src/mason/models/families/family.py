@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from mason.errors import CheckpointError
-from mason.models.families.entries import HARMLESS, OFF, Labels, special_tokens
+from mason.models.families.entries import HARMLESS, OFF, HeadWidth, Labels, special_tokens
 from mason.models.families.keys import Config, Entry, Key
 from mason.models.families.paths import build
 from mason.models.families.weights import Table, Verb, match, resolve
@@ -189,7 +189,13 @@ class Family:
 
     def _entries(self, heads: Iterable[str]) -> tuple[Entry, ...]:
         extra = (key.under(f"heads.{name}.") for name in heads for key in self.heads[name].keys)
-        return (*special_tokens(self.special), *self.keys, *extra, Labels())
+        own = () if self.tells_head_width else (HeadWidth(),)
+        return (*special_tokens(self.special), *self.keys, *own, *extra, Labels())
+
+    @property
+    def tells_head_width(self) -> bool:
+        """Whether Hugging Face's configs tell how wide a head is."""
+        return any(isinstance(key, Key) and key.sets(".head_width") for key in self.keys)
 
     def _spelled(self, config: Config) -> Config:
         """The config with each key under its main spelling."""

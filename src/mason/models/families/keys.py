@@ -142,6 +142,10 @@ class Key:
         if written is not None or self.nullable:
             config[self.name] = written
 
+    def sets(self, leaf: str) -> bool:
+        """Whether one of its paths ends so."""
+        return any(path.endswith(leaf) for path in _many(self.paths))
+
     def under(self, base: str) -> "Key":
         """The same key with its paths after ``base``."""
         return replace(self, paths=tuple(base + path for path in _many(self.paths)))
