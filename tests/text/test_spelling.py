@@ -1,19 +1,23 @@
 """Words put right: edits undone, words that are known or too far left alone, spans kept."""
 
 import random
+from pathlib import Path
 
 import pytest
 
 from mason.catalog import find
 from mason.data.tables import read
+from mason.errors import CheckpointError
 from mason.security.moves import disguise, typos
 from mason.security.words import Words
 from mason.sources import find_model
-from mason.text import Tokenizer, load_tokenizer
+from mason.text import InputContract, Tokenizer, behind_its_cleaner, load_tokenizer
 from mason.text.cleaners import SPELLING, UNICODE
 from mason.text.spelling import Speller
+from mason.text.usage import EDGE, USAGE_FILE, Usage
+from mason.text.vocabulary import trimmed
 
-WORDS = "the of what is capital who how star start horse in to into".split()
+WORDS = "the of what is it capital who how star start horse in to into".split()
 
 
 @pytest.mark.parametrize(
@@ -34,23 +38,56 @@ WORDS = "the of what is capital who how star start horse in to into".split()
     ],
 )
 def test_words_are_put_right(given: str, read: str) -> None:
-    assert Speller(WORDS)(given).text == read
+    assert Speller(WORDS, Usage())(given).text == read
 
 
 def test_the_more_frequent_of_two_words_is_meant() -> None:
-    assert Speller(["who", "how"])("hwo").text == "who"  # two letters swapped give either
-    assert Speller(["how", "who"])("hwo").text == "how"
+    assert Speller(["who", "how"], Usage())("hwo").text == "who"  # two letters swapped give either
+    assert Speller(["how", "who"], Usage())("hwo").text == "how"
+
+
+TEXTS = [
+    "How many are there?",
+    "Who is it?",
+    "What does it stand for?",
+    "Sand is what there is.",
+] * 9
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        ("Hwo many are there?", "How many are there?"),  # either of two, by what follows
+        ("Hwo is it?", "Who is it?"),
+        ("Wo is it?", "Who is it?"),
+        ("What does it sand for?", "What does it stand for?"),  # a word that is one by itself
+        ("Sand is it?", "Sand is it?"),
+        ("Who is 1st?", "Who is 1st?"),
+    ],
+)
+def test_neighbours_say_which_word_was_meant(given: str, read: str) -> None:
+    assert Speller([*WORDS, "ist", "sand"], Usage.of(TEXTS))(given).text == read
+
+
+def test_what_was_seen_once_is_not_kept() -> None:
+    usage = Usage.of([*TEXTS, "My password is hunter2."])
+    assert "password" not in usage.words and usage.words[EDGE] == len(TEXTS) + 1
+    assert "hunter2" not in str(usage.to_dict())
+    for before in ("how", "is", "unheard", EDGE):
+        after = {*usage.words, EDGE, "unheard"}
+        told = sum(usage.share(word, before, 1 / len(after)) for word in after)
+        assert 0.9 < told < 1 + 1e-9, "what was seen once has its share, and is not named"
 
 
 def test_an_endless_word_takes_no_time() -> None:
     """Its edits would be gigabytes."""
     endless = "ab" * 200_000
-    assert Speller(WORDS)(f"teh {endless}").text == f"the {endless}"
+    assert Speller(WORDS, Usage())(f"teh {endless}").text == f"the {endless}"
 
 
 def test_every_letter_knows_where_it_stood() -> None:
     given = "wh at is\u200b teh captial?"
-    found = Speller(WORDS)(given)
+    found = Speller(WORDS, Usage())(given)
     assert found.text == "what is the capital?" and len(found.origins) == len(found.text)
     for word, stood in (("what", "wh at"), ("the", "teh"), ("capital", "captial"), ("?", "?")):
         start = found.text.index(word)
@@ -61,6 +98,29 @@ def test_every_letter_knows_where_it_stood() -> None:
 @pytest.fixture(scope="module")
 def tokenizer() -> Tokenizer:
     return load_tokenizer(find_model("all-MiniLM-L6-v2"))
+
+
+def test_a_model_keeps_what_it_saw_of_words(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    behind = tokenizer.cleaning(SPELLING, Usage.of(TEXTS))
+    contract = InputContract.of(behind)
+    behind.save(tmp_path)
+    again = behind_its_cleaner(load_tokenizer(tmp_path), contract, tmp_path)
+    contract.check(InputContract.of(again))
+    assert again.encode_ids(["Hwo many?"]) == tokenizer.encode_ids(["How many?"])
+    assert again.fingerprint != tokenizer.cleaning(SPELLING, Usage.of(TEXTS[:20])).fingerprint
+    used = {i for ids in tokenizer.encode_ids(TEXTS) for i in ids}
+    assert trimmed(again, used)[0].cleaner == SPELLING
+    assert trimmed(again, used)[0].usage is again.usage
+
+
+@pytest.mark.parametrize("told", ['{"words": {"a": "b"}}', '{"words": {}, "following": {"a": 1}}'])
+def test_a_table_that_is_none_is_refused(told: str, tokenizer: Tokenizer, tmp_path: Path) -> None:
+    contract = InputContract.of(tokenizer.cleaning(SPELLING))
+    with pytest.raises(CheckpointError, match="missing"):
+        behind_its_cleaner(tokenizer, contract, tmp_path)
+    (tmp_path / USAGE_FILE).write_text(told, encoding="utf-8")
+    with pytest.raises(CheckpointError, match=r"spelling\.json is no table"):
+        behind_its_cleaner(tokenizer, contract, tmp_path)
 
 
 def test_a_tokenizer_behind_it_can_be_the_first_that_is_asked() -> None:
@@ -86,7 +146,7 @@ def test_a_tokenizer_knows_its_own_words(tokenizer: Tokenizer) -> None:
 def test_most_edits_of_real_questions_are_undone(
     move: object, share: float, tokenizer: Tokenizer
 ) -> None:
-    speller = Speller(list(tokenizer.whole_words))
+    speller = Speller(list(tokenizer.whole_words), Usage())
     questions = read(find("trec").build()).texts("text")[:300]
     draw, undone, tried = random.Random(0), 0, 0
     for question in questions:

@@ -1,6 +1,12 @@
 """Text and tokens: load a model's tokenizer, and hold it against the model."""
 
-from mason.text.contract import InputContract, check_contract, load_contract, save_contract
+from mason.text.contract import (
+    InputContract,
+    behind_its_cleaner,
+    check_contract,
+    load_contract,
+    save_contract,
+)
 from mason.text.loading import has_tokenizer, load_tokenizer
 from mason.text.special import SpecialTokens
 from mason.text.tokenizers import Encoding, Tokenizer
@@ -10,6 +16,7 @@ __all__ = [
     "InputContract",
     "SpecialTokens",
     "Tokenizer",
+    "behind_its_cleaner",
     "check_contract",
     "has_tokenizer",
     "load_contract",

@@ -5,14 +5,18 @@ from types import MappingProxyType
 
 from mason.text.cleaning import Cleaned, as_read
 from mason.text.spelling import Speller
+from mason.text.usage import Usage
 
 Cleaner = Callable[[str], Cleaned]
 Known = Callable[[], Sequence[str]]
 """The words that a tokenizer has whole, the most frequent first."""
 
-UNICODE, SPELLING = "unicode-1", "unicode-1+spelling-1"
+UNICODE, SPELLING = "unicode-1", "unicode-1+spelling-2"
 """The cleaners of this version; a model keeps the name of the one it learned with."""
 
-CLEANERS: Mapping[str, Callable[[Known], Cleaner]] = MappingProxyType(
-    {UNICODE: lambda known: as_read, SPELLING: lambda known: Speller(known())}
+CLEANERS: Mapping[str, Callable[[Known, Usage], Cleaner]] = MappingProxyType(
+    {
+        UNICODE: lambda known, usage: as_read,
+        SPELLING: lambda known, usage: Speller(known(), usage),
+    }
 )

@@ -15,7 +15,9 @@ from mason.language import say
 from mason.models.files import write_json
 from mason.models.files.folders import inside
 from mason.models.files.strict_json import read_json
+from mason.text.cleaners import SPELLING
 from mason.text.tokenizers import Tokenizer
+from mason.text.usage import USAGE_FILE, Usage
 
 CONTRACT_FILE = "mason.json"
 _KEY = "input"
@@ -207,3 +209,18 @@ def load_contract(folder: Path) -> InputContract | None:
     if values is None:
         return None
     return InputContract.from_dict(values if isinstance(values, dict) else {"": values}, file)
+
+
+def behind_its_cleaner(
+    tokenizer: Tokenizer, contract: InputContract | None, folder: Path
+) -> Tokenizer:
+    """The tokenizer of a folder behind the cleaner that its contract names.
+
+    Raises:
+        MasonError: There is no such cleaner, or what it needs is missing or damaged.
+    """
+    cleaner = contract.cleaner if contract else None
+    if cleaner != SPELLING:
+        return tokenizer.cleaning(cleaner)
+    file = inside(folder, USAGE_FILE)
+    return tokenizer.cleaning(cleaner, Usage.from_dict(read_json(file), file))

@@ -2,24 +2,42 @@
 
 One wrong letter gives a word other tokens and turns most classifiers (Gao et al. 2018); a reader
 does not notice. Putting words right before the model sees them undoes more of that than training
-does (Pruthi et al. 2019). The words that are known are those the tokenizer has as one token, the
-more frequent ones first, as vocabularies are sorted; so nothing has to be learned or kept. A word
-that is not known and one edit away from none that is stays as it is.
+does (Pruthi et al. 2019). Which word was meant is asked of a noisy channel (Kernighan et al. 1990):
+how likely a word is between its neighbours in the texts the model learned from, and how seldom
+letters go wrong. So a word that exists may be a slip too (Mays et al. 1991): *what does it sand
+for*. Known words are those the tokenizer has as one token, the more frequent ones first, as
+vocabularies are sorted, and those the texts have; one that is near none of them stays as it is.
 """
 
+import math
 import re
 import string
 import unicodedata
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 from mason.text.cleaning import Cleaned, as_read
+from mason.text.usage import EDGE, WORD, Usage
 
-_WORD = re.compile(r"[^\W_]+")
 _LEET = [str.maketrans("430571", f"aeost{one}") for one in "il"]
 _ENDINGS = "s es d ed r er ers ing ly ness less y".split()
-_SHORTEST = 3
-"""Letters of a word below which one edit makes most others."""
+_ORDINAL = re.compile(r"\d+(st|nd|rd|th|s)")
+_SHORTEST, _SHORTEST_WHOLE = 2, 3
+"""Letters of a word, and of one that a space cut in two, below which an edit makes most others."""
+_SLIP = math.log(1e-4)
+"""Of one wrong letter in a word that exists."""
+_PRIOR = 2000.0
+"""Weight of the vocabulary's order beside the texts, in words."""
+_OFFSET, _ENDED, _UNKNOWN = 10, 0.1, 1e-7
+"""Zipf's law with an offset (Mandelbrot 1953); a word with an ending beside its stem; others."""
+
+
+class _Near(NamedTuple):
+    """What may have been meant by a word, and whether the word itself may."""
+
+    words: tuple[str, ...]
+    itself: bool
 
 
 class Speller:
@@ -27,12 +45,16 @@ class Speller:
 
     Args:
         words: Known words in small letters, the most frequent first.
+        usage: Of the texts the model learned from.
     """
 
-    def __init__(self, words: Sequence[str]) -> None:
-        self.ranks = {word: i for i, word in reversed(list(enumerate(words)))}
+    def __init__(self, words: Sequence[str], usage: Usage) -> None:
+        known = [*words, *(word for word in usage.words if word.isascii() and word.isalpha())]
+        self.ranks = {word: i for i, word in reversed(list(enumerate(known)))}
         self.longest = max(map(len, self.ranks), default=0)
-        self.right = lru_cache(1 << 14)(self._right)
+        self.usage, self.seen = usage, sum(n for word, n in usage.words.items() if word != EDGE)
+        self.scale = sum(1 / (rank + _OFFSET) for rank in self.ranks.values())
+        self.near = lru_cache(1 << 14)(self._near)
 
     def __call__(self, text: str) -> Cleaned:
         """The text with its words put right."""
@@ -53,47 +75,72 @@ class Speller:
 
     def _found(self, text: str) -> Iterator[tuple[int, int, str]]:
         """Where each word stands, and what it shall be; two that a space made of one are one."""
-        places = [found.span() for found in _WORD.finditer(text)]
-        number = 0
+        places = [found.span() for found in WORD.finditer(text)]
+        before, number = EDGE, 0
         while number < len(places):
             start, end = places[number]
             word, number = text[start:end], number + 1
-            if number < len(places) and text[end : places[number][0]] == " ":
-                other = text[slice(*places[number])]
-                if self._parted(word, other):
-                    yield start, places[number][1], word + other
-                    number += 1
-                    continue
-            yield start, end, self.right(word)
+            after = text[slice(*places[number])] if number < len(places) else EDGE
+            if after and text[end : places[number][0]] == " " and self._parted(word, after):
+                word, end, number = word + after, places[number][1], number + 1
+            else:
+                word = self._meant(before, word, after.lower())
+            yield start, end, word
+            before = word.lower()
 
     def _parted(self, first: str, second: str) -> bool:
         """Whether two are no words, or not both, and together are one."""
         whole = (first + second).lower()
         both = first.lower() in self.ranks and second.lower() in self.ranks
-        return len(whole) >= _SHORTEST and not both and whole in self.ranks
+        return len(whole) >= _SHORTEST_WHOLE and not both and whole in self.ranks
 
-    def _right(self, word: str) -> str:
-        plain = word.lower()
+    def _meant(self, before: str, word: str, after: str) -> str:
+        """The word that was meant between two others."""
+        near = self.near(word.lower())
+        if not near.words:
+            return word
+
+        def likely(meant: str) -> float:
+            alone, next_alone = self._alone(meant), self._alone(after)
+            here = self.usage.share(meant, before, alone)
+            return math.log(here) + math.log(self.usage.share(after, meant, next_alone))
+
+        best = max(near.words, key=likely)
+        if near.itself and likely(best) + _SLIP <= likely(word.lower()):
+            return word
+        return _like(word, best)
+
+    def _near(self, word: str) -> _Near:
+        nothing = _Near((), True)
         if not _SHORTEST <= len(word) <= self.longest + 1:  # one edit makes it none that is known
-            return word
-        if self._is_known(plain) or not any(map(str.isalpha, word)):
-            return word
-        bare = "".join(c for c in unicodedata.normalize("NFD", plain) if not _is_mark(c))
+            return nothing
+        if not any(map(str.isalpha, word)) or _ORDINAL.fullmatch(word):
+            return nothing
+        bare = "".join(c for c in unicodedata.normalize("NFD", word) if not _is_mark(c))
+        itself = self._stem(word) is not None
         if any(map(str.isdigit, bare)):  # else a name, such as mp3s
             near = [bare.translate(letters) for letters in _LEET]
+        elif bare != word and bare in self.ranks:
+            near = [bare]
         else:
-            near = [bare, *_one_edit(bare)] if bare.isascii() and bare.isalpha() else []
-        near = [other for other in near if other in self.ranks]
-        if bare in near or not near:
-            return _like(word, bare) if near else word
-        return _like(word, min(near, key=self.ranks.__getitem__))
+            near = list(_one_edit(bare)) if bare.isascii() and bare.isalpha() else []
+        known = (w for w in near if w in self.ranks and w != word and len(w) >= _SHORTEST)
+        return _Near(tuple(dict.fromkeys(known)), itself)
 
-    def _is_known(self, word: str) -> bool:
-        """Whether it is a known word, or one with an ending."""
+    def _alone(self, word: str) -> float:
+        """How likely a word is, whatever stands beside it."""
+        stem = self._stem(word)
+        order = _UNKNOWN
+        if stem is not None:
+            order = (1.0 if stem == word else _ENDED) / (self.ranks[stem] + _OFFSET) / self.scale
+        return (self.usage.words.get(word, 0) + _PRIOR * order) / (self.seen + _PRIOR)
+
+    def _stem(self, word: str) -> str | None:
+        """A known word itself, or what it is with an ending; None of one that is not known."""
         if word in self.ranks:
-            return True
+            return word
         stems = (word.removesuffix(ending) for ending in _ENDINGS if word.endswith(ending))
-        return any(len(stem) >= _SHORTEST and stem in self.ranks for stem in stems)
+        return next((s for s in stems if len(s) >= _SHORTEST_WHOLE and s in self.ranks), None)
 
 
 def _is_mark(character: str) -> bool:

@@ -18,6 +18,7 @@ from mason.text.cleaners import CLEANERS, Cleaner
 from mason.text.cleaning import Cleaned
 from mason.text.control import disarm
 from mason.text.special import SpecialTokens, named_tokens
+from mason.text.usage import NO_USAGE, USAGE_FILE, Usage
 
 # transformers writes 10**30 for "no limit".
 _SANE_MAX_TOKENS = 10**9
@@ -49,9 +50,11 @@ class Tokenizer:
     Attributes:
         cleaner: Which of ``mason.text.cleaners.CLEANERS`` every text goes through first; None:
             texts are read as they are.
+        usage: Of words, for the cleaners that put them right.
     """
 
     cleaner: str | None = None
+    usage: Usage = NO_USAGE
 
     def __init__(self, backend: Backend, config: Mapping[str, Any]) -> None:
         """Take over ``backend``; ``config`` is what tokenizer_config.json says, or would."""
@@ -185,6 +188,7 @@ class Tokenizer:
         del rules["decoder"]
         text = json.dumps(_without_defaults(rules), sort_keys=True, separators=(",", ":"))
         text += self.cleaner or ""
+        text += self.usage.digest if self.usage.words else ""
         return hashlib.sha256(text.encode()).hexdigest()
 
     def save(self, folder: Path) -> None:
@@ -205,9 +209,15 @@ class Tokenizer:
         (folder / "tokenizer.json").write_text(self._json, encoding="utf-8")
         write_json(folder / "tokenizer_config.json", config)
         write_json(folder / "special_tokens_map.json", named)
+        if self.usage.words:
+            write_json(folder / USAGE_FILE, self.usage.to_dict())
 
-    def cleaning(self, cleaner: str | None) -> "Tokenizer":
+    def cleaning(self, cleaner: str | None, usage: Usage = NO_USAGE) -> "Tokenizer":
         """The same tokenizer behind another cleaner, or behind none.
+
+        Args:
+            cleaner: One of ``CLEANERS``.
+            usage: Of words, where it puts them right.
 
         Raises:
             TokenizerError: This version of Mason has no cleaner of that name.
@@ -221,7 +231,7 @@ class Tokenizer:
         other = copy.copy(self)
         for derived in ("fingerprint", "_reads"):
             other.__dict__.pop(derived, None)
-        other.cleaner = cleaner
+        other.cleaner, other.usage = cleaner, usage
         return other
 
     def _clean(self, texts: Sequence[str]) -> list[Cleaned] | None:
@@ -233,7 +243,7 @@ class Tokenizer:
         """What ``cleaner`` names."""
         if self.cleaner is None:
             return None
-        return CLEANERS[self.cleaner](lambda: list(self.whole_words))
+        return CLEANERS[self.cleaner](lambda: list(self.whole_words), self.usage)
 
     @cached_property
     def whole_words(self) -> dict[str, int]:

@@ -18,7 +18,7 @@ def extended(tokenizer: Tokenizer, words: Sequence[str]) -> Tokenizer:
     """
     backend = Backend.from_str(json.dumps(tokenizer.rules))
     backend.add_tokens([AddedToken(word, single_word=True, normalized=True) for word in words])
-    return Tokenizer(backend, tokenizer.config)
+    return _behind(tokenizer, Tokenizer(backend, tokenizer.config))
 
 
 def with_special(tokenizer: Tokenizer, names: Sequence[str]) -> Tokenizer:
@@ -28,7 +28,7 @@ def with_special(tokenizer: Tokenizer, names: Sequence[str]) -> Tokenizer:
     """
     backend = Backend.from_str(json.dumps(tokenizer.rules))
     backend.add_special_tokens([AddedToken(name, special=True, normalized=False) for name in names])
-    return Tokenizer(backend, tokenizer.config)
+    return _behind(tokenizer, Tokenizer(backend, tokenizer.config))
 
 
 def trimmed(tokenizer: Tokenizer, used: Iterable[int]) -> tuple[Tokenizer, list[int]]:
@@ -71,7 +71,12 @@ def trimmed(tokenizer: Tokenizer, used: Iterable[int]) -> tuple[Tokenizer, list[
     if "added_tokens_decoder" in config:
         told = config["added_tokens_decoder"].items()
         config["added_tokens_decoder"] = {str(places[int(id)]): token for id, token in told}
-    return Tokenizer(Backend.from_str(json.dumps(rules)), config), old
+    return _behind(tokenizer, Tokenizer(Backend.from_str(json.dumps(rules)), config)), old
+
+
+def _behind(old: Tokenizer, new: Tokenizer) -> Tokenizer:
+    """The new one behind the old one's cleaner: a model reads as it learned to."""
+    return new.cleaning(old.cleaner, old.usage)
 
 
 def _is_byte(piece: str) -> bool:

@@ -21,6 +21,7 @@ from mason.security.search import Outcome
 from mason.security.summary import summarise, wilson
 from mason.security.victims import Victim
 from mason.text.cleaners import SPELLING, UNICODE
+from mason.text.usage import Usage
 from mason.workflows import results as blocks
 from mason.workflows.attacking import (
     ENCODER,
@@ -156,7 +157,8 @@ def _hardened(
     base = _measured(before, held, plan)
     made = replace(before, network=copy.deepcopy(before.network), fresh=())
     if "spelling" in plan.means:
-        made.tokenizer = made.tokenizer.cleaning(SPELLING)
+        usage = Usage.of(text for text, _ in parts["train"])
+        made.tokenizer = made.tokenizer.cleaning(SPELLING, usage)
     elif "cleaner" in plan.means:
         made.tokenizer = made.tokenizer.cleaning(UNICODE)
     suspects = _suspects(made, parts, plan, prepared.tables["train"].rows, notice)

@@ -20,6 +20,7 @@ from mason.sources import find_base
 from mason.text import (
     InputContract,
     Tokenizer,
+    behind_its_cleaner,
     check_contract,
     has_tokenizer,
     load_contract,
@@ -128,7 +129,7 @@ def open_model(path: Path, chosen: Chosen, *, heads: Sequence[str]) -> Opened:
     )
     folder = path if path.is_dir() else path.parent
     contract = load_contract(folder)
-    tokenizer = tokenizer.cleaning(contract.cleaner if contract else None)
+    tokenizer = behind_its_cleaner(tokenizer, contract, folder)
     cut = chosen.max_tokens or (contract.max_tokens if contract else None)
     limit = cut_for(cut, spec, tokenizer)
     if contract and chosen.labels is None and chosen.max_tokens is None:

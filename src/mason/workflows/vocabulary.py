@@ -16,7 +16,14 @@ from mason.models.transformer import Transformer, num_parameters
 from mason.models.vocabulary import special_ids, with_vocabulary
 from mason.reports.numbers import count, size
 from mason.sources import find_model
-from mason.text import InputContract, Tokenizer, load_contract, load_tokenizer, save_contract
+from mason.text import (
+    InputContract,
+    Tokenizer,
+    behind_its_cleaner,
+    load_contract,
+    load_tokenizer,
+    save_contract,
+)
 from mason.text.vocabulary import extended, trimmed
 from mason.workflows.corpora import find_corpus
 
@@ -171,10 +178,10 @@ def _written(
 ) -> Revised:
     with writing_folder(output, kind="model", made_from={"model": source.name}) as draft:
         save_model(network, found.family, draft)
-        tokenizer.save(draft)
         contract = load_contract(source) if source.is_dir() else None
         told = (contract.max_tokens, contract.labels) if contract else (None, network.spec.labels)
-        tokenizer = tokenizer.cleaning(contract.cleaner if contract else None)
+        tokenizer = behind_its_cleaner(tokenizer, contract, source)
+        tokenizer.save(draft)
         save_contract(draft, InputContract.of(tokenizer, max_tokens=told[0], labels=told[1]))
     each = next(network.parameters()).element_size()
     old, new = (num_parameters(m) * each for m in (found.model, network))
