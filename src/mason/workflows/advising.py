@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from mason.advice.asked import Classes
@@ -19,7 +20,7 @@ from mason.errors import MasonError, SettingsError
 from mason.language import say
 from mason.metrics import suspects
 from mason.models.transformer import num_parameters
-from mason.runtime import keep_freed_memory, pick_device, seed_everything
+from mason.runtime import keep_freed_memory, pick_device, pick_precision, seed_everything
 from mason.settings import Settings, load_settings
 from mason.sources import find_model
 from mason.sources.aliases import ALIASES
@@ -160,7 +161,10 @@ def _look_at(name: str, settings: Settings, task: Task[Any, Any], sample: Sample
     model = task.start(path, Chosen(name, max_tokens=chosen.max_tokens), prepared)
     device = pick_device(settings.training.device)
     model.network.to(device)
-    features = sample.features(model)
+    dtype = pick_precision(settings.training.precision, device)
+    # What a probe reads from features is the same in bf16, which takes half the time where it runs.
+    with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+        features = sample.features(model)
     promise, said = promise_of(features, sample.asked)
     looked = time.monotonic() - started
     needs = look(_job(model, settings, task, prepared))
