@@ -12,6 +12,7 @@ from mason.reports.validation import validate
 from mason.security.victims import Inside
 from mason.text.cleaners import UNICODE
 from mason.workflows import Classifier, Run
+from mason.workflows.hardening import _plan, _swaps
 from tests.workflows.conftest import write_reviews
 
 ATTACKED = "The l\u0430mp: w\u200borth \u0435very penny."
@@ -53,6 +54,27 @@ def test_hardened_model_cleans_what_it_reads(run: Run, tmp_path: Path) -> None:
     assert loaded.predict(ATTACKED) == loaded.predict(plain)
     assert run.model.predict(ATTACKED) != run.model.predict(plain)
     assert "What holds?" in (folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_words_are_put_right_by_the_texts_a_model_learned_from(run: Run, tmp_path: Path) -> None:
+    data, folder = write_reviews(tmp_path / "reviews.csv"), tmp_path / "hard"
+    mason.harden(
+        run.model, data, output=folder, means="spelling", against="typos", face="typos", rows=4
+    )
+    loaded, plain = mason.load(folder), "The lamp: worth every penny."
+    assert isinstance(loaded, Classifier)
+    assert loaded.tokenizer.usage.following["worth"]["every"] > 1
+    assert loaded.predict("Teh lmap: wroth evry peny.") == loaded.predict(plain)
+
+
+@pytest.mark.parametrize(("compiled", "swaps"), [(True, 0), (False, 1)])
+def test_who_wants_compiled_steps_gets_them_without_swapped_words(
+    compiled: bool, swaps: int, run: Run
+) -> None:
+    plan = _plan("adversarial", "words", None, 4, 4, chinese=False)
+    assert isinstance(run.model, Classifier)
+    rows = [("Worth every penny.", "good")]
+    assert len(_swaps(run.model, rows, plan, {"training.compile": compiled})) == swaps
 
 
 def test_a_backdoor_is_planted_obeyed_and_leaves_the_model_as_it_was(

@@ -20,6 +20,7 @@ from mason.security.poisoning import Suspect, find_triggers, triggered, turned_b
 from mason.security.search import Outcome
 from mason.security.summary import summarise, wilson
 from mason.security.victims import Victim
+from mason.settings import load_settings
 from mason.text.cleaners import SPELLING, UNICODE
 from mason.text.usage import Usage
 from mason.workflows import results as blocks
@@ -165,7 +166,7 @@ def _hardened(
     more = _more(made, parts["train"], plan, notice) + _untaught(suspects, parts["train"], plan)
     results = blocks.header("harden", task.describe(made, prepared.columns), made, command)
     if more:
-        options = {**_swaps(made, parts["train"], plan), **options}
+        options = {**_swaps(made, parts["train"], plan, options), **options}
         parts["train"] = [*parts["train"], *more]
         learned = learn_rows(made, parts, options, notice, plan.seed)
         kept = ("training", "cost")
@@ -263,11 +264,17 @@ def _more(model: Classifier, train_rows: Rows, plan: Plan, notice: Say) -> list[
     return found
 
 
-def _swaps(model: Classifier, train_rows: Rows, plan: Plan) -> dict[str, object]:
-    """Where it learns from swapped words, every batch has some as well, if they are English."""
+def _swaps(
+    model: Classifier, train_rows: Rows, plan: Plan, options: dict[str, object]
+) -> dict[str, object]:
+    """Where it learns from swapped words, every batch has some as well, if they are English.
+
+    A compiled step cannot swap any, and whoever asks for one gets that.
+    """
     learns = "adversarial" in plan.means and any(one.name == "words" for one in plan.against)
-    reads_once = model.network.spec.topology != "encoder-decoder"
-    if not learns or not reads_once or is_chinese([text for text, _ in train_rows]):
+    plain = model.network.spec.topology != "encoder-decoder"
+    plain = plain and not load_settings(overrides=options).settings.training.compile
+    if not learns or not plain or is_chinese([text for text, _ in train_rows]):
         return {}
     return {"training.word_swaps": _SWAPPED}
 
