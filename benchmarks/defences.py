@@ -155,7 +155,8 @@ def _hardened(
         yield Row.of(f"{label}, right after", faced["after"])
         if faced["attack"] == "words" and faced["knows"]:
             won = round(100 * (faced["after"]["value"] - faced["before"]["value"]), 6)
-            yield Row(f"{label}, points won", won, None, Goal("≥", 15))
+            goal = Goal("≥", 15) if "adversarial" in means else None  # what is made for words
+            yield Row(f"{label}, points won", won, None, goal)
         elif faced["attack"] in EDITS and faced["knows"]:
             turned, still = _turned(faced["before"], before), _turned(faced["after"], after)
             halved = Goal("≤", 0.5, "ratio") if turned > _NOTHING else None

@@ -51,6 +51,7 @@ TEXTS = [
     "Who is it?",
     "What does it stand for?",
     "Sand is what there is.",
+    "The g3 is.",
 ] * 9
 
 
@@ -63,6 +64,7 @@ TEXTS = [
         ("What does it sand for?", "What does it stand for?"),  # a word that is one by itself
         ("Sand is it?", "Sand is it?"),
         ("Who is 1st?", "Who is 1st?"),
+        ("Who is s4nd, the g3, X9?", "Who is sand, the g3, X9?"),  # a name the texts have
     ],
 )
 def test_neighbours_say_which_word_was_meant(given: str, read: str) -> None:

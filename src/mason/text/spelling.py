@@ -24,7 +24,8 @@ _LEET = [str.maketrans("430571", f"aeost{one}") for one in "il"]
 _ENDINGS = "s es d ed r er ers ing ly ness less y".split()
 _ORDINAL = re.compile(r"\d+(st|nd|rd|th|s)")
 _SHORTEST, _SHORTEST_WHOLE = 2, 3
-"""Letters of a word, and of one that a space cut in two, below which an edit makes most others."""
+"""Letters of a word below which an edit makes most others; of one that a space cut in two, or with
+digits."""
 _SLIP = math.log(1e-4)
 """Of one wrong letter in a word that exists."""
 _PRIOR = 2000.0
@@ -55,6 +56,7 @@ class Speller:
         self.usage, self.seen = usage, sum(n for word, n in usage.words.items() if word != EDGE)
         self.scale = sum(1 / (rank + _OFFSET) for rank in self.ranks.values())
         self.near = lru_cache(1 << 14)(self._near)
+        self.alone = lru_cache(1 << 14)(self._alone)
 
     def __call__(self, text: str) -> Cleaned:
         """The text with its words put right."""
@@ -101,7 +103,7 @@ class Speller:
             return word
 
         def likely(meant: str) -> float:
-            alone, next_alone = self._alone(meant), self._alone(after)
+            alone, next_alone = self.alone(meant), self.alone(after)
             here = self.usage.share(meant, before, alone)
             return math.log(here) + math.log(self.usage.share(after, meant, next_alone))
 
@@ -117,9 +119,9 @@ class Speller:
         if not any(map(str.isalpha, word)) or _ORDINAL.fullmatch(word):
             return nothing
         bare = "".join(c for c in unicodedata.normalize("NFD", word) if not _is_mark(c))
-        itself = self._stem(word) is not None
+        itself = self._stem(word) is not None or word in self.usage.words
         if any(map(str.isdigit, bare)):  # else a name, such as mp3s
-            near = [bare.translate(letters) for letters in _LEET]
+            near = [bare.translate(letters) for letters in _LEET if len(bare) >= _SHORTEST_WHOLE]
         elif bare != word and bare in self.ranks:
             near = [bare]
         else:
