@@ -19,7 +19,7 @@ from mason.compression import (
 from mason.errors import CheckpointError
 from mason.layers import RelativeSpec
 from mason.models import Packed, Transformer
-from mason.models.checkpoints import load_model, save_model
+from mason.models.checkpoints import load_model, save_model, spec_of
 from mason.models.eight_bits import hold_in_eight_bits
 from mason.models.families import find_family
 from mason.models.shapes import shape
@@ -119,6 +119,15 @@ def test_what_is_left_of_heads_is_read_again(name: str, bits: int, tmp_path: Pat
     again = load_model(tmp_path).model
     assert again.spec == smaller.spec
     assert torch.equal(_hidden(again), _hidden(smaller))
+
+
+@pytest.mark.parametrize(("width", "read"), [(64, None), (32, 32)])
+def test_a_width_that_says_no_more_than_the_config_is_none(width: int, read: int | None) -> None:
+    config = {"model_type": "bert", "hidden_size": 128, "num_attention_heads": 2}
+    spec = spec_of(config | {"head_dim": width})
+    assert spec.encoder is not None and spec.encoder.attention.head_width == read
+    with pytest.raises(CheckpointError, match="no width of a head"):
+        spec_of(config | {"head_dim": "64"})
 
 
 def test_a_folder_that_others_would_misread_is_not_written(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Words put right: edits undone, words that are known or too far left alone, spans kept."""
 
 import random
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -38,21 +39,26 @@ WORDS = "the of what is it capital who how star start horse in to into".split()
     ],
 )
 def test_words_are_put_right(given: str, read: str) -> None:
-    assert Speller(WORDS, Usage())(given).text == read
+    assert Speller(Usage(WORDS))(given).text == read
 
 
 def test_the_more_frequent_of_two_words_is_meant() -> None:
-    assert Speller(["who", "how"], Usage())("hwo").text == "who"  # two letters swapped give either
-    assert Speller(["how", "who"], Usage())("hwo").text == "how"
+    assert Speller(Usage(["who", "how"]))("hwo").text == "who"  # two letters swapped give either
+    assert Speller(Usage(["how", "who"]))("hwo").text == "how"
 
 
+OTHERS = ["".join(letters) for letters in product("qxz", repeat=7)]
+"""Of a vocabulary most words are rare."""
 TEXTS = [
-    "How many are there?",
-    "Who is it?",
-    "What does it stand for?",
-    "Sand is what there is.",
-    "The g3 is.",
-] * 9
+    text.format(thing)
+    for thing in "moon sun bridge river house garden letter window".split()
+    for text in (
+        "How many are there, {}?",
+        "Who is it, {}?",
+        "What does {} stand for?",
+        "What does it stand for, {}?",
+    )
+]
 
 
 @pytest.mark.parametrize(
@@ -64,32 +70,36 @@ TEXTS = [
         ("What does it sand for?", "What does it stand for?"),  # a word that is one by itself
         ("Sand is it?", "Sand is it?"),
         ("Who is 1st?", "Who is 1st?"),
-        ("Who is s4nd, the g3, X9?", "Who is sand, the g3, X9?"),  # a name the texts have
+        ("Who is s4nd, 3D, the g3, 10k, X9?", "Who is sand, 3D, the g3, 10k, X9?"),
+        ("Mustn't it stand?", "Mustn't it stand?"),
     ],
 )
 def test_neighbours_say_which_word_was_meant(given: str, read: str) -> None:
-    assert Speller([*WORDS, "ist", "sand"], Usage.of(TEXTS))(given).text == read
+    assert Speller(Usage.of(TEXTS, [*WORDS, "ist", *OTHERS, "sand"]))(given).text == read
 
 
-def test_what_was_seen_once_is_not_kept() -> None:
-    usage = Usage.of([*TEXTS, "My password is hunter2."])
-    assert "password" not in usage.words and usage.words[EDGE] == len(TEXTS) + 1
-    assert "hunter2" not in str(usage.to_dict())
+def test_what_one_text_says_is_not_kept() -> None:
+    secrets = ["My password is hunter, hunter.", "身份证号是110101199001011234", "Call 5550199 it."]
+    usage = Usage.of([*TEXTS, *secrets, *secrets])
+    assert usage.words[EDGE] == len(TEXTS) + len(secrets)
+    assert {"what", "stand"} <= usage.words.keys() and usage.following["how"]["many"] == 8
+    told = str(usage.to_dict())
+    assert not any(word in told for word in ("hunter", "password", "110101", "555"))
     for before in ("how", "is", "unheard", EDGE):
         after = {*usage.words, EDGE, "unheard"}
-        told = sum(usage.share(word, before, 1 / len(after)) for word in after)
-        assert 0.9 < told < 1 + 1e-9, "what was seen once has its share, and is not named"
+        shares = sum(usage.share(word, before, 1 / len(after)) for word in after)
+        assert 0.5 < shares < 1 + 1e-9, "what was seen once has its share, and is not named"
 
 
 def test_an_endless_word_takes_no_time() -> None:
     """Its edits would be gigabytes."""
     endless = "ab" * 200_000
-    assert Speller(WORDS, Usage())(f"teh {endless}").text == f"the {endless}"
+    assert Speller(Usage(WORDS))(f"teh {endless}").text == f"the {endless}"
 
 
 def test_every_letter_knows_where_it_stood() -> None:
     given = "wh at is\u200b teh captial?"
-    found = Speller(WORDS, Usage())(given)
+    found = Speller(Usage(WORDS))(given)
     assert found.text == "what is the capital?" and len(found.origins) == len(found.text)
     for word, stood in (("what", "wh at"), ("the", "teh"), ("capital", "captial"), ("?", "?")):
         start = found.text.index(word)
@@ -103,19 +113,35 @@ def tokenizer() -> Tokenizer:
 
 
 def test_a_model_keeps_what_it_saw_of_words(tokenizer: Tokenizer, tmp_path: Path) -> None:
-    behind = tokenizer.cleaning(SPELLING, Usage.of(TEXTS))
+    behind = tokenizer.cleaning(SPELLING, Usage.of(TEXTS, tokenizer.whole_words))
     contract = InputContract.of(behind)
     behind.save(tmp_path)
     again = behind_its_cleaner(load_tokenizer(tmp_path), contract, tmp_path)
     contract.check(InputContract.of(again))
     assert again.encode_ids(["Hwo many?"]) == tokenizer.encode_ids(["How many?"])
-    assert again.fingerprint != tokenizer.cleaning(SPELLING, Usage.of(TEXTS[:20])).fingerprint
-    used = {i for ids in tokenizer.encode_ids(TEXTS) for i in ids}
-    assert trimmed(again, used)[0].cleaner == SPELLING
-    assert trimmed(again, used)[0].usage is again.usage
+    assert again.fingerprint != tokenizer.cleaning(SPELLING, Usage.of(TEXTS[:9])).fingerprint
 
 
-@pytest.mark.parametrize("told", ['{"words": {"a": "b"}}', '{"words": {}, "following": {"a": 1}}'])
+def test_a_smaller_vocabulary_reads_texts_as_the_whole_one_did(tokenizer: Tokenizer) -> None:
+    questions = [str(text) for text in read(find("trec").build()).texts("text")[:400]]
+    behind = tokenizer.cleaning(SPELLING, Usage.of(questions[:200], tokenizer.whole_words))
+    smaller, _ = trimmed(behind, {i for ids in behind.encode_ids(questions[:200]) for i in ids})
+    assert len(smaller.whole_words) < len(behind.whole_words) / 10
+    whole, less = behind._reads, smaller._reads
+    assert whole is not None and less is not None
+    assert all(whole(text) == less(text) for text in questions)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        '{"known": [], "words": {"a": "b"}, "following": {}}',
+        '{"known": [], "words": {}, "following": {"a": 1}}',
+        '{"known": [1], "words": {}, "following": {}}',
+        '{"known": [], "words": {}, "following": {}, "more": 1}',
+        '{"known": [], "words": {"a": 1%s}, "following": {}}' % ("0" * 400),
+    ],
+)
 def test_a_table_that_is_none_is_refused(told: str, tokenizer: Tokenizer, tmp_path: Path) -> None:
     contract = InputContract.of(tokenizer.cleaning(SPELLING))
     with pytest.raises(CheckpointError, match="missing"):
@@ -125,17 +151,11 @@ def test_a_table_that_is_none_is_refused(told: str, tokenizer: Tokenizer, tmp_pa
         behind_its_cleaner(tokenizer, contract, tmp_path)
 
 
-def test_a_tokenizer_behind_it_can_be_the_first_that_is_asked() -> None:
-    """As it is in a model that was loaded."""
-    fresh = load_tokenizer(find_model("all-MiniLM-L6-v2")).cleaning(SPELLING)
-    assert fresh.encode_ids(["Waht is it?"]) == fresh.encode_ids(["What is it?"])
-
-
 def test_a_tokenizer_knows_its_own_words(tokenizer: Tokenizer) -> None:
     words = tokenizer.whole_words
     assert len(words) > 20_000 and list(words.values()) == sorted(words.values())
     assert "the" in words and "##ing" not in words and "Ġthe" not in words
-    behind = tokenizer.cleaning(SPELLING)
+    behind = tokenizer.cleaning(SPELLING, Usage(tuple(words)))
     assert behind.encode_ids(["Waht is it?"]) == tokenizer.encode_ids(["What is it?"])
     assert behind.fingerprint not in (
         tokenizer.fingerprint,
@@ -148,7 +168,7 @@ def test_a_tokenizer_knows_its_own_words(tokenizer: Tokenizer) -> None:
 def test_most_edits_of_real_questions_are_undone(
     move: object, share: float, tokenizer: Tokenizer
 ) -> None:
-    speller = Speller(list(tokenizer.whole_words), Usage())
+    speller = Speller(Usage(list(tokenizer.whole_words)))
     questions = read(find("trec").build()).texts("text")[:300]
     draw, undone, tried = random.Random(0), 0, 0
     for question in questions:

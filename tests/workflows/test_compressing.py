@@ -1,20 +1,28 @@
 """mason compress on a real, briefly trained model: a folder, its papers, and refusals."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from transformers import AutoModelForSequenceClassification
 
 import mason
 from mason.cli.main import run as mason_command
+from mason.compression import Budget, num_heads_of
+from mason.compression.rungs import WIDE
 from mason.errors import CheckpointError, DataError, RunError, SettingsError
 from mason.models.eight_bits import in_eight_bits
 from mason.models.files import verify_manifest, write_file
 from mason.reports import validate
+from mason.settings import load_settings
 from mason.workflows import Run
+from mason.workflows.compressing import _prepare
+from mason.workflows.loading import load_as_it_is
 from mason.workflows.measuring import Footprint, as_read, footprint
+from mason.workflows.shrinking import Shrinker
 from mason.workflows.tasks.task import RowScores
 from tests.workflows.conftest import write_reviews
 
@@ -65,6 +73,31 @@ def test_it_is_read_back_as_it_was_written(small: Run, run: Run, tmp_path: Path)
         mason.train(again, write_reviews(tmp_path / "reviews.csv"))
     with pytest.raises(CheckpointError, match="learns no more"):
         mason.compress(again, tmp_path / "reviews.csv")
+
+
+def test_heads_go_and_folders_say_how_many_are_left(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = write_reviews(tmp_path / "reviews.csv")
+    monkeypatch.setattr(
+        "mason.workflows.shrinking.footprint", lambda *_: Footprint(1, 10**8, 5.0, 6.0, 7.0)
+    )
+    assert run.folder is not None
+    options = {"data.train": str(data), "training.max_steps": 2}
+    settings = load_settings(overrides=options).settings
+    model = load_as_it_is(run.folder)
+    prepared = _prepare(model, settings)
+    shrinker = Shrinker(model, prepared, Budget(0.3), 1.0, settings, tmp_path, lambda told: None)
+    half = replace(shrinker.whole, heads=shrinker.whole.heads // 2, bits=8)
+    small, wide = (shrinker.attempt(one).made.folder for one in (half, replace(half, bits=WIDE)))
+    assert num_heads_of(mason.load(small).network.spec) == half.heads
+    assert num_heads_of(mason.load(wide).network.spec) == shrinker.whole.heads
+    theirs = AutoModelForSequenceClassification.from_pretrained(wide).eval()
+    ours = mason.load(wide)
+    with torch.no_grad():
+        ids = torch.tensor([ours.tokenizer.encode_ids(TEXTS[:1])[0]])
+        assert np.allclose(theirs(ids).logits.numpy(), ours.logits(TEXTS[:1]), atol=1e-4)
+    assert len(shrinker.trained) == 2, "both are of one network that learned once"
 
 
 def test_a_damaged_file_of_small_numbers_is_refused(small: Run, tmp_path: Path) -> None:

@@ -110,7 +110,7 @@ WRITING = Ladder(Weights(), ((1.0, 8), (1.0, 4)), sparse=False)
 
 
 _STEPS = 4
-"""Into how many steps neurons and heads are cut, and layers into about as many."""
+"""Into about how many steps layers, neurons and heads are cut."""
 _MULTIPLE = 64
 """Neurons come in tiles of this many, as processors multiply them."""
 

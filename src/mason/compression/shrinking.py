@@ -61,9 +61,12 @@ def with_blank_heads(model: Transformer) -> Transformer:
     """The same answers with as many heads as the width has room for; those that are new give zeros.
 
     Files of most families have no place for the width of heads that are left when some are out.
+    A model that has as many already stays as it is.
     """
     groups, shared, width = _heads(model.spec)
     count = model.spec.width // width // shared
+    if count <= groups:
+        return model
 
     def padded(layer: int, heads: Tensor) -> Tensor:
         return torch.cat([heads, heads.new_zeros(count - groups, *heads.shape[1:])])
@@ -72,7 +75,7 @@ def with_blank_heads(model: Transformer) -> Transformer:
 
 
 def num_heads_of(spec: ModelSpec) -> int:
-    """How many key heads a layer has; 0 where none can go, for places are told head by head."""
+    """How many key heads a layer has; 0 where places are told head by head, so that none can go."""
     stack = spec.input_stack
     return 0 if stack.alibi or stack.relative is not None else _heads(spec)[0]
 

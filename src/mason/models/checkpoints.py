@@ -153,7 +153,9 @@ def save_model(
 
 def _check_heads(spec: ModelSpec, family: Family) -> None:
     """Refuse files that other tools would read as another model."""
-    if spec.input_stack.attention.head_width is not None and not family.tells_head_width:
+    attention = spec.input_stack.attention
+    width = attention.num_heads * attention.head_width_in(spec.width)
+    if width != spec.width and not family.tells_head_width:
         raise CheckpointError(
             "Heads were taken out of this model, and config.json of the family {family} has no "
             "place for the width of those that are left; hold the model in 8 or 4 bits, or put "

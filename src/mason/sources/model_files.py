@@ -20,6 +20,8 @@ CONFIGURATION = (
     "special_tokens_map.json",
     "added_tokens.json",
     "chat_template.jinja",
+    "mason.json",
+    "spelling.json",
     "vocab.json",
     "vocab.txt",
     "merges.txt",

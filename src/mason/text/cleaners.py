@@ -1,6 +1,6 @@
 """What texts may go through before the tokenizer, by the name that a model's contract holds."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from mason.text.cleaning import Cleaned, as_read
@@ -8,15 +8,10 @@ from mason.text.spelling import Speller
 from mason.text.usage import Usage
 
 Cleaner = Callable[[str], Cleaned]
-Known = Callable[[], Sequence[str]]
-"""The words that a tokenizer has whole, the most frequent first."""
 
 UNICODE, SPELLING = "unicode-1", "unicode-1+spelling-2"
 """The cleaners of this version; a model keeps the name of the one it learned with."""
 
-CLEANERS: Mapping[str, Callable[[Known, Usage], Cleaner]] = MappingProxyType(
-    {
-        UNICODE: lambda known, usage: as_read,
-        SPELLING: lambda known, usage: Speller(known(), usage),
-    }
+CLEANERS: Mapping[str, Callable[[Usage], Cleaner]] = MappingProxyType(
+    {UNICODE: lambda usage: as_read, SPELLING: Speller}
 )

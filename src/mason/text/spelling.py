@@ -13,7 +13,7 @@ import math
 import re
 import string
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -23,9 +23,11 @@ from mason.text.usage import EDGE, WORD, Usage
 _LEET = [str.maketrans("430571", f"aeost{one}") for one in "il"]
 _ENDINGS = "s es d ed r er ers ing ly ness less y".split()
 _ORDINAL = re.compile(r"\d+(st|nd|rd|th|s)")
+_NOT = re.compile("n['\u2019]t", re.IGNORECASE)
 _SHORTEST, _SHORTEST_WHOLE = 2, 3
 """Letters of a word below which an edit makes most others; of one that a space cut in two, or with
 digits."""
+_STRANGE = "\0"
 _SLIP = math.log(1e-4)
 """Of one wrong letter in a word that exists."""
 _PRIOR = 2000.0
@@ -45,16 +47,16 @@ class Speller:
     """Reads a text as ``as_read`` does, and then word by word.
 
     Args:
-        words: Known words in small letters, the most frequent first.
-        usage: Of the texts the model learned from.
+        usage: Which words there are, and how the texts use them that the model learned from.
     """
 
-    def __init__(self, words: Sequence[str], usage: Usage) -> None:
-        known = [*words, *(word for word in usage.words if word.isascii() and word.isalpha())]
+    def __init__(self, usage: Usage) -> None:
+        known = [*usage.known, *(word for word in usage.words if word != EDGE)]
         self.ranks = {word: i for i, word in reversed(list(enumerate(known)))}
         self.longest = max(map(len, self.ranks), default=0)
         self.usage, self.seen = usage, sum(n for word, n in usage.words.items() if word != EDGE)
         self.scale = sum(1 / (rank + _OFFSET) for rank in self.ranks.values())
+        self.meant = lru_cache(1 << 16)(self._meant)
         self.near = lru_cache(1 << 14)(self._near)
         self.alone = lru_cache(1 << 14)(self._alone)
 
@@ -85,10 +87,26 @@ class Speller:
             after = text[slice(*places[number])] if number < len(places) else EDGE
             if after and text[end : places[number][0]] == " " and self._parted(word, after):
                 word, end, number = word + after, places[number][1], number + 1
-            else:
-                word = self._meant(before, word, after.lower())
+            elif self._may_be_wrong(word) and not _NOT.match(text, end - 1):
+                plain = word.lower()
+                meant = self.meant(before, plain, self._heard(after))
+                word = word if meant == plain else _like(word, meant)
             yield start, end, word
-            before = word.lower()
+            before = self._heard(word)
+
+    def _may_be_wrong(self, word: str) -> bool:
+        """Whether one edit could make a known word of it."""
+        if not _SHORTEST <= len(word) <= self.longest + 1 or _ORDINAL.fullmatch(word):
+            return False
+        digits = sum(map(str.isdigit, word))
+        if digits:  # else a name, such as 3D
+            return len(word) >= _SHORTEST_WHOLE and digits < len(word) - digits
+        return True
+
+    def _heard(self, word: str) -> str:
+        """A neighbour in small letters; all that are unknown are alike."""
+        plain = word.lower() if len(word) <= self.longest else _STRANGE
+        return plain if plain in self.ranks or plain == EDGE else _STRANGE
 
     def _parted(self, first: str, second: str) -> bool:
         """Whether two are no words, or not both, and together are one."""
@@ -97,37 +115,28 @@ class Speller:
         return len(whole) >= _SHORTEST_WHOLE and not both and whole in self.ranks
 
     def _meant(self, before: str, word: str, after: str) -> str:
-        """The word that was meant between two others."""
-        near = self.near(word.lower())
+        """The word that was meant between two others, in small letters."""
+        near, next_alone = self.near(word), self.alone(after)
         if not near.words:
             return word
 
         def likely(meant: str) -> float:
-            alone, next_alone = self.alone(meant), self.alone(after)
-            here = self.usage.share(meant, before, alone)
+            here = self.usage.share(meant, before, self.alone(meant))
             return math.log(here) + math.log(self.usage.share(after, meant, next_alone))
 
         best = max(near.words, key=likely)
-        if near.itself and likely(best) + _SLIP <= likely(word.lower()):
-            return word
-        return _like(word, best)
+        return word if near.itself and likely(best) + _SLIP <= likely(word) else best
 
     def _near(self, word: str) -> _Near:
-        nothing = _Near((), True)
-        if not _SHORTEST <= len(word) <= self.longest + 1:  # one edit makes it none that is known
-            return nothing
-        if not any(map(str.isalpha, word)) or _ORDINAL.fullmatch(word):
-            return nothing
         bare = "".join(c for c in unicodedata.normalize("NFD", word) if not _is_mark(c))
-        itself = self._stem(word) is not None or word in self.usage.words
-        if any(map(str.isdigit, bare)):  # else a name, such as mp3s
-            near = [bare.translate(letters) for letters in _LEET if len(bare) >= _SHORTEST_WHOLE]
+        if any(map(str.isdigit, bare)):
+            near = [bare.translate(letters) for letters in _LEET]
         elif bare != word and bare in self.ranks:
             near = [bare]
         else:
             near = list(_one_edit(bare)) if bare.isascii() and bare.isalpha() else []
         known = (w for w in near if w in self.ranks and w != word and len(w) >= _SHORTEST)
-        return _Near(tuple(dict.fromkeys(known)), itself)
+        return _Near(tuple(dict.fromkeys(known)), self._stem(word) is not None)
 
     def _alone(self, word: str) -> float:
         """How likely a word is, whatever stands beside it."""

@@ -14,7 +14,7 @@ from tokenizers import Tokenizer as Backend
 
 from mason.errors import TokenizerError
 from mason.models.files import write_json
-from mason.text.cleaners import CLEANERS, Cleaner
+from mason.text.cleaners import CLEANERS, SPELLING, Cleaner
 from mason.text.cleaning import Cleaned
 from mason.text.control import disarm
 from mason.text.special import SpecialTokens, named_tokens
@@ -188,13 +188,14 @@ class Tokenizer:
         del rules["decoder"]
         text = json.dumps(_without_defaults(rules), sort_keys=True, separators=(",", ":"))
         text += self.cleaner or ""
-        text += self.usage.digest if self.usage.words else ""
+        text += self.usage.digest if self.cleaner == SPELLING else ""
         return hashlib.sha256(text.encode()).hexdigest()
 
     def save(self, folder: Path) -> None:
         """Write tokenizer.json, tokenizer_config.json and special_tokens_map.json.
 
-        transformers reads them with AutoTokenizer or PreTrainedTokenizerFast.
+        Beside them lies ``spelling.json`` where words are put right. transformers reads the first
+        three with AutoTokenizer or PreTrainedTokenizerFast.
         """
         named = {f"{role}_token": text for role, text in named_tokens(self.config).items()}
         config = {key: value for key, value in self.config.items() if key not in _PATHS}
@@ -209,7 +210,7 @@ class Tokenizer:
         (folder / "tokenizer.json").write_text(self._json, encoding="utf-8")
         write_json(folder / "tokenizer_config.json", config)
         write_json(folder / "special_tokens_map.json", named)
-        if self.usage.words:
+        if self.cleaner == SPELLING:
             write_json(folder / USAGE_FILE, self.usage.to_dict())
 
     def cleaning(self, cleaner: str | None, usage: Usage = NO_USAGE) -> "Tokenizer":
@@ -217,7 +218,7 @@ class Tokenizer:
 
         Args:
             cleaner: One of ``CLEANERS``.
-            usage: Of words, where it puts them right.
+            usage: Of words, for the one that puts them right.
 
         Raises:
             TokenizerError: This version of Mason has no cleaner of that name.
@@ -243,7 +244,7 @@ class Tokenizer:
         """What ``cleaner`` names."""
         if self.cleaner is None:
             return None
-        return CLEANERS[self.cleaner](lambda: list(self.whole_words), self.usage)
+        return CLEANERS[self.cleaner](self.usage)
 
     @cached_property
     def whole_words(self) -> dict[str, int]:

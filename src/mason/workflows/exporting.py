@@ -104,7 +104,7 @@ def subject_of(model: Model) -> Subject:
     embeds = isinstance(model, Embedder)
 
     def write_tokenizer(folder: Path) -> None:
-        model.tokenizer.save(folder)
+        model.tokenizer.cleaning(None).save(folder)  # other programs know no cleaner
         limit, labels = model.max_tokens, model.labels
         contract = InputContract.of(model.tokenizer, max_tokens=limit, labels=labels)
         save_contract(folder, contract)

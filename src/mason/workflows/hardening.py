@@ -21,6 +21,7 @@ from mason.security.search import Outcome
 from mason.security.summary import summarise, wilson
 from mason.security.victims import Victim
 from mason.settings import load_settings
+from mason.text import Tokenizer
 from mason.text.cleaners import SPELLING, UNICODE
 from mason.text.usage import Usage
 from mason.workflows import results as blocks
@@ -112,12 +113,12 @@ def harden(
             measured on.
         output: Folder to write.
         means: ``cleaner`` (invisible characters and lookalikes are undone before the
-            tokenizer), ``spelling`` (so are they, and then words one edit away from one that the
-            tokenizer has whole are put right), ``adversarial`` (it goes on learning from
-            attacked training texts, and each batch once more with words swapped by gradient),
-            ``masking`` (copies with most words left out vote), ``triggers`` and ``outliers`` (a
-            backdoor is looked for, by what phrases do and by words out of place, and untaught);
-            parted by commas.
+            tokenizer), ``spelling`` (so are they, and then words are put right: of those one
+            edit away the one that the training texts have between its neighbours),
+            ``adversarial`` (it goes on learning from attacked training texts, and each batch once
+            more with words swapped by gradient), ``masking`` (copies with most words left out
+            vote), ``triggers`` and ``outliers`` (a backdoor is looked for, by what phrases do and
+            by words out of place, and untaught); parted by commas.
         against: Attacks that training texts are attacked by; None: those of ``AGAINST`` that
             suit the language of the texts.
         face: Attacks it is measured under; None: those, and others it did not learn from.
@@ -157,12 +158,10 @@ def _hardened(
     held = drawn_rows(parts["test"], plan.rows, plan.seed)
     base = _measured(before, held, plan)
     made = replace(before, network=copy.deepcopy(before.network), fresh=())
-    if "spelling" in plan.means:
-        usage = Usage.of(text for text, _ in parts["train"])
-        made.tokenizer = made.tokenizer.cleaning(SPELLING, usage)
-    elif "cleaner" in plan.means:
-        made.tokenizer = made.tokenizer.cleaning(UNICODE)
+    made.tokenizer = _cleaning(before.tokenizer, parts["train"], plan)
     suspects = _suspects(made, parts, plan, prepared.tables["train"].rows, notice)
+    if suspects:  # what their rows say is not to be learned from either
+        made.tokenizer = _cleaning(before.tokenizer, parts["train"], plan)
     more = _more(made, parts["train"], plan, notice) + _untaught(suspects, parts["train"], plan)
     results = blocks.header("harden", task.describe(made, prepared.columns), made, command)
     if more:
@@ -186,6 +185,13 @@ def _hardened(
         write_card(named, draft)
         write_report(named, draft)
     return Run(made, results, output)
+
+
+def _cleaning(tokenizer: Tokenizer, rows: Rows, plan: Plan) -> Tokenizer:
+    if "spelling" in plan.means:
+        usage = Usage.of((text for text, _ in rows), tokenizer.whole_words)
+        return tokenizer.cleaning(SPELLING, usage)
+    return tokenizer.cleaning(UNICODE) if "cleaner" in plan.means else tokenizer
 
 
 def _plan(
@@ -273,7 +279,9 @@ def _swaps(
     """
     learns = "adversarial" in plan.means and any(one.name == "words" for one in plan.against)
     plain = model.network.spec.topology != "encoder-decoder"
-    plain = plain and not load_settings(overrides=options).settings.training.compile
+    asked = load_settings(overrides=options).settings.training
+    if asked.compile or asked.word_swaps is not None:
+        return {}
     if not learns or not plain or is_chinese([text for text, _ in train_rows]):
         return {}
     return {"training.word_swaps": _SWAPPED}

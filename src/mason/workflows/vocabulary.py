@@ -73,7 +73,7 @@ def extend_vocabulary(
         MasonError: The model cannot be read, or nothing is new.
     """
     source = find_model(str(model))
-    found, tokenizer = load_model(source), load_tokenizer(source)
+    found, tokenizer = load_model(source), _tokenizer_of(source)
     pieces = dict(zip(words, tokenizer.encode_ids(words, special=False), strict=True))
     new = {word: ids for word, ids in pieces.items() if len(ids) > 1}
     if not new:
@@ -119,7 +119,7 @@ def trim_vocabulary(
         MasonError: The model or the data cannot be read, or a text would be cut otherwise.
     """
     source = find_model(str(model))
-    found, tokenizer = load_model(source), load_tokenizer(source)
+    found, tokenizer = load_model(source), _tokenizer_of(source)
     corpus = find_corpus(data, text=text)
     used: set[int] = set()
     for texts in _some(corpus.texts()):
@@ -162,6 +162,15 @@ def trimmed_to(
     return made, shorter, kept
 
 
+def _contract_of(source: Path) -> InputContract | None:
+    return load_contract(source) if source.is_dir() else None
+
+
+def _tokenizer_of(source: Path) -> Tokenizer:
+    """As the model reads: behind its cleaner."""
+    return behind_its_cleaner(load_tokenizer(source), _contract_of(source), source)
+
+
 def _some(texts: Iterator[str]) -> Iterator[list[str]]:
     while chunk := list(islice(texts, _AT_ONCE)):
         yield chunk
@@ -178,9 +187,8 @@ def _written(
 ) -> Revised:
     with writing_folder(output, kind="model", made_from={"model": source.name}) as draft:
         save_model(network, found.family, draft)
-        contract = load_contract(source) if source.is_dir() else None
+        contract = _contract_of(source)
         told = (contract.max_tokens, contract.labels) if contract else (None, network.spec.labels)
-        tokenizer = behind_its_cleaner(tokenizer, contract, source)
         tokenizer.save(draft)
         save_contract(draft, InputContract.of(tokenizer, max_tokens=told[0], labels=told[1]))
     each = next(network.parameters()).element_size()

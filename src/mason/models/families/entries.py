@@ -105,16 +105,23 @@ class LayerTypes:
 class HeadWidth:
     """How wide a head is, for families that cut the width into as many as there are.
 
-    The key is Mason's own in their configs. A model has it whose heads were taken out; other
+    The key is Mason's own in their configs. A model has it of which heads were taken out; other
     tools would read another model.
     """
 
     names: tuple[str, ...] = ("head_dim",)
 
     def take(self, config: Config, values: dict[str, Any]) -> None:
-        """Read the key, if it is there."""
+        """Read the key, if it is there and says more than the width does."""
         width = config.get(self.names[0])
-        if width is not None:
+        if width is not None and (type(width) is not int or width < 1):
+            raise CheckpointError(
+                "config.json: {key} is {value!r}, which is no width of a head.",
+                key=self.names[0],
+                value=width,
+            )
+        heads = [v for path, v in values.items() if path.endswith(".attention.num_heads")]
+        if width is not None and width * heads[0] != values["width"]:
             values.update(
                 {
                     path.replace("num_heads", "head_width"): width
