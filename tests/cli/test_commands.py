@@ -2,11 +2,16 @@
 
 import io
 import json
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from mason.cli.main import run as mason
+from mason.errors import CheckpointError
 from mason.workflows import Run
 from tests.workflows.conftest import run as run
 from tests.workflows.conftest import write_reviews
@@ -92,3 +97,37 @@ def test_a_mistake_is_one_sentence_and_exit_code_2(
     error = capsys.readouterr().err
     assert named in error and error.startswith("Error: ") and "Traceback" not in error
     assert error.strip().count("\n") == 0
+
+
+def _read(interrupted: bool, error: type[Exception]) -> Callable[..., int]:
+    """A command that reads in C code, which makes another error of Ctrl-C."""
+
+    def command(*_: object, **__: object) -> int:
+        with suppress(KeyboardInterrupt):
+            if interrupted:
+                signal.raise_signal(signal.SIGINT)
+        raise error("the shape cannot be told")
+
+    return command
+
+
+@pytest.mark.parametrize("error", [ValueError, CheckpointError])
+def test_ctrl_c_is_ctrl_c_whatever_c_code_makes_of_it(
+    error: type[Exception], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.modules["mason.cli.main"], "build_app", lambda: _read(True, error))
+    assert mason([]) == 130
+    assert "Traceback" not in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_fault_of_ours_stays_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        sys.modules["mason.cli.main"], "build_app", lambda: _read(False, ValueError)
+    )
+    with pytest.raises(ValueError, match="shape"):
+        mason([])
+    monkeypatch.setattr(
+        sys.modules["mason.cli.main"], "build_app", lambda: _read(False, CheckpointError)
+    )
+    assert mason([]) == 2

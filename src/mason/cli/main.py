@@ -2,9 +2,12 @@
 
 import io
 import os
+import signal
 import sys
+import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from types import FrameType
 from typing import TextIO
 
 from cyclopts import App, CycloptsError, Group, Parameter
@@ -14,6 +17,8 @@ from mason.cli.mistakes import explain
 from mason.errors import MasonError, RunStopped, SettingsError
 from mason.language import say
 from mason.runtime import is_first_process
+
+_CTRL_C = 130
 
 
 def build_app() -> App:
@@ -132,6 +137,42 @@ def main(arguments: list[str] | None = None) -> None:
 
 def run(arguments: list[str]) -> int:
     """Run a command; return its exit code."""
+    with _hearing_ctrl_c() as came:
+        try:
+            code = _run(arguments)
+        except Exception:
+            if not came:
+                raise
+            _tell("")
+            return _CTRL_C
+        return _CTRL_C if came and code == MasonError.exit_code else code
+
+
+@contextmanager
+def _hearing_ctrl_c() -> Iterator[list[int]]:
+    """Whether Ctrl-C came: C code that it met may have made another error of it.
+
+    So safetensors says of a tensor it was reading that its shape cannot be told.
+    """
+    came: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        came.append(number)
+        signal.default_int_handler(number, frame)
+
+    here = threading.current_thread() is threading.main_thread()
+    # A process in the background may have been told to ignore it.
+    if not here or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield came
+        return
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield came
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _run(arguments: list[str]) -> int:
     try:
         rest = _choose_language(arguments)
         code = build_app()(rest, exit_on_error=False, print_error=False)
@@ -146,7 +187,7 @@ def run(arguments: list[str]) -> int:
         return _fail(str(explain(error))) if is_first_process() else MasonError.exit_code
     except KeyboardInterrupt:
         _tell("")
-        return 130
+        return _CTRL_C
     except BrokenPipeError:
         return 0  # whoever read our output has left
 
