@@ -10,8 +10,10 @@ import mason
 from mason.errors import DataError, SettingsError
 from mason.reports.validation import validate
 from mason.security.victims import Inside
+from mason.text import load_contract
 from mason.text.cleaners import UNICODE
 from mason.workflows import Classifier, Run
+from mason.workflows.exporting import subject_of
 from mason.workflows.hardening import _plan, _swaps
 from tests.workflows.conftest import write_reviews
 
@@ -65,6 +67,12 @@ def test_words_are_put_right_by_the_texts_a_model_learned_from(run: Run, tmp_pat
     assert isinstance(loaded, Classifier)
     assert loaded.tokenizer.usage.following["worth"]["every"] > 1
     assert loaded.predict("Teh lmap: wroth evry peny.") == loaded.predict(plain)
+    beside = tmp_path / "exported"
+    beside.mkdir()
+    subject_of(loaded).write_tokenizer(beside)
+    contract = load_contract(beside)
+    assert contract is not None and contract.cleaner is None
+    assert not (beside / "spelling.json").exists(), "an export knows no cleaner"
 
 
 @pytest.mark.parametrize(("compiled", "swaps"), [(True, 0), (False, 1)])

@@ -104,9 +104,10 @@ def subject_of(model: Model) -> Subject:
     embeds = isinstance(model, Embedder)
 
     def write_tokenizer(folder: Path) -> None:
-        model.tokenizer.cleaning(None).save(folder)  # other programs know no cleaner
+        tokenizer = model.tokenizer.cleaning(None)  # other programs know no cleaner
+        tokenizer.save(folder)
         limit, labels = model.max_tokens, model.labels
-        contract = InputContract.of(model.tokenizer, max_tokens=limit, labels=labels)
+        contract = InputContract.of(tokenizer, max_tokens=limit, labels=labels)
         save_contract(folder, contract)
 
     return Subject(
