@@ -83,6 +83,11 @@ ENTRIES: dict[str, Entry] = {
             Expected("rougeL", 0.277, 0.04), _SMOLLM, small={**_WRITTEN, "model.max_tokens": 128},
         ),
         _tuned(
+            "debian-en-fr", "translation", "debian-en-fr", SMOLLM, 40,
+            Expected("bleu", 0.063, 0.02), _SMOLLM,
+            small={"model.max_tokens": 128, "data.test_share": 0.05, "data.valid_share": 0.02},
+        ),
+        _tuned(
             "man-options", "answering", "man-options", MINILM, 150,
             Expected("f1", 0.888, 0.1), _MINILM,
             training__batch_size=8, training__learning_rate=3e-4, model__max_tokens=384,
