@@ -88,6 +88,13 @@ ENTRIES: dict[str, Entry] = {
             small={"model.max_tokens": 128, "data.test_share": 0.05, "data.valid_share": 0.02},
         ),
         _tuned(
+            "python2-to-3", "code-translation", "python2-to-3", SMOLLM, 20,
+            Expected("same_tree", 0.064, 0.05), _SMOLLM,
+            small={
+                "training.batch_size": 8, "model.max_tokens": 192, "data.valid_share": 0.01,
+            },
+        ),
+        _tuned(
             "man-options", "answering", "man-options", MINILM, 150,
             Expected("f1", 0.888, 0.1), _MINILM,
             training__batch_size=8, training__learning_rate=3e-4, model__max_tokens=384,
