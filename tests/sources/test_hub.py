@@ -24,6 +24,8 @@ BERT = {
     "config.json": b"{}",
     "model.safetensors": b"weights",
     "tokenizer.json": b"{}",
+    "mason.json": b"{}",
+    "spelling.json": b"{}",
     "pytorch_model.bin": b"pickle",
     "modeling_own.py": b"raise SystemExit",
     "onnx/model.safetensors": b"other",
@@ -98,7 +100,8 @@ def test_a_model_is_fetched_without_pickle_or_code_then_found_offline(
     path, error = find("find_model", "owner/bert", tmp_path, HF_ENDPOINT=address)
     assert not error
     names = {file.relative_to(path).as_posix() for file in Path(path).rglob("*") if file.is_file()}
-    assert names == {"config.json", "model.safetensors", "tokenizer.json"}
+    ours = {"mason.json", "spelling.json"}
+    assert names == {"config.json", "model.safetensors", "tokenizer.json", *ours}
     again = find("find_model", "hub:owner/bert", tmp_path, HF_ENDPOINT="http://127.0.0.1:9")
     assert again == (path, "")
 

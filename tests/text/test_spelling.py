@@ -95,6 +95,8 @@ def test_an_endless_word_takes_no_time() -> None:
     """Its edits would be gigabytes."""
     endless = "ab" * 200_000
     assert Speller(Usage(WORDS))(f"teh {endless}").text == f"the {endless}"
+    hostile = Usage([*WORDS, endless], {endless: 2})  # a table may say that such a word exists
+    assert Speller(hostile)(f"teh {endless}").text == f"the {endless}"
 
 
 def test_every_letter_knows_where_it_stood() -> None:

@@ -55,6 +55,14 @@ def test_the_better_model_comes_first(advice: mason.ShortList) -> None:
     assert list(advice.passed_over) and "tokenizer" in " ".join(advice.passed_over.values())
 
 
+def test_features_in_bf16_promise_the_same(reviews: Path) -> None:
+    found = [
+        advise(reviews, [MODEL], **{"training.precision": precision}).best.promise.probe.value
+        for precision in ("fp32", "bf16")
+    ]
+    assert abs(found[0] - found[1]) < 0.02
+
+
 def test_it_says_what_a_person_should_know(advice: mason.ShortList) -> None:
     said = " ".join(advice.sentences)
     assert f"Try {MODEL} first" in said and "You may not need this" in said

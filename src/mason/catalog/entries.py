@@ -17,10 +17,6 @@ _BERT = Paper("BERT: Pre-training of Deep Bidirectional Transformers", "Devlin e
 _SMOLLM = Paper("SmolLM2: When Smol Goes Big", "Ben Allal et al.", 2025)
 _GPT2 = Paper("Language Models are Unsupervised Multitask Learners", "Radford et al.", 2019)
 _ELECTRA = Paper("ELECTRA: Pre-training Text Encoders as Discriminators", "Clark et al.", 2020)
-_WRITTEN: Settings = {
-    "training.batch_size": 8, "data.test_share": 0.003, "data.valid_share": 0.001,
-}  # fmt: skip
-"""Of small forms that write: rows that are left out to be judged cost more than learning does."""
 _T5 = Paper("Exploring the Limits of Transfer Learning with T5", "Raffel et al.", 2020)
 
 
@@ -80,7 +76,10 @@ ENTRIES: dict[str, Entry] = {
         ),
         _tuned(
             "debian-synopses", "summarisation", "debian-synopses", SMOLLM, 40,
-            Expected("rougeL", 0.277, 0.04), _SMOLLM, small={**_WRITTEN, "model.max_tokens": 128},
+            Expected("rougeL", 0.277, 0.04), _SMOLLM,
+            small={
+                "training.batch_size": 8, "model.max_tokens": 128, "data.valid_share": 0.001,
+            },
         ),
         _tuned(
             "debian-en-fr", "translation", "debian-en-fr", SMOLLM, 40,

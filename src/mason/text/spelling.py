@@ -18,12 +18,12 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from mason.text.cleaning import Cleaned, as_read
-from mason.text.usage import EDGE, WORD, Usage
+from mason.text.usage import EDGE, LONGEST, WORD, Usage
 
 _LEET = [str.maketrans("430571", f"aeost{one}") for one in "il"]
 _ENDINGS = "s es d ed r er ers ing ly ness less y".split()
 _ORDINAL = re.compile(r"\d+(st|nd|rd|th|s)")
-_NOT = re.compile("n['\u2019]t", re.IGNORECASE)
+_CONTRACTED = re.compile("n['\u2019]t", re.IGNORECASE)
 _SHORTEST, _SHORTEST_WHOLE = 2, 3
 """Letters of a word below which an edit makes most others; of one that a space cut in two, or with
 digits."""
@@ -51,7 +51,8 @@ class Speller:
     """
 
     def __init__(self, usage: Usage) -> None:
-        known = [*usage.known, *(word for word in usage.words if word != EDGE)]
+        told = (*usage.known, *usage.words)
+        known = [word for word in told if word != EDGE and len(word) <= LONGEST]
         self.ranks = {word: i for i, word in reversed(list(enumerate(known)))}
         self.longest = max(map(len, self.ranks), default=0)
         self.usage, self.seen = usage, sum(n for word, n in usage.words.items() if word != EDGE)
@@ -87,7 +88,7 @@ class Speller:
             after = text[slice(*places[number])] if number < len(places) else EDGE
             if after and text[end : places[number][0]] == " " and self._parted(word, after):
                 word, end, number = word + after, places[number][1], number + 1
-            elif self._may_be_wrong(word) and not _NOT.match(text, end - 1):
+            elif self._may_be_wrong(word) and not _CONTRACTED.match(text, end - 1):
                 plain = word.lower()
                 meant = self.meant(before, plain, self._heard(after))
                 word = word if meant == plain else _like(word, meant)

@@ -26,8 +26,8 @@ _LEAST = 2
 """What a single text says may be anything, a secret too: it is not kept."""
 _MOST, _TEXTS = 100_000, 200_000
 """Words that are kept, and pairs, the most frequent ones; texts that are counted."""
-_LONGEST = 40
-"""Letters of a word; none that is longer is kept."""
+LONGEST = 40
+"""Letters of a word; a longer one is none, whoever says so: its edits would be without end."""
 _LARGEST = 2**53
 
 
@@ -122,7 +122,7 @@ NO_USAGE = Usage()
 
 
 def _is_kept(word: str) -> bool:
-    return word == EDGE or (word.isascii() and word.isalpha() and len(word) <= _LONGEST)
+    return word == EDGE or (word.isascii() and word.isalpha() and len(word) <= LONGEST)
 
 
 def _counts(values: object) -> bool:
