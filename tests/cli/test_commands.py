@@ -4,7 +4,7 @@ import io
 import json
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -111,6 +111,15 @@ def _read(interrupted: bool, error: type[Exception]) -> Callable[..., int]:
     return command
 
 
+@pytest.fixture
+def _listening() -> Iterator[None]:
+    """Ctrl-C as a terminal has it: tests in the background start with it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_listening")
 @pytest.mark.parametrize("error", [ValueError, CheckpointError])
 def test_ctrl_c_is_ctrl_c_whatever_c_code_makes_of_it(
     error: type[Exception], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -119,6 +128,15 @@ def test_ctrl_c_is_ctrl_c_whatever_c_code_makes_of_it(
     assert mason([]) == 130
     assert "Traceback" not in capsys.readouterr().err
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_ctrl_c_that_is_ignored_stays_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    monkeypatch.setattr(sys.modules["mason.cli.main"], "build_app", lambda: _read(True, ValueError))
+    with pytest.raises(ValueError, match="shape"):
+        mason([])
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    signal.signal(signal.SIGINT, before)
 
 
 def test_a_fault_of_ours_stays_one(monkeypatch: pytest.MonkeyPatch) -> None:
