@@ -1,5 +1,7 @@
 """Models that are rounded as they are read: the same as rounded afterwards, in less memory."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any, get_args
 
@@ -84,6 +86,22 @@ def test_without_values_ends_with_its_block() -> None:
     assert not Linear(3, 5).weight.is_meta
 
 
+HELD_AT_ONCE = """
+import sys
+from pathlib import Path
+from mason.models.checkpoints import load_model
+
+load_model(Path(sys.argv[1]), held="int4")
+print("torch._dynamo" in sys.modules)
+"""
+
+
+def test_what_is_rounded_as_it_is_read_leaves_the_compiler_alone(folder: Path) -> None:
+    command = [sys.executable, "-c", HELD_AT_ONCE, str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False", "a second and 90 MB, to draw nothing"
+
+
 @pytest.mark.parametrize("weights", FEW_STEPS)
 def test_what_is_written_is_read_and_rounded_once(
     folder: Path, weights: Any, tmp_path: Path
@@ -122,7 +140,9 @@ def test_memory_never_holds_the_model_as_its_files_do(
 
 
 def test_a_frozen_base_learns_in_the_memory_foretold(large: tuple[Path, int]) -> None:
-    found = measured("learning", large[0])
+    # Where the allocator puts things differs from run to run by a tenth of this small one.
+    tries = [measured("learning", large[0]) for _ in range(3)]
+    found = sorted(tries, key=lambda one: one["peak"])[1]
     assert found["forecast"] == pytest.approx(found["peak"], rel=0.2), "of 7B it is within 0.1"
     assert found["peak"] - found["before"] < 2 * large[1]
 

@@ -15,9 +15,11 @@ from benchmarks.forecast import Case, _config
 from mason.models.checkpoints import spec_of
 from mason.models.transformer import Transformer
 from mason.tasks.classification import ClassificationObjective, Examples
+from mason.tasks.dialogue import Conversations
 from mason.training import ghosts, result_shapes
 from mason.training.forecast import forecast
 from mason.training.recipe import Recipe
+from mason.workflows.tasks import find_task
 
 ROOT = Path(__file__).resolve().parents[2]
 FAMILIES = ("bert", "modernbert", "gpt2", "llama", "t5", "bart", "albert", "qwen3")
@@ -30,11 +32,9 @@ def told(x: Any) -> Any:
     return (tuple(x.shape), x.stride(), x.dtype) if isinstance(x, Tensor) else x
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
-@pytest.mark.parametrize("family", FAMILIES)
-def test_rules_say_what_pytorch_says(
-    family: str, precision: Literal["fp32", "bf16"], monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def met(monkeypatch: pytest.MonkeyPatch) -> Counter[Any]:
+    """Operations for which our rule gave what PyTorch's does, from here on."""
     met: Counter[Any] = Counter()
 
     def both(func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
@@ -44,12 +44,32 @@ def test_rules_say_what_pytorch_says(
         return theirs
 
     monkeypatch.setattr(ghosts, "results", both)
+    return met
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_rules_say_what_pytorch_says(
+    family: str, precision: Literal["fp32", "bf16"], met: Counter[Any]
+) -> None:
     case = Case(family, 96, 2, 4, (5, 40), vocabulary=1000)
     spec = replace(spec_of(_config(case), ("classification",)), labels=("a", "b"))
     examples = Examples([list(range(5 + 7 * i)) for i in range(4)], None, [0, 1, 0, 1])
     model = Transformer(spec)
     recipe = Recipe(batch_size=4, max_steps=2, precision=precision)
     forecast(model, ClassificationObjective(examples), recipe)
+    assert len(met) > 20
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_rules_hold_where_a_model_writes(
+    precision: Literal["fp32", "bf16"], met: Counter[Any]
+) -> None:
+    case = Case("llama", 96, 2, 4, (5, 40), vocabulary=1000)
+    model = Transformer(spec_of(_config(case), ("language",)))
+    talks = Conversations([[7] * 9, [8] * 5], [[0] * 3 + [1] * 6, [0] + [1] * 4], [0, 0], [])
+    recipe = Recipe(epochs=1, precision=precision)
+    forecast(model, find_task("dialogue").objective(talks, recipe), recipe)
     assert len(met) > 20
 
 
@@ -61,9 +81,11 @@ from benchmarks.forecast import Case, _config
 from mason.models.checkpoints import spec_of
 from mason.models.transformer import Transformer
 from mason.tasks.classification import ClassificationObjective, Examples
+from mason.tasks.dialogue import Conversations
 from mason.training.forecast import forecast
 from mason.training.loop import fit
 from mason.training.recipe import Recipe
+from mason.workflows.tasks import find_task
 
 for family, precision in product(("bert", "gpt2", "llama"), ("fp32", "bf16")):
     case = Case(family, 96, 2, 4, (5, 40), vocabulary=1000)
@@ -72,6 +94,11 @@ for family, precision in product(("bert", "gpt2", "llama"), ("fp32", "bf16")):
     objective = ClassificationObjective(Examples([[7] * 9, [8] * 5], None, [0, 1]))
     forecast(model, objective, Recipe(epochs=1, precision=precision))
     fit(model, objective, Recipe(epochs=1, precision=precision))
+
+talks = Conversations([[7] * 9, [8] * 5], [[0] * 3 + [1] * 6, [0] + [1] * 4], [0, 0], [])
+recipe = Recipe(epochs=1, precision="bf16")
+writer = Transformer(spec_of(_config(case), ("language",)))
+forecast(writer, find_task("dialogue").objective(talks, recipe), recipe)
 print(sorted(name for name in ("torch._dynamo", "sympy") if name in sys.modules))
 """
 

@@ -55,6 +55,8 @@ class Transformer(nn.Module):
 
     def initialise(self, module: nn.Module) -> None:
         """Give a module fresh weights, normal with the spec's deviation; biases are zero."""
+        if any(p.is_meta for p in module.parameters(recurse=False)):
+            return  # PyTorch would load its compiler, a second and 90 MB, to draw nothing
         if isinstance(module, nn.Linear | nn.Embedding | RelativeBias):
             nn.init.normal_(module.weight, std=self.spec.initial_std)
         if isinstance(module, nn.Linear) and module.bias is not None:

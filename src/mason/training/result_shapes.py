@@ -30,8 +30,8 @@ def results(func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
     rule = _RULES.get(func)
     if rule is not None and (not kwargs or func in _ANYHOW):
         return rule(*args)
-    if func in _FILLED and not kwargs.keys() - {"pin_memory", "memory_format"}:
-        return _alike(*args)
+    if func in _FILLED and not kwargs.keys() - {"dtype", "pin_memory", "memory_format"}:
+        return _like(args[0], kwargs.get("dtype") or args[0].dtype)
     if torch.Tag.pointwise in func.tags and _plain(kwargs):
         given = [x for x in args if isinstance(x, Tensor)]
         if given and all(x.is_floating_point() for x in given):
