@@ -85,6 +85,16 @@ def test_every_name_in_the_shared_vocabulary_is_known() -> None:
     assert len({path.rpartition(".")[2] for path in paths()}) == len(paths())
 
 
+@pytest.mark.parametrize(
+    "name", ["adapter.rank_stabilised", "training.recompute", "output.checkpoint_in_background"]
+)
+@pytest.mark.parametrize("value", [True, False])
+def test_yes_and_no_where_nothing_is_a_third_answer(name: str, value: bool) -> None:
+    group, _, leaf = name.partition(".")
+    settings = load_settings(None, {name: value}).settings
+    assert getattr(getattr(settings, group), leaf) is value
+
+
 def test_two_names_for_one_setting(tmp_path: Path) -> None:
     message = refusal(tmp_path, "num_epochs: 3\ntraining:\n  epochs: 5\n")
     assert "line 3" in message and "num_epochs" in message and "training.epochs" in message

@@ -13,6 +13,7 @@ from mason.models.packed import Packed
 from mason.models.peft import CONFIG, WEIGHTS
 from mason.settings import load_settings
 from mason.workflows import Classifier, Run, merge_adapter
+from mason.workflows.adapting import recomputes
 from mason.workflows.chat_templates import settle_template
 from tests.workflows.conftest import write_reviews
 
@@ -132,9 +133,27 @@ def test_a_base_of_few_bits_learns_and_comes_back(reviews: Path, tmp_path: Path,
     run = mason.train(MODEL, reviews, output=tmp_path / "run", **options)
     losses = [step["loss"] for step in run.results["training"]["steps"]]
     assert losses[-1] < losses[0]
+    encoder = run.model.network.encoder
+    assert encoder is not None and encoder.recompute == (bits == 4), "memory is what 4 bits are for"
     again = mason.load(tmp_path / "run")
     assert torch.equal(chances(again), chances(run.model))
     assert merge_adapter(tmp_path / "run", tmp_path / "plain").difference < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ({}, False),
+        ({"adapter.base_bits": 4}, False),  # no adapter: nothing is held
+        ({"adapter.kind": "lora", "adapter.base_bits": 4}, True),
+        ({"adapter.kind": "lora", "adapter.base_bits": 4, "training.recompute": False}, False),
+        ({"adapter.kind": "lora", "training.recompute": True}, True),
+    ],
+)
+def test_activations_are_computed_again_beside_4_bits(
+    given: dict[str, object], wanted: bool
+) -> None:
+    assert recomputes(load_settings(None, given).settings) == wanted
 
 
 @pytest.mark.parametrize(

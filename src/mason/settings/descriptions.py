@@ -164,7 +164,8 @@ def _by_machine() -> dict[str, str]:
         ),
         "recompute": say(
             "Compute activations again in the backward pass instead of keeping them: a third more "
-            "work, much less memory."
+            "work, much less memory; left out, only where the memory asks for it, and beside "
+            "frozen weights in 4 bits."
         ),
     }
 

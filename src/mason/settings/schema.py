@@ -4,7 +4,7 @@ None means that the workflow decides, from the task, the data and the machine; t
 report shows what it decided.
 """
 
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 from pydantic import (
     BaseModel,
@@ -40,8 +40,8 @@ class _Group(BaseModel):
     @classmethod
     def _no_truth(cls, value: object, info: ValidationInfo) -> object:
         """Python counts True as 1; a person who writes ``epochs: true`` does not mean 1."""
-        field = cls.model_fields[info.field_name or ""]
-        if isinstance(value, bool) and field.annotation is not bool:
+        kind = cls.model_fields[info.field_name or ""].annotation
+        if isinstance(value, bool) and bool not in (kind, *get_args(kind)):
             raise ValueError("a truth value is no number")
         return value
 
@@ -142,7 +142,7 @@ class TrainingSettings(_Group):
     reinit_layers: Annotated[int, Field(ge=1, le=10_000)] | None = None
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     compile: bool = False
-    recompute: bool = False
+    recompute: bool | None = None
     freeze: Literal["embeddings", "body", "weights"] | None = None
     freeze_layers: Annotated[int, Field(ge=1, le=10_000)] | None = None
     layer_decay: Annotated[Real, Field(gt=0, le=1)] | None = None

@@ -118,12 +118,26 @@ def _bits(settings: Settings, device: torch.device) -> Bits:
     return 16 if half else 32
 
 
+def recomputes(settings: Settings) -> bool:
+    """Whether activations are computed again, before it is known what fits.
+
+    Who holds the base in 4 bits wants memory, and activations are most of it: QLoRA does so too
+    (Dettmers et al. 2023).
+    """
+    asked = settings.training.recompute
+    return _base_bits(settings) == 4 if asked is None else asked
+
+
 def held_base(settings: Settings) -> Held | None:
     """In what the model of a run is held from the moment it is read: as its adapter asks for."""
-    bits = settings.adapter.base_bits if settings.adapter.kind else None
+    bits = _base_bits(settings)
     if settings.training.reinit_layers is not None:
         return None  # layers that begin anew begin whole
     return None if bits is None else HELD_AS.get(bits)
+
+
+def _base_bits(settings: Settings) -> Bits | None:
+    return settings.adapter.base_bits if settings.adapter.kind else None
 
 
 def _freeze_parts(model: Model, settings: Settings) -> str | None:

@@ -200,7 +200,7 @@ def _job(model: Model, settings: Settings, task: Task[Any, Any], prepared: Prepa
         settings.output,
         pick_device(settings.training.device),
         fresh=model.fresh,
-        recompute=settings.training.recompute,
+        recompute=bool(settings.training.recompute),
     )
 
 

@@ -40,7 +40,7 @@ from mason.training.run_folder import Begun, RunFolder
 from mason.training.used_rows import training_used_rows
 from mason.workflows import jobs
 from mason.workflows import results as blocks
-from mason.workflows.adapting import adapt, adapted_recipe, held_base
+from mason.workflows.adapting import adapt, adapted_recipe, held_base, recomputes
 from mason.workflows.explaining import explained_rows
 from mason.workflows.keeping import Kept, data_fingerprint, keep_run, model_fingerprint, watching
 from mason.workflows.model import Model
@@ -279,7 +279,7 @@ class Session:
             self.settings.output,
             pick_device(self.settings.training.device),
             fresh=model.fresh,
-            recompute=self.settings.training.recompute,
+            recompute=recomputes(self.settings),
             budget=seconds_of(self.settings.training.budget),
         )
         with narrowed(model.network, model.base_bits):

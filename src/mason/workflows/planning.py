@@ -28,7 +28,7 @@ from mason.text import Tokenizer, load_tokenizer
 from mason.training.budgets import seconds_of
 from mason.training.defaults import recipe_for
 from mason.workflows import jobs
-from mason.workflows.adapting import adapt, adapted_recipe
+from mason.workflows.adapting import adapt, adapted_recipe, recomputes
 from mason.workflows.model import Model
 from mason.workflows.needs import Job, Needs, look
 from mason.workflows.opening import Chosen, cut_for
@@ -124,7 +124,7 @@ def _job(settings: Settings, notice: Say) -> tuple[Job, Bits | None]:
         recipe,
         settings.output,
         device,
-        recompute=training.recompute,
+        recompute=bool(training.recompute),
     ), None
 
 
@@ -161,7 +161,7 @@ def _as_trained(settings: Settings, task: Task[Any, Any], notice: Say) -> tuple[
         adapted_recipe(recipe, settings, model.network),
         settings.output,
         device,
-        recompute=settings.training.recompute,
+        recompute=recomputes(settings),
         budget=seconds_of(settings.training.budget),
     ), model.base_bits
 

@@ -281,14 +281,14 @@ class PretrainingSession:
             recipe,
             self.settings.output,
             pick_device(self.settings.training.device),
-            recompute=self.settings.training.recompute,
+            recompute=bool(self.settings.training.recompute),
             processes=self.world.size,
             timed=self.dial.seconds,
         )
 
         def look() -> tuple[int, bool, float | None]:
             needs = look_first(job, self.notice)
-            again = bool(needs and needs.recompute) or self.settings.training.recompute
+            again = bool(needs and needs.recompute) or bool(self.settings.training.recompute)
             tokens = (needs.recipe if needs else recipe).tokens_per_pass
             return tokens, again, needs.flops_per_token if needs else None
 
