@@ -17,6 +17,9 @@ from mason.errors import RunError
 if TYPE_CHECKING:
     import torch
 
+_MOST_GROWN = 1.1
+"""Times what a pass needs that may be held before freed memory is given back."""
+
 
 def pick_device(name: str = "auto") -> "torch.device":
     """The device to compute on: the one named, or the best there is.
@@ -154,6 +157,35 @@ def return_freed_memory() -> None:
     libc = _glibc()
     if libc is not None:
         libc.malloc_trim(0)
+
+
+class Gaps:
+    """Keeps the gaps between what is in use from growing with every pass.
+
+    Texts of ever different lengths ask for tensors of ever different sizes, which fit less and
+    less into what others have left: without this a process comes to hold twice what is in use.
+
+    Args:
+        lean: Whether memory counts more than time, so that they are closed after every pass.
+    """
+
+    def __init__(self, lean: bool = False) -> None:
+        self._lean, self._fresh, self._most = lean, True, 0
+
+    def after_pass(self) -> None:
+        """Give freed memory back if much more is held than a single pass has needed so far.
+
+        Costs a few milliseconds, and as much again when the pages come back.
+        """
+        if self._lean:
+            return_freed_memory()
+            return
+        held = resident_bytes()
+        if self._fresh:
+            self._most, self._fresh = max(self._most, held), False
+        elif held > _MOST_GROWN * self._most:
+            return_freed_memory()
+            self._fresh = True
 
 
 @cache

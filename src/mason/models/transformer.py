@@ -263,6 +263,11 @@ def renew_top(model: Transformer, num_layers: int) -> list[str]:
     return names
 
 
+def computes_again(model: nn.Module) -> bool:
+    """Whether the backward pass computes activations again."""
+    return any(module.recompute for module in model.modules() if isinstance(module, Stack))
+
+
 def set_recompute(model: nn.Module, on: bool) -> None:
     """Let the backward pass compute activations again, layer by layer, or remember them."""
     for module in model.modules():

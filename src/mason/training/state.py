@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
 from mason.errors import SettingsError
-from mason.runtime import pick_precision
+from mason.models.transformer import computes_again
+from mason.runtime import Gaps, pick_precision
 from mason.training.averages import Average, swapped
 from mason.training.batches import Cursor, Indices, epoch_batches
 from mason.training.guard import Guard
@@ -56,6 +57,7 @@ class State:
             checkpoint.
         rollbacks: Returns to a checkpoint so far.
         world: The processes that take its steps together.
+        gaps: Of the memory that passes have left.
     """
 
     model: nn.Module
@@ -70,6 +72,7 @@ class State:
     rate_scale: float = 1.0
     rollbacks: int = 0
     world: World = ALONE
+    gaps: Gaps = field(default_factory=Gaps)
 
     @classmethod
     def fresh(
@@ -110,6 +113,7 @@ class State:
             recipe.tokens_per_pass,
             None if decay is None else Average(model.named_parameters(), decay),
             world=world,
+            gaps=Gaps(lean=computes_again(model)),
         )
 
     @property

@@ -1,0 +1,63 @@
+"""Gaps in the allocator's memory: closed where they grew, or after every pass."""
+
+from itertools import repeat
+
+import pytest
+
+from mason import runtime
+from mason.models.transformer import set_recompute
+from mason.runtime import Gaps
+from mason.training.loop import fit
+from mason.training.recipe import Recipe
+from tests.training.small import build, objective
+
+
+@pytest.fixture
+def returns(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """What was held whenever memory was given back."""
+    found: list[int] = []
+
+    def give_back() -> None:
+        found.append(runtime.resident_bytes())
+
+    monkeypatch.setattr(runtime, "return_freed_memory", give_back)
+    return found
+
+
+def told(monkeypatch: pytest.MonkeyPatch, gaps: Gaps, held: list[int]) -> None:
+    for one in held:
+        monkeypatch.setattr(runtime, "resident_bytes", repeat(one).__next__)
+        gaps.after_pass()
+
+
+def test_memory_is_given_back_once_it_has_grown(
+    monkeypatch: pytest.MonkeyPatch, returns: list[int]
+) -> None:
+    told(monkeypatch, Gaps(), [100, 105, 109, 111])
+    assert returns == [111]
+
+
+def test_what_a_single_pass_needs_is_no_gap(
+    monkeypatch: pytest.MonkeyPatch, returns: list[int]
+) -> None:
+    """The first step makes the optimiser's averages, and later texts are longer."""
+    told(monkeypatch, Gaps(), [100, 300, 290, 310, 305, 318, 100, 300])
+    assert returns == [300], "once to find out, and never again for as much"
+
+
+def test_lean_runs_give_back_after_every_pass(
+    monkeypatch: pytest.MonkeyPatch, returns: list[int]
+) -> None:
+    told(monkeypatch, Gaps(lean=True), [100, 100, 90])
+    assert returns == [100, 100, 90]
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_who_computes_again_wants_memory(
+    monkeypatch: pytest.MonkeyPatch, returns: list[int], again: bool
+) -> None:
+    monkeypatch.setattr(runtime, "resident_bytes", repeat(100).__next__)
+    model = build("decoder")
+    set_recompute(model, again)
+    fit(model, objective(), Recipe(batch_size=4, max_steps=3, tokens_per_pass=20))
+    assert (len(returns) > 3) == again, "several passes a step"
