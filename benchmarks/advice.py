@@ -29,6 +29,7 @@ from benchmarks.report import Goal, Row, Table, collect, publish
 from mason.advice.asked import Asked, Classes, Numbers
 from mason.advice.curves import forecast, learning_curve
 from mason.advice.features import frozen_features
+from mason.advice.probe import over_readings
 from mason.catalog import find
 from mason.models.transformer import renew_top
 from mason.security.summary import wilson
@@ -135,12 +136,12 @@ def curves(name: str, source: str, chosen: argparse.Namespace) -> list[tuple[flo
     model: Any = load(source, task=task, labels=labels, max_tokens=chosen.longest)
     features = frozen_features(model.network, model.encode(rows["text"].to_list()))
     whole = asked_of(rows, labels)
-    truth = float(whole.marks(whole.out_of_fold(whole.probe, features)).mean())
+    truth = float(whole.marks(whole.out_of_fold(over_readings(whole.probe), features)).mean())
     learned, found = 4 * len(rows) // 5, []
     for seed in range(chosen.seeds):
         part = np.random.default_rng(seed).permutation(len(rows))[: learned // 4]
         some = asked_of(rows[part], labels)
-        curve = learning_curve(some, some.probe, features[part], seed=seed)
+        curve = learning_curve(some, over_readings(some.probe), features[part], seed=seed)
         assert len(curve.sizes) > 2, "a curve needs more rows: raise --drawn"
         (one,) = forecast(curve, len(part), [learned], seed=seed)
         inside = bool(one.score.low <= truth <= one.score.high)

@@ -104,6 +104,19 @@ def test_log_me_of_numbers_knows_no_unit():
 
 @pytest.mark.parametrize("kind", ["numbers", "sets"])
 def test_features_that_tell_more_promise_more(kind):
-    clear, noisy = (promise_of(*features_and(kind, noise))[0] for noise in (0.3, 4.0))
-    assert len(clear.scores) == 3 and clear.h_score is None
-    assert all(a > b for a, b in zip(clear.scores, noisy.scores, strict=True))
+    found = [features_and(kind, noise) for noise in (0.3, 4.0)]
+    clear, noisy = (promise_of(features[:, None], asked)[0] for features, asked in found)
+    assert clear.h_score is None and clear.log_me > noisy.log_me
+    assert all(a > b for a, b in zip(clear.unseen, noisy.unseen, strict=True))
+
+
+def test_of_two_readings_the_probe_answers_by_both():
+    features, asked = features_and("sets")
+    halves = np.stack([features, features[::-1]], axis=1)
+    both, said = promise_of(halves, asked)
+    alone = [asked.out_of_fold(asked.probe, halves[:, i]) for i in (0, 1)]
+    assert np.allclose(said, np.mean(alone, axis=0))
+    assert both.log_me == pytest.approx(np.mean([asked.log_me(halves[:, i]) for i in (0, 1)]))
+    assert both.neighbours == pytest.approx(
+        np.mean([asked.neighbours(halves[:, i]) for i in (0, 1)])
+    )

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mason.errors import RunError
+from mason.metrics.folds import Fit
 
 _STRENGTH = 0.03
 """C of logistic regression on features of unit variance: they are as many as the rows."""
@@ -50,6 +51,17 @@ def ridge_probe(features: Any, values: NDArray[Any], others: Any) -> NDArray[np.
     fitted = RidgeCV(alphas=_PENALTIES).fit(known, values.astype(np.float64))
     told: NDArray[np.float64] = fitted.predict(asked)
     return told
+
+
+def over_readings(fit: Fit) -> Fit:
+    """The mean of what a method answers by each reading; it takes [rows, readings, width]."""
+
+    def fitted(readings: Any, targets: NDArray[Any], others: Any) -> NDArray[np.float64]:
+        pairs = zip(readings.swapaxes(0, 1), others.swapaxes(0, 1), strict=True)
+        told: NDArray[np.float64] = np.mean([fit(a, targets, b) for a, b in pairs], axis=0)
+        return told
+
+    return fitted
 
 
 def _scaled(features: Any, others: Any) -> tuple[Any, Any]:

@@ -35,7 +35,7 @@ class Candidate:
         seconds: A fine-tuning run takes here; None: not known on this device.
         looked: Seconds it took to find out what it promises.
         promise: What its features are worth as they are.
-        place: Mean place among the models over all scores, 1 the best.
+        place: Mean place among the models by the scores of rows not seen, 1 the best.
         marks: Of the probe, a row each; their mean is its score.
     """
 

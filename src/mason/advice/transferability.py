@@ -24,6 +24,8 @@ def h_score(features: ArrayLike, targets: ArrayLike) -> float:
 
     centred = _centred(features)
     wanted = np.asarray(targets, np.int64)
+    if not centred.any():
+        return 0.0  # nothing varies
     covariance, shrinkage = ledoit_wolf(centred, assume_centered=True)
     known, numbers = np.unique(wanted, return_inverse=True)
     counts = np.bincount(numbers)

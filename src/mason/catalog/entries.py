@@ -94,6 +94,13 @@ ENTRIES: dict[str, Entry] = {
             },
         ),
         _tuned(
+            "python-functions", "code-completion", "python-functions", SMOLLM, 30,
+            Expected("edit_similarity", 0.168, 0.03), _SMOLLM,
+            small={
+                "training.batch_size": 8, "model.max_tokens": 128, "data.valid_share": 0.01,
+            },
+        ),
+        _tuned(
             "man-options", "answering", "man-options", MINILM, 150,
             Expected("f1", 0.888, 0.1), _MINILM,
             training__batch_size=8, training__learning_rate=3e-4, model__max_tokens=384,

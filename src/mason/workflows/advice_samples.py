@@ -54,7 +54,7 @@ class Sample:
         simple: That model.
         shown: What a person reads of each item.
         rows: The row of each item, as its file counts.
-        features: Each item's vector [items, width] of a model that has not been trained.
+        features: Of a model that has not been trained, [items, readings, width].
     """
 
     prepared: Prepared

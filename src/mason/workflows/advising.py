@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from mason.advice.asked import Classes
 from mason.advice.curves import Forecast, forecast, learning_curve
 from mason.advice.licences import licence_of
+from mason.advice.probe import over_readings
 from mason.advice.ranking import mean_ranks, promise_of
 from mason.advice.short_list import Candidate, Doubt
 from mason.advice.short_list import ShortList as ShortList
@@ -208,7 +209,7 @@ def _more_rows(
     features: NDArray[np.float32], sample: Sample
 ) -> tuple[list[tuple[int, float]], list[Forecast]]:
     """The probe's learning curve, and what it says of more rows than there are."""
-    curve = learning_curve(sample.asked, sample.asked.probe, features)
+    curve = learning_curve(sample.asked, over_readings(sample.asked.probe), features)
     seen = [(int(n), float(s)) for n, s in zip(curve.sizes, curve.scores, strict=True)]
     if len(seen) < _FEWEST_SIZES or seen[-1][1] == 1:  # nothing is left to gain on these rows
         return seen, []
