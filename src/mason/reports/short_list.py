@@ -83,8 +83,8 @@ def _models(found: ShortList) -> Part:
         say("Which model?"),
         say(
             "What a linear map on each model's features makes of rows it has not seen, and what a "
-            "fine-tuning run would need here. The first is the most promising by all four scores "
-            "together."
+            "fine-tuning run would need here. The first is the most promising by linear probe and "
+            "neighbours together."
         ),
         table((say("model"), "", probe, place), rows, kind="stack whiskers", numeric=2)
         + table((say("model"), *others), more, kind="stack", numeric=len(others))
