@@ -129,7 +129,7 @@ def learning(source: Path) -> dict[str, float]:
     from mason.training.loop import fit
     from mason.training.recipe import Recipe
     from mason.workflows import jobs
-    from mason.workflows.adapting import adapt, held_base
+    from mason.workflows.adapting import adapt, held_base, recomputes
     from mason.workflows.needs import look_first
     from mason.workflows.opening import Chosen
     from mason.workflows.tasks import find_task
@@ -145,7 +145,10 @@ def learning(source: Path) -> dict[str, float]:
     talks = Conversations(rows, [[0] * 8 + [1] * (len(r) - 8) for r in rows], [0] * len(rows), [])
     recipe = Recipe(batch_size=2, max_steps=NUM_STEPS)
     task = find_task("dialogue")
-    job = jobs.fine_tuning(task, model.network, talks, None, recipe, settings.output, device)
+    again = recomputes(settings, model.base_bits, print)
+    job = jobs.fine_tuning(
+        task, model.network, talks, None, recipe, settings.output, device, recompute=again
+    )
     told: list[str] = []
     needs = look_first(job, told.append)
     assert needs is not None, told

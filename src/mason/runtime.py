@@ -170,11 +170,12 @@ class Gaps:
     """
 
     def __init__(self, lean: bool = False) -> None:
-        self._lean, self._fresh, self._most = lean, True, 0
+        self._lean, self._fresh, self._most = lean, False, 0
 
     def after_pass(self) -> None:
         """Give freed memory back if much more is held than a single pass has needed so far.
 
+        So after the first pass too: what was held before it, to read data, says nothing.
         Costs a few milliseconds, and as much again when the pages come back.
         """
         if self._lean:

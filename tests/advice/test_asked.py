@@ -1,4 +1,4 @@
-"""Marks, scores and neighbours of numbers and label sets, against scikit-learn."""
+"""Marks, scores and neighbours of numbers and label sets, against scikit-learn; two readings."""
 
 import numpy as np
 import pytest
@@ -112,10 +112,12 @@ def test_features_that_tell_more_promise_more(kind):
 
 def test_of_two_readings_the_probe_answers_by_both():
     features, asked = features_and("sets")
+    asked = Classes(asked.targets[:, 0].astype(int), ("no", "yes"))
     halves = np.stack([features, features[::-1]], axis=1)
     both, said = promise_of(halves, asked)
     alone = [asked.out_of_fold(asked.probe, halves[:, i]) for i in (0, 1)]
     assert np.allclose(said, np.mean(alone, axis=0))
+    assert both.h_score == pytest.approx(np.mean([asked.h_score(halves[:, i]) for i in (0, 1)]))
     assert both.log_me == pytest.approx(np.mean([asked.log_me(halves[:, i]) for i in (0, 1)]))
     assert both.neighbours == pytest.approx(
         np.mean([asked.neighbours(halves[:, i]) for i in (0, 1)])

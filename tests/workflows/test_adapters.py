@@ -9,6 +9,7 @@ import torch
 import mason
 from benchmarks.large import SHAPES, write_random
 from mason.errors import CheckpointError, SettingsError
+from mason.models.adapters import Bits
 from mason.models.packed import Packed
 from mason.models.peft import CONFIG, WEIGHTS
 from mason.settings import load_settings
@@ -138,22 +139,21 @@ def test_a_base_of_few_bits_learns_and_comes_back(reviews: Path, tmp_path: Path,
     again = mason.load(tmp_path / "run")
     assert torch.equal(chances(again), chances(run.model))
     assert merge_adapter(tmp_path / "run", tmp_path / "plain").difference < 1e-5
+    more = mason.train(tmp_path / "run", reviews, **STEPS | {"training.max_steps": 1})
+    assert more.model.network.encoder is not None
+    assert more.model.network.encoder.recompute == (bits == 4), "the folder remembers it"
 
 
-@pytest.mark.parametrize(
-    ("given", "wanted"),
-    [
-        ({}, False),
-        ({"adapter.base_bits": 4}, False),  # no adapter: nothing is held
-        ({"adapter.kind": "lora", "adapter.base_bits": 4}, True),
-        ({"adapter.kind": "lora", "adapter.base_bits": 4, "training.recompute": False}, False),
-        ({"adapter.kind": "lora", "training.recompute": True}, True),
-    ],
-)
+@pytest.mark.parametrize("asked", [None, True, False])
+@pytest.mark.parametrize("bits", [None, 4, 8])
 def test_activations_are_computed_again_beside_4_bits(
-    given: dict[str, object], wanted: bool
+    asked: bool | None, bits: Bits | None
 ) -> None:
-    assert recomputes(load_settings(None, given).settings) == wanted
+    told: list[str] = []
+    given = {} if asked is None else {"training.recompute": asked}
+    found = recomputes(load_settings(None, given).settings, bits, told.append)
+    assert found == (asked or (asked is None and bits == 4))
+    assert bool(told) == (asked is None and bits == 4), "said where it was not asked for"
 
 
 @pytest.mark.parametrize(

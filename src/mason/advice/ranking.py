@@ -44,9 +44,9 @@ def promise_of(features: NDArray[np.float32], asked: Asked) -> tuple[Promise, ND
     """
     said = asked.out_of_fold(over_readings(asked.probe), features)
     readings = features.swapaxes(0, 1)
-    spread = [score for one in readings if (score := asked.h_score(one)) is not None]
+    shares = [score for one in readings if (score := asked.h_score(one)) is not None]
     promise = Promise(
-        float(np.mean(spread)) if spread else None,
+        float(np.mean(shares)) if shares else None,
         float(np.mean([asked.log_me(one) for one in readings])),
         float(np.mean([asked.neighbours(one) for one in readings])),
         asked.estimate(said),

@@ -7,6 +7,8 @@ from mason.metrics.groups import Groups, group_numbers
 
 Features = NDArray[np.float64]
 _ROUNDS, _CLOSE = 100, 1e-6
+_NOTHING = 1e-9
+"""Of what a feature is: less than that is rounding, and nothing varies."""
 
 
 def h_score(features: ArrayLike, targets: ArrayLike) -> float:
@@ -24,8 +26,8 @@ def h_score(features: ArrayLike, targets: ArrayLike) -> float:
 
     centred = _centred(features)
     wanted = np.asarray(targets, np.int64)
-    if not centred.any():
-        return 0.0  # nothing varies
+    if np.abs(centred).max() <= _NOTHING * np.abs(np.asarray(features)).max():
+        return 0.0
     covariance, shrinkage = ledoit_wolf(centred, assume_centered=True)
     known, numbers = np.unique(wanted, return_inverse=True)
     counts = np.bincount(numbers)

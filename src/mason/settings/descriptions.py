@@ -164,8 +164,8 @@ def _by_machine() -> dict[str, str]:
         ),
         "recompute": say(
             "Compute activations again in the backward pass instead of keeping them: a third more "
-            "work, much less memory; left out, only where the memory asks for it, and beside "
-            "frozen weights in 4 bits."
+            "work, much less memory; left out, beside frozen weights in 4 bits. Where memory does "
+            "not suffice it is done anyway."
         ),
     }
 

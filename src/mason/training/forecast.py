@@ -141,6 +141,7 @@ def forecast(
     batches = _batches(objective.lengths, recipe)
     with torch.random.fork_rng(devices=[]), tally:
         state = State.fresh(ghost, watched, recipe, fresh)
+        state.gaps = None  # a ghost leaves none
         _label(ghost, tally)
         num_steps = state.history.num_steps
         shortest = np.array([int(np.argmin(objective.lengths))])

@@ -68,6 +68,8 @@ def _noisy_gradients(
             loss = objective.loss(state.model, [i]) / count
         loss.backward()
         losses.append(float(loss.detach()))
+        if state.gaps is not None:
+            state.gaps.after_pass()
         own = [p.grad for p in learned if p.grad is not None]
         norm = float(nn.utils.get_total_norm(own))
         share = min(1.0, clip / norm) if 0 < norm < float("inf") else 0.0

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -57,7 +57,7 @@ class State:
             checkpoint.
         rollbacks: Returns to a checkpoint so far.
         world: The processes that take its steps together.
-        gaps: Of the memory that passes have left.
+        gaps: Of the memory that passes have left; None: it is not a processor's.
     """
 
     model: nn.Module
@@ -72,7 +72,7 @@ class State:
     rate_scale: float = 1.0
     rollbacks: int = 0
     world: World = ALONE
-    gaps: Gaps = field(default_factory=Gaps)
+    gaps: Gaps | None = None
 
     @classmethod
     def fresh(
@@ -102,6 +102,7 @@ class State:
                 name=recipe.optimizer,
             )
         steps_per_epoch = len(epoch_batches(objective.lengths, recipe, epoch=0))
+        device = next(model.parameters()).device
         return cls(
             model,
             build_optimizer(model, recipe, new),
@@ -113,7 +114,7 @@ class State:
             recipe.tokens_per_pass,
             None if decay is None else Average(model.named_parameters(), decay),
             world=world,
-            gaps=Gaps(lean=computes_again(model)),
+            gaps=Gaps(computes_again(model)) if device.type == "cpu" else None,
         )
 
     @property

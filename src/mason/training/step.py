@@ -96,7 +96,7 @@ def accumulate(state: State, objective: Objective, batch: Indices, step: int) ->
             summed = state.world.ask(objective.loss, state.model, run)
         (summed / count if counts else 0 * summed).backward()
         loss += float(summed.detach()) if counts else 0.0
-        if device == "cpu":
+        if state.gaps is not None:
             state.gaps.after_pass()
     return state.world.total(loss) / count
 

@@ -1,5 +1,6 @@
 """Adapters and frozen parts of a run: what the settings ask for, on the model that learns."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -118,26 +119,35 @@ def _bits(settings: Settings, device: torch.device) -> Bits:
     return 16 if half else 32
 
 
-def recomputes(settings: Settings) -> bool:
+def recomputes(settings: Settings, bits: Bits | None, notice: Callable[[str], None]) -> bool:
     """Whether activations are computed again, before it is known what fits.
 
     Who holds the base in 4 bits wants memory, and activations are most of it: QLoRA does so too
     (Dettmers et al. 2023).
+
+    Args:
+        settings: Of the run.
+        bits: Of the model's frozen weights.
+        notice: Told where it was not asked for.
     """
     asked = settings.training.recompute
-    return _base_bits(settings) == 4 if asked is None else asked
+    if asked is None and bits == 4:
+        notice(
+            say(
+                "Beside 4 bits activations are computed again in the backward pass: a third more "
+                "work, much less memory. --training.recompute false keeps them."
+            )
+        )
+        return True
+    return bool(asked)
 
 
 def held_base(settings: Settings) -> Held | None:
     """In what the model of a run is held from the moment it is read: as its adapter asks for."""
-    bits = _base_bits(settings)
+    bits = settings.adapter.base_bits if settings.adapter.kind else None
     if settings.training.reinit_layers is not None:
         return None  # layers that begin anew begin whole
     return None if bits is None else HELD_AS.get(bits)
-
-
-def _base_bits(settings: Settings) -> Bits | None:
-    return settings.adapter.base_bits if settings.adapter.kind else None
 
 
 def _freeze_parts(model: Model, settings: Settings) -> str | None:

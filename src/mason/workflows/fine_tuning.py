@@ -279,7 +279,7 @@ class Session:
             self.settings.output,
             pick_device(self.settings.training.device),
             fresh=model.fresh,
-            recompute=recomputes(self.settings),
+            recompute=recomputes(self.settings, model.base_bits, self.notice),
             budget=seconds_of(self.settings.training.budget),
         )
         with narrowed(model.network, model.base_bits):

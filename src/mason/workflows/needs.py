@@ -16,6 +16,7 @@ from mason.runtime import (
     num_local_processes,
     pick_precision,
     resident_bytes,
+    return_freed_memory,
 )
 from mason.training.forecast import Forecast, forecast, measure_speed, memory_of_each
 from mason.training.recipe import Recipe
@@ -183,6 +184,7 @@ def look_first(job: Job, notice: Callable[[str], None]) -> Needs | None:
         set_recompute(job.network, job.recompute)
         return None
     set_recompute(job.network, job.recompute or needs.recompute)
+    return_freed_memory()  # what looking took is no part of the run
     if not needs.fits_memory:
         raise RunError(
             "{needs} It does not fit and was not started. {changes}",

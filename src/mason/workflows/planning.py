@@ -161,7 +161,7 @@ def _as_trained(settings: Settings, task: Task[Any, Any], notice: Say) -> tuple[
         adapted_recipe(recipe, settings, model.network),
         settings.output,
         device,
-        recompute=recomputes(settings),
+        recompute=recomputes(settings, model.base_bits, notice),
         budget=seconds_of(settings.training.budget),
     ), model.base_bits
 
