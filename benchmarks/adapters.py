@@ -254,9 +254,10 @@ def bits_rows(job: Job, threads: int) -> list[Row]:
         )
         times, ends = statistics.median(pairs), (pairs[0], pairs[-1])
         last = [took[side][-1].loss for side in (name, "ours")]
-        held, goal = (memory[side] / 1e9 for side in (name, "ours")), name.endswith("recomputing")
+        held = [memory[side] / 1e9 for side in (name, "ours")]
+        goal = QLORA if name == names[-1] else None
         rows += [
-            Row(f"{name}: peak memory beside bf16, GB", *held, QLORA if goal else None),
+            Row(f"{name}: peak memory beside bf16, GB", *held, goal),
             Row(f"{name}: times as fast as bf16, median of pairs", times, None, None, ends),
             Row(f"{name}: loss of the last batch, beside bf16", last[0], last[1]),
         ]

@@ -288,7 +288,7 @@ class PretrainingSession:
 
         def look() -> tuple[int, bool, float | None]:
             needs = look_first(job, self.notice)
-            again = bool(needs and needs.recompute) or bool(self.settings.training.recompute)
+            again = job.recompute or bool(needs and needs.recompute)
             tokens = (needs.recipe if needs else recipe).tokens_per_pass
             return tokens, again, needs.flops_per_token if needs else None
 
