@@ -172,6 +172,11 @@ class Gaps:
     def __init__(self, lean: bool = False) -> None:
         self._lean, self._fresh, self._most = lean, False, 0
 
+    @property
+    def growth(self) -> float:
+        """What gaps may come to, as a share of what a pass needs."""
+        return 0.0 if self._lean else _MOST_GROWN - 1
+
     def after_pass(self) -> None:
         """Give freed memory back if much more is held than a single pass has needed so far.
 

@@ -1,5 +1,6 @@
 """What a run will need: against arithmetic, against real runs, and without touching anything."""
 
+import copy
 import json
 import signal
 import subprocess
@@ -17,7 +18,7 @@ from benchmarks.forecast import Case
 from mason.layers import native
 from mason.models.checkpoints import spec_of
 from mason.models.spec import Topology
-from mason.models.transformer import Transformer, num_parameters, set_dropout
+from mason.models.transformer import Transformer, num_parameters, set_dropout, set_recompute
 from mason.runtime import cpu_has_bf16
 from mason.tasks.classification import ClassificationObjective, Examples
 from mason.training.forecast import Speed, Work, forecast, memory_of_each
@@ -89,6 +90,33 @@ def test_ctrl_c_where_python_would_drop_it_still_arrives(
         signal.signal(signal.SIGINT, before)
     assert calls > 5
     assert "ignored" not in capfd.readouterr().err
+
+
+def test_a_model_that_is_there_is_counted_once() -> None:
+    model = build("encoder")
+    shape = copy.deepcopy(model).to("meta")
+    recipe = Recipe(batch_size=8, max_steps=2)
+    there, told = (forecast(m, of_lengths(*range(3, 19)), recipe) for m in (model, shape))
+    assert there.memory == told.memory
+
+
+def test_code_is_written_for_every_number_of_rows_in_bf16() -> None:
+    model = build("encoder")
+    alike, mixed = of_lengths(*[10] * 16), of_lengths(*[10] * 12, *[29] * 4)
+    recipe = Recipe(batch_size=4, epochs=1, precision="bf16")
+    one, two = (forecast(model, data, recipe).memory["code"] for data in (alike, mixed))
+    assert 0 < two == 2 * one
+    assert forecast(model, alike, replace(recipe, precision="fp32")).memory["code"] == 0
+
+
+def test_gaps_grow_where_passes_differ_and_are_not_closed_after_each() -> None:
+    model, recipe = build("encoder"), Recipe(batch_size=1, epochs=1)
+    alike, mixed = of_lengths(*[17] * 9), of_lengths(*[17] * 8, 19)
+    assert "gaps" not in forecast(model, alike, recipe).memory
+    told = forecast(model, mixed, recipe)
+    assert 0 < told.memory["gaps"] <= 0.1 * told.peak
+    set_recompute(model, True)
+    assert forecast(model, mixed, recipe).memory["gaps"] == 0
 
 
 def test_what_is_frozen_has_neither_gradient_nor_state() -> None:

@@ -5,6 +5,7 @@ import sys
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,11 +15,12 @@ from torch import Tensor
 from benchmarks.forecast import Case, _config
 from mason.models.checkpoints import spec_of
 from mason.models.transformer import Transformer
-from mason.tasks.classification import ClassificationObjective, Examples
+from mason.tasks.classification import ClassificationObjective, Examples, read_costliest
 from mason.tasks.dialogue import Conversations
 from mason.training import ghosts, result_shapes
 from mason.training.forecast import forecast
 from mason.training.recipe import Recipe
+from mason.training.used_rows import training_used_rows
 from mason.workflows.tasks import find_task
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -57,7 +59,9 @@ def test_rules_say_what_pytorch_says(
     examples = Examples([list(range(5 + 7 * i)) for i in range(4)], None, [0, 1, 0, 1])
     model = Transformer(spec)
     recipe = Recipe(batch_size=4, max_steps=2, precision=precision)
-    forecast(model, ClassificationObjective(examples), recipe)
+    read = partial(read_costliest, examples=examples)
+    with training_used_rows(model, range(33)):  # of encoders alone
+        forecast(model, ClassificationObjective(examples), recipe, infer=read)
     assert len(met) > 20
 
 
@@ -76,15 +80,17 @@ def test_rules_hold_where_a_model_writes(
 SCRIPT = """
 import sys
 from dataclasses import replace
+from functools import partial
 from itertools import product
 from benchmarks.forecast import Case, _config
 from mason.models.checkpoints import spec_of
 from mason.models.transformer import Transformer
-from mason.tasks.classification import ClassificationObjective, Examples
+from mason.tasks.classification import ClassificationObjective, Examples, read_costliest
 from mason.tasks.dialogue import Conversations
 from mason.training.forecast import forecast
 from mason.training.loop import fit
 from mason.training.recipe import Recipe
+from mason.training.used_rows import training_used_rows
 from mason.workflows.tasks import find_task
 
 for family, precision in product(("bert", "gpt2", "llama"), ("fp32", "bf16")):
@@ -92,7 +98,9 @@ for family, precision in product(("bert", "gpt2", "llama"), ("fp32", "bf16")):
     spec = replace(spec_of(_config(case), ("classification",)), labels=("a", "b"))
     model = Transformer(spec)
     objective = ClassificationObjective(Examples([[7] * 9, [8] * 5], None, [0, 1]))
-    forecast(model, objective, Recipe(epochs=1, precision=precision))
+    with training_used_rows(model, {7, 8}):
+        read = partial(read_costliest, examples=objective.examples)
+        forecast(model, objective, Recipe(epochs=1, precision=precision), infer=read)
     fit(model, objective, Recipe(epochs=1, precision=precision))
 
 talks = Conversations([[7] * 9, [8] * 5], [[0] * 3 + [1] * 6, [0] + [1] * 4], [0, 0], [])

@@ -38,8 +38,9 @@ def test_a_plan_says_memory_time_and_disk_and_writes_nothing(folder: Path) -> No
     assert found.num_steps == 5
     assert {"process", "weights", "activations", "optimizer"} <= set(found.memory)
     assert found.seconds is not None and found.seconds > 0
-    # Two checkpoints, the best and the one being written, each of weights and two averages.
-    assert found.disk == pytest.approx(13 * found.memory["weights"], rel=0.05)
+    # Two checkpoints, the best and the one being written, each of weights and two averages; but
+    # of the table's rows only those that the texts use.
+    assert 0.8 < found.disk / (13 * found.memory["weights"]) < 1.05
     assert "Needs about" in found.sentence and "of disk." in found.sentence
     assert not (folder / "out").exists()
     assert plan(folder).disk == 0 and "disk" not in plan(folder).sentence
@@ -53,7 +54,9 @@ def test_a_config_alone_will_do_and_is_guessed_close(folder: Path, tmp_path: Pat
         tmp_path, folder / "reviews.csv", notice=told.append, **{"training.max_steps": 5}
     )
     full = plan(folder)
-    assert found.memory["weights"] == full.memory["weights"]
+    # With the tokens it is known which rows of the table learn; they are held beside the table.
+    assert found.memory["weights"] < full.memory["weights"] < 1.3 * found.memory["weights"]
+    assert found.memory["optimizer"] > full.memory["optimizer"]
     assert any("no tokenizer" in sentence for sentence in told)
 
 
@@ -78,6 +81,7 @@ def test_still_too_little_computes_activations_again(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(jobs, "resident_bytes", lambda: 0)
+    monkeypatch.setattr(jobs, "_JUDGING", 0)
     # Long texts: one alone takes more for its activations than the optimiser's step takes.
     one = {"training.batch_size": 1, "training.precision": "fp32", "table": "long.csv"}
     kept, again = (plan(folder, **one, **{"training.recompute": on}).peak for on in (False, True))
@@ -92,6 +96,7 @@ def test_what_never_fits_names_changes_the_cheapest_first(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(jobs, "resident_bytes", lambda: 0)
+    monkeypatch.setattr(jobs, "_JUDGING", 0)
     whole = plan(folder)
     # Weights, their best so far, gradients and AdamW's two averages stay whatever a pass holds.
     kept = 5 * whole.memory["weights"]
@@ -236,3 +241,12 @@ def test_a_shape_has_the_parameters_of_its_name(name: str) -> None:
     said = name.removeprefix("gpt3-")
     wanted = float(said[:-1]) * {"m": 1e6, "b": 1e9}[said[-1]]
     assert inner == pytest.approx(wanted, rel=0.06)
+
+
+def test_judging_a_small_model_takes_more_than_training_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = plan(folder)
+    assert small.memory["judging"] > 0
+    monkeypatch.setattr(jobs, "_JUDGING", 0)
+    assert "judging" not in plan(folder).memory

@@ -189,6 +189,10 @@ def needs_table(needs: "Needs") -> None:
         "holes": say("holes between them"),
         "best": say("best weights so far"),
         "checkpoint": say("copy for the checkpoint"),
+        "code": say("code written for products"),
+        "gaps": say("gaps that passes leave"),
+        "judging": say("judging the finished model"),
+        "whole": say("layers made whole"),
     }
     table = Table(box=None, pad_edge=False)
     table.add_column(say("memory for"))

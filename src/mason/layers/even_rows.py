@@ -68,12 +68,17 @@ def _grad_of_weight(grad: Tensor, rows: Tensor) -> Tensor:
     return native.weight_gradient(grad, rows)
 
 
+def even_number(rows: int) -> int:
+    """How many rows a product is made of, that many given."""
+    return rows + -rows % _EVEN
+
+
 def even(x: Tensor, dtype: torch.dtype) -> Tensor:
     """Rows [T, D] in a dtype, followed by rows of zeros up to an even number of them."""
-    spare = -len(x) % _EVEN
-    if not spare:
+    number = even_number(len(x))
+    if number == len(x):
         return x.to(dtype)
-    rows = torch.empty((len(x) + spare, x.shape[1]), dtype=dtype, device=x.device)
+    rows = torch.empty((number, x.shape[1]), dtype=dtype, device=x.device)
     rows[: len(x)].copy_(x)
     rows[len(x) :].zero_()
     return rows

@@ -19,7 +19,7 @@ from mason.runtime import return_freed_memory
 HEAD = "classification"
 OUTPUT = f"heads.{HEAD}.output.weight"
 """The matrix whose rows are the labels."""
-PASS = 8192
+PASS = 4096
 """Most tokens that are read at once where nothing is learned."""
 
 

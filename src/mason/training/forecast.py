@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from mason.layers.even_rows import even_number
 from mason.models.adapters import adapter_names
 from mason.models.stack import Stack
 from mason.training.batches import Cursor, Indices, epoch_batches, passes
@@ -24,6 +25,11 @@ from mason.training.step import take_step
 
 _MAX_EPOCHS = 20
 """Epochs whose batches are looked through for the costliest."""
+_CODE, _MOST_CODE = 680_000, 1024
+"""Bytes that oneDNN writes for a product of bf16 in one shape (PyTorch 2.13, AVX-512, measured
+over 24 of them), and how many shapes it remembers."""
+_PASSING = ("activations", "logits", "workspace")
+"""What comes and goes with a pass; gaps came to half of it at most (``benchmarks.forecast``)."""
 _PARTED = ("weights", "gradients", "optimizer")
 """What processes that train together hold a part of each."""
 
@@ -58,8 +64,8 @@ class Forecast:
 
     Attributes:
         memory: Bytes at the fullest moment, by what they are for: weights, gradients,
-            optimizer, activations, logits, workspace, and the holes between them. The
-            process is not among them.
+            optimizer, activations, logits, workspace, the holes between them, the code that is
+            written for products, and what gaps grow to. The process is not among them.
         weight_bytes: The weights alone, or what is kept of them: adapters and what learns
             beside them.
         state_bytes: Weights that learn and optimiser state: a checkpoint.
@@ -141,18 +147,23 @@ def forecast(
     batches = _batches(objective.lengths, recipe)
     with torch.random.fork_rng(devices=[]), tally:
         state = State.fresh(ghost, watched, recipe, fresh)
-        state.gaps = None  # a ghost leaves none
+        gaps, state.gaps = state.gaps, None  # a ghost leaves none
         _label(ghost, tally)
         num_steps = state.history.num_steps
         shortest = np.array([int(np.argmin(objective.lengths))])
         fixed = _step(state, watched, shortest, tally)
+        num_shapes = len(tally.shapes)
         _adopt_optimizer(state, tally)
-        batch = _costliest(batches[:num_steps], objective.lengths, recipe, ghost)
+        batch, rows = _costliest(batches[:num_steps], objective.lengths, recipe, ghost)
         read = _step(state, watched, batch, tally)
         memory = dict(tally.peak)
         if infer is not None:
             memory = max(memory, _inference(ghost, infer, tally), key=lambda m: sum(m.values()))
         memory["holes"] = max(tally.heap.top - sum(memory.values()), 0)
+        memory["code"] = min(num_shapes * len({even_number(n) for n in rows}), _MOST_CODE) * _CODE
+        if gaps is not None and len(rows) > 1:
+            passing = sum(memory.get(name, 0) for name in _PASSING)
+            memory["gaps"] = round(min(gaps.growth * sum(memory.values()), passing / 2))
         live = dict(tally.live)
     tokens = [sum(int(objective.lengths[int(i)]) for i in b) for b in batches[:num_steps]]
     learned = sum(p.numel() * p.element_size() for p in model.parameters() if p.requires_grad)
@@ -253,17 +264,25 @@ def _batches(lengths: Sequence[int], recipe: Recipe) -> list[Indices]:
 
 def _costliest(
     batches: Sequence[Indices], lengths: Sequence[int], recipe: Recipe, model: nn.Module
-) -> Indices:
-    """The batch with the largest pass, by what layers keep (Korthikanti et al. 2022)."""
+) -> tuple[Indices, set[int]]:
+    """The batch with the largest pass, by what layers keep (Korthikanti et al. 2022).
+
+    And how many tokens any pass reads, each number once.
+    """
     spec: Any = getattr(model, "spec", None)
     # 34 bytes a token and feature, 5 a score, of their table; only the ratio counts here.
     scores = 5 / 34 * spec.stack.attention.num_heads / spec.width if spec is not None else 0.0
 
-    def cost(batch: Indices) -> float:
-        runs = passes(batch, lengths, recipe.tokens_per_pass)
-        return max(sum(lengths[i] + scores * lengths[i] ** 2 for i in run) for run in runs)
+    rows: set[int] = set()
 
-    return max(batches, key=cost)
+    def cost(batch: Indices) -> float:
+        most = 0.0
+        for run in passes(batch, lengths, recipe.tokens_per_pass):
+            rows.add(sum(lengths[i] for i in run))
+            most = max(most, sum(lengths[i] + scores * lengths[i] ** 2 for i in run))
+        return most
+
+    return max(batches, key=cost), rows
 
 
 def measure_speed(width: int, dtype: torch.dtype, *, seconds: float = 0.1) -> Speed:

@@ -79,6 +79,7 @@ class Tally(TorchDispatchMode):
         flops: Operations of matrix products.
         moved: Bytes read and written by everything else.
         operations: How many operations there were; views cost nothing.
+        shapes: Of the matrix products of half-width numbers, each once.
     """
 
     def __init__(self) -> None:
@@ -89,6 +90,7 @@ class Tally(TorchDispatchMode):
         self.heap = Heap()
         self.peak: dict[str, int] = {}
         self.flops, self.moved, self.operations = 0, 0, 0
+        self.shapes: set[tuple[int, ...]] = set()
         self._labels: dict[int, list[Any]] = {}
         self._known: dict[Any, Any] = {}
 
@@ -144,6 +146,8 @@ class Tally(TorchDispatchMode):
         if func in _PRODUCTS:
             left, right = (args[_PRODUCTS[func] + i] for i in (0, 1))
             self.flops += 2 * left.numel() * right.shape[-1]
+            if left.dtype.itemsize == 2:
+                self.shapes.add((*left.shape, *left.stride(), *right.shape, *right.stride()))
         if func in _ATTENTIONS:
             products, place = _ATTENTIONS[func]
             query, key = args[place : place + 2]
@@ -236,9 +240,12 @@ def _writes(func: Any) -> bool:
 def twin(model: nn.Module, tally: Tally) -> nn.Module:
     """A copy of a model, its hooks and frozen parts included, made of ghosts."""
     made: dict[int, Any] = {}
-    with tally:
-        for tensor in (*model.parameters(), *model.buffers()):
-            ghost = Ghost(torch.empty_like(tensor.detach(), device=_META))
+    for tensor in (*model.parameters(), *model.buffers()):
+        # Beside the tally: within it, what the model holds in truth would be counted as well.
+        shape = torch.empty_like(tensor.detach(), device=_META)
+        with tally:
+            ghost = Ghost(shape)
             tally.adopt(ghost, "weights")
             made[id(tensor)] = ghost.requires_grad_(tensor.requires_grad)
-    return copy.deepcopy(model, made)
+    with tally:
+        return copy.deepcopy(model, made)

@@ -34,8 +34,9 @@ def results(func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         return _like(args[0], kwargs.get("dtype") or args[0].dtype)
     if torch.Tag.pointwise in func.tags and _plain(kwargs):
         given = [x for x in args if isinstance(x, Tensor)]
-        if given and all(x.is_floating_point() for x in given):
-            dtype = torch.bool if func._opname in _TRUTHS else _common(given)
+        truth = func._opname in _TRUTHS
+        if given and (truth or all(x.is_floating_point() for x in given)):
+            dtype = torch.bool if truth else _common(given)
             out = _value_by_value(given, dtype)
             return func(*args, **kwargs) if out is None else out
     return func(*args, **kwargs)
@@ -138,6 +139,10 @@ def _attended_backward(
     return tuple(x.new_empty(x.shape).transpose(1, 2) for x in given)
 
 
+def _either(which: Tensor, one: Tensor, other: Tensor) -> Tensor:
+    return one.new_empty(np.broadcast_shapes(which.shape, one.shape, other.shape))
+
+
 def _picked(
     x: Tensor, targets: Tensor, weight: Tensor | None, reduction: int, ignored: int
 ) -> tuple[Tensor, Tensor]:
@@ -163,6 +168,7 @@ _RULES: Mapping[Any, Callable[..., Any]] = {
     _aten.native_layer_norm.default: _norm,
     _aten.native_layer_norm_backward.default: _norm_backward,
     _aten.masked_fill.Scalar: _alike,
+    _aten.where.self: _either,
     _aten.index_add.default: _alike,
     _aten.index_fill.int_Scalar: _alike,
     _aten._scaled_dot_product_flash_attention_for_cpu.default: _attended,

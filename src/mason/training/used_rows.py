@@ -46,12 +46,12 @@ class UsedRows(nn.Module):
 
     def forward(self, tokens: Int[Tensor, "T"]) -> Float[Tensor, "T D"]:
         """The row of each token; while evaluating, rows that are not trained too."""
-        place = self.place[tokens]
+        place = self.place.index_select(0, tokens)
         rows = F.embedding(place, self.weight)
         if self.training:
             return rows
         absent = (place == len(self.weight) - 1)[:, None]
-        return torch.where(absent, self.frozen[tokens] * rows, rows)
+        return torch.where(absent, F.embedding(tokens, self.frozen) * rows, rows)
 
     @torch.no_grad()
     def expand(self, whole: nn.Embedding) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from mason.compression import READING
 from mason.data.columns import Columns
 from mason.data.tables import Table
 from mason.errors import DataError, SettingsError
@@ -147,7 +146,7 @@ def explained_rows(
     task: Task[Any, Any], model: Model, table: Table, columns: Columns
 ) -> dict[str, Any]:
     """The ``extras`` of a run's report: a few rows explained, as long as it takes no time."""
-    if not task.explained or task.ladder is not READING:  # what a text makes one write takes long
+    if not task.explained_of_itself:
         return {}
     started, found = time.monotonic(), []
     # Of long texts that are not cut, every word is read again and again.

@@ -305,9 +305,7 @@ class Session:
         self.task.before_training(model, examples["train"], recipe)
         objective = self.task.objective(examples["train"], recipe)
         self.task.equip(objective, model, recipe)
-        # Exact only where the optimiser treats each value by itself.
-        alone = recipe.optimizer == "adamw" and not recipe.privacy and not recipe.word_swaps
-        used = self.task.used_tokens(examples["train"]) if alone else None
+        used = jobs.used_tokens(self.task, examples["train"], recipe)
         with (
             training_used_rows(model.network, used),
             narrowed(model.network, model.base_bits),

@@ -14,11 +14,11 @@ from mason.training.state import Objective
 
 @dataclass(frozen=True)
 class Held:
-    """What an evaluation reads.
+    """What is read without learning from it.
 
     Attributes:
-        num_tokens: All of it.
-        infer: Its costliest forward pass.
+        num_tokens: Of an evaluation.
+        infer: The costliest forward pass.
     """
 
     num_tokens: int
@@ -38,9 +38,11 @@ class Job:
         process: Bytes the process holds without the network.
         held: What is read between the steps, if anything.
         fresh: Parameters that start from random weights.
+        used: The tokens whose rows learn, as ``training_used_rows`` has it; None: all do.
         recompute: Whether the backward pass computes activations again.
         processes: How many learn together, each on a device of its own or all on the CPU.
         budget: Seconds of training, however many steps they hold; None: the recipe says how many.
+        judging: Bytes that judging the finished model takes beside its weights.
         timed: Seconds that all steps take, where some were timed; None: they are foretold.
         cut: The same run with texts of at most so many tokens, where that can be had.
     """
@@ -53,8 +55,10 @@ class Job:
     process: int
     held: Held | None = None
     fresh: Sequence[str] = ()
+    used: frozenset[int] | None = None
     recompute: bool = False
     processes: int = 1
     budget: float | None = None
+    judging: int = 0
     timed: float | None = None
     cut: "Callable[[int], Job] | None" = None

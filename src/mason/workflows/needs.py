@@ -8,7 +8,7 @@ import torch
 
 from mason.errors import RunError
 from mason.language import say
-from mason.models.transformer import set_recompute
+from mason.models.transformer import num_parameters, set_recompute
 from mason.reports.numbers import count, duration, magnitude, size
 from mason.runtime import (
     free_disk,
@@ -20,6 +20,7 @@ from mason.runtime import (
 )
 from mason.training.forecast import Forecast, forecast, measure_speed, memory_of_each
 from mason.training.recipe import Recipe
+from mason.training.used_rows import training_used_rows
 from mason.workflows.job import Held as Held
 from mason.workflows.job import Job as Job
 
@@ -28,6 +29,8 @@ MARGIN = 1.15
 (``python -m benchmarks.forecast``)."""
 _TWO_AVERAGES = ("adamw", "schedule_free")
 """Optimisers with two more values for each of the model's."""
+_OF_PROCESSORS = ("code", "gaps")
+"""What only the memory of a CPU has."""
 _LEARNED = ("weights", "gradients", "optimizer")
 
 
@@ -215,31 +218,40 @@ def _largest_batch(job: Job) -> int:
 def _forecast(job: Job) -> Forecast:
     infer = job.held.infer if job.held is not None else None
     set_recompute(job.network, job.recompute)
-    return forecast(job.network, job.objective, job.recipe, fresh=job.fresh, infer=infer)
+    with training_used_rows(job.network, job.used):
+        return forecast(job.network, job.objective, job.recipe, fresh=job.fresh, infer=infer)
 
 
 def _needs(job: Job, limit: int) -> Needs:
     told, seconds = _within(job, _forecast(job))
-    each = memory_of_each(told.memory, job.network, job.processes)
-    memory = {"process": job.process, **each}
-    if job.held is not None and (job.output.folder is None or not job.output.checkpoints):
-        memory["best"] = told.weight_bytes
-    elif job.output.folder is not None and (_in_background(job) or job.processes > 1):
-        memory["checkpoint"] = told.state_bytes
     folder = Path(job.output.folder) if job.output.folder is not None else None
     return Needs(
-        {name: held for name, held in memory.items() if held},
+        {name: held for name, held in _memory(job, told).items() if held},
         limit,
         _disk(job, told),
         free_disk(folder) if folder else None,
         seconds,
-        told.num_parameters,
+        num_parameters(job.network),
         told.num_steps,
         job.recipe,
         flops_per_token=told.read.flops / told.tokens_read,
         processes=job.processes,
         paced=job.budget is not None and seconds is not None,
     )
+
+
+def _memory(job: Job, told: Forecast) -> dict[str, int]:
+    """Bytes by what they are for: a forecast's, and what is there beside the model."""
+    memory = {"process": job.process, **memory_of_each(told.memory, job.network, job.processes)}
+    if job.device.type != "cpu":
+        memory = {name: held for name, held in memory.items() if name not in _OF_PROCESSORS}
+    if job.held is not None and (job.output.folder is None or not job.output.checkpoints):
+        memory["best"] = told.weight_bytes
+    elif job.output.folder is not None and (_in_background(job) or job.processes > 1):
+        memory["checkpoint"] = told.state_bytes
+    judged = sum(memory.get(name, 0) for name in ("process", "weights", "code", "best"))
+    memory["judging"] = max(0, judged + job.judging - sum(memory.values()))
+    return memory
 
 
 def _within(job: Job, told: Forecast) -> tuple[Forecast, float | None]:

@@ -125,6 +125,7 @@ def _job(settings: Settings, notice: Say) -> tuple[Job, Bits | None]:
         settings.output,
         device,
         recompute=bool(training.recompute),
+        guessed=tokenizer is None or settings.data.train is None,
     ), None
 
 
@@ -220,18 +221,18 @@ def _read(
         if table is None:
             return None
         pairs = texts_of(table, columns.pair) if columns.pair else None
-        return _of_lengths(_lengths(texts_of(table, columns.text), pairs, tokenizer, limit))
+        texts = texts_of(table, columns.text)
+        if tokenizer is None:
+            return _of_lengths(_guessed_lengths(texts, pairs, limit))
+        told = tokenizer.encode(texts, pairs, max_tokens=limit)
+        return Examples([e.ids for e in told], None, [0] * len(told))
 
     train = examples("train")
     assert train is not None, "prepare gives rows to train on"
     return spec, train, examples("valid")
 
 
-def _lengths(
-    texts: Sequence[str], pairs: Sequence[str] | None, tokenizer: Tokenizer | None, limit: int
-) -> list[int]:
-    if tokenizer is not None:
-        return [len(e.ids) for e in tokenizer.encode(texts, pairs, max_tokens=limit)]
+def _guessed_lengths(texts: Sequence[str], pairs: Sequence[str] | None, limit: int) -> list[int]:
     seconds = pairs if pairs is not None else [""] * len(texts)
     both = zip(texts, seconds, strict=True)
     sizes = (len(a.encode()) + len(b.encode()) for a, b in both)

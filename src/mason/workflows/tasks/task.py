@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
-from mason.compression import Ladder
+from mason.compression import READING, Ladder
 from mason.data import doctor
 from mason.data.columns import Columns, check_shared
 from mason.data.findings import Finding
@@ -119,6 +119,11 @@ class Task(ABC, Generic[M, E]):
     """Whether ``model.subject`` takes what ``given`` gives."""
     ladder: ClassVar[Ladder | None] = None
     """How its models are made smaller; None: by no search."""
+
+    @property
+    def explained_of_itself(self) -> bool:
+        """Whether a run's report explains a few rows; what a text makes one write takes long."""
+        return self.explained and self.ladder is READING
 
     def read(self, settings: DataSettings) -> tuple[dict[str, Table], DataSettings]:
         """The tables the settings name, and the settings with the catalogue's columns filled in.
