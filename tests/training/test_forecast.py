@@ -109,14 +109,14 @@ def test_code_is_written_for_every_number_of_rows_in_bf16() -> None:
     assert forecast(model, alike, replace(recipe, precision="fp32")).memory["code"] == 0
 
 
-def test_gaps_grow_where_passes_differ_and_are_not_closed_after_each() -> None:
-    model, recipe = build("encoder"), Recipe(batch_size=1, epochs=1)
-    alike, mixed = of_lengths(*[17] * 9), of_lengths(*[17] * 8, 19)
-    assert "gaps" not in forecast(model, alike, recipe).memory
-    told = forecast(model, mixed, recipe)
+def test_gaps_are_bounded_by_when_they_are_closed_and_by_what_comes_and_goes() -> None:
+    model, recipe, data = build("encoder"), Recipe(batch_size=1, epochs=1), of_lengths(*[17] * 9)
+    told = forecast(model, data, recipe)
     assert 0 < told.memory["gaps"] <= 0.1 * told.peak
     set_recompute(model, True)
-    assert forecast(model, mixed, recipe).memory["gaps"] == 0
+    again = forecast(model, data, recipe).memory
+    passing = sum(again.get(name, 0) for name in ("activations", "logits", "workspace"))
+    assert again["gaps"] == round(passing / 2)
 
 
 def test_what_is_frozen_has_neither_gradient_nor_state() -> None:

@@ -52,6 +52,20 @@ def test_lean_runs_give_back_after_every_pass(
     assert returns == [100, 100, 90]
 
 
+def test_large_tensors_are_mapped_where_memory_counts_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[tuple[int, int]] = []
+
+    class Libc:
+        def mallopt(self, name: int, value: int) -> None:
+            found.append((name, value))
+
+    monkeypatch.setattr(runtime, "_glibc", Libc)
+    Gaps().begin()
+    assert not found
+    Gaps(lean=True).begin()
+    assert {name for name, _ in found} == {-3, -4}, "from how many bytes on, and how many of them"
+
+
 @pytest.mark.parametrize("again", [False, True])
 def test_who_computes_again_wants_memory(
     monkeypatch: pytest.MonkeyPatch, returns: list[int], again: bool

@@ -16,7 +16,8 @@ from mason.layers.linear import Parts
 GROUP = 64
 """Weights with one unit."""
 _TOGETHER = 1 << 20
-"""Weights that are rounded at once, whole groups: memory is needed for few beside the result."""
+"""Weights that are rounded at once, whole groups, and pairs of them that are widened: memory is
+needed for few beside the result."""
 _OUTERMOST = 0.9677083
 """Probability of the outermost code before scaling, the mean of 1 - 1/32 and 1 - 1/30."""
 
@@ -87,9 +88,13 @@ class NF4Linear(Parts, nn.Module):
         """The weight as numbers in the dtype of ``like``."""
         table = codes().to(self.packed.device, like.dtype)
         pairs = torch.stack([table.repeat_interleave(16), table.repeat(16)], 1)
-        values = nn.functional.embedding(self.packed.int(), pairs).view(-1, GROUP)
-        wide = values.mul_(self.units.to(like.dtype)[:, None]).flatten()
-        return wide[: self.out_features * self.in_features].view(self.out_features, -1)
+        wide = pairs.new_empty((len(self.packed), 2))
+        for start in range(0, len(self.packed), _TOGETHER):
+            at = slice(start, start + _TOGETHER)
+            torch.index_select(pairs, 0, self.packed[at].int(), out=wide[at])
+        wide.view(-1, GROUP).mul_(self.units.to(like.dtype)[:, None])
+        values = wide.flatten()[: self.out_features * self.in_features]
+        return values.view(self.out_features, -1)
 
     def extra_repr(self) -> str:
         """What ``print`` shows."""

@@ -161,7 +161,7 @@ def forecast(
             memory = max(memory, _inference(ghost, infer, tally), key=lambda m: sum(m.values()))
         memory["holes"] = max(tally.heap.top - sum(memory.values()), 0)
         memory["code"] = min(num_shapes * len({even_number(n) for n in rows}), _MOST_CODE) * _CODE
-        if gaps is not None and len(rows) > 1:
+        if gaps is not None:
             passing = sum(memory.get(name, 0) for name in _PASSING)
             memory["gaps"] = round(min(gaps.growth * sum(memory.values()), passing / 2))
         live = dict(tally.live)

@@ -120,6 +120,8 @@ def fit(
     state = State.fresh(model, objective, recipe, fresh, world)
     kept: Keeper = keeper or Memory()
     kept.restore(state)
+    if state.gaps is not None:
+        state.gaps.begin()
     history, explain = state.history, Explainer(kept.capsules)
     if pacing is not None:
         pacing.begin(history, world)

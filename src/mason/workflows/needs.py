@@ -25,7 +25,7 @@ from mason.workflows.job import Held as Held
 from mason.workflows.job import Job as Job
 
 MARGIN = 1.15
-"""A run fits if even so much more would: no measured run needed more, 1.12 at most
+"""A run fits if even so much more would: no measured run needed more, 1.13 at most
 (``python -m benchmarks.forecast``)."""
 _TWO_AVERAGES = ("adamw", "schedule_free")
 """Optimisers with two more values for each of the model's."""
