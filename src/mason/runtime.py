@@ -1,6 +1,5 @@
 """The machine a run is on: device, precision, threads, seed, memory."""
 
-import math
 import os
 import platform
 import random
@@ -18,7 +17,7 @@ from mason.errors import RunError
 if TYPE_CHECKING:
     import torch
 
-_MOST_GROWN = 1.1
+MOST_GROWN = 1.1
 """Times what a pass needs that may be held before freed memory is given back."""
 _LARGE = 8 << 20
 """Bytes of a tensor that is mapped by itself where memory counts more than time."""
@@ -175,20 +174,12 @@ class Gaps:
     def __init__(self, lean: bool = False) -> None:
         self._lean, self._fresh, self._most = lean, False, 0
 
-    @property
-    def growth(self) -> float:
-        """What gaps may come to over many passes, as a share of what one needs.
-
-        Where they are closed after each, nothing bounds what they come to within it.
-        """
-        return math.inf if self._lean else _MOST_GROWN - 1
-
     def begin(self) -> None:
         """Where memory counts more, have large tensors leave no gaps at all, from here on.
 
-        They are mapped each by itself, and go back to the system as they are freed. It costs the
-        time that it takes to have their pages zeroed, where they are read once or twice: a
-        hundredth or two of a step beside 4 bits. ``keep_freed_memory`` ends it.
+        They are mapped each by itself, and go back to the system as they are freed. Their pages
+        have to be zeroed each time, some hundredths of a step beside 4 bits.
+        ``keep_freed_memory`` ends it.
         """
         libc = _glibc() if self._lean else None
         if libc is not None:
@@ -207,7 +198,7 @@ class Gaps:
         held = resident_bytes()
         if self._fresh:
             self._most, self._fresh = max(self._most, held), False
-        elif held > _MOST_GROWN * self._most:
+        elif held > MOST_GROWN * self._most:
             return_freed_memory()
             self._fresh = True
 

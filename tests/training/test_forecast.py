@@ -18,7 +18,7 @@ from benchmarks.forecast import Case
 from mason.layers import native
 from mason.models.checkpoints import spec_of
 from mason.models.spec import Topology
-from mason.models.transformer import Transformer, num_parameters, set_dropout, set_recompute
+from mason.models.transformer import Transformer, num_parameters, set_dropout
 from mason.runtime import cpu_has_bf16
 from mason.tasks.classification import ClassificationObjective, Examples
 from mason.training.forecast import Speed, Work, forecast, memory_of_each
@@ -110,13 +110,11 @@ def test_code_is_written_for_every_number_of_rows_in_bf16() -> None:
 
 
 def test_gaps_are_bounded_by_when_they_are_closed_and_by_what_comes_and_goes() -> None:
-    model, recipe, data = build("encoder"), Recipe(batch_size=1, epochs=1), of_lengths(*[17] * 9)
-    told = forecast(model, data, recipe)
-    assert 0 < told.memory["gaps"] <= 0.1 * told.peak
-    set_recompute(model, True)
-    again = forecast(model, data, recipe).memory
-    passing = sum(again.get(name, 0) for name in ("activations", "logits", "workspace"))
-    assert again["gaps"] == round(passing / 2)
+    model, recipe = build("encoder"), Recipe(batch_size=1, epochs=1)
+    for data in (of_lengths(*[17] * 9), of_lengths(*[3] * 9)):
+        told = forecast(model, data, recipe)
+        passing = sum(told.memory.get(x, 0) for x in ("activations", "logits", "workspace"))
+        assert 0 < told.memory["gaps"] <= min(0.1 * told.peak, passing / 2 + 1)
 
 
 def test_what_is_frozen_has_neither_gradient_nor_state() -> None:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from mason.layers.even_rows import even_number
 from mason.models.adapters import adapter_names
 from mason.models.stack import Stack
+from mason.runtime import MOST_GROWN
 from mason.training.batches import Cursor, Indices, epoch_batches, passes
 from mason.training.ghosts import Tally, twin
 from mason.training.interruption import postponed
@@ -29,7 +30,7 @@ _CODE, _MOST_CODE = 680_000, 1024
 """Bytes that oneDNN writes for a product of bf16 in one shape (PyTorch 2.13, AVX-512, measured
 over 24 of them), and how many shapes it remembers."""
 _PASSING = ("activations", "logits", "workspace")
-"""What comes and goes with a pass; gaps came to half of it at most (``benchmarks.forecast``)."""
+"""What comes and goes with a pass; gaps are taken to come to half of it at most."""
 _PARTED = ("weights", "gradients", "optimizer")
 """What processes that train together hold a part of each."""
 
@@ -147,7 +148,7 @@ def forecast(
     batches = _batches(objective.lengths, recipe)
     with torch.random.fork_rng(devices=[]), tally:
         state = State.fresh(ghost, watched, recipe, fresh)
-        gaps, state.gaps = state.gaps, None  # a ghost leaves none
+        state.gaps = None  # a ghost leaves none
         _label(ghost, tally)
         num_steps = state.history.num_steps
         shortest = np.array([int(np.argmin(objective.lengths))])
@@ -161,9 +162,8 @@ def forecast(
             memory = max(memory, _inference(ghost, infer, tally), key=lambda m: sum(m.values()))
         memory["holes"] = max(tally.heap.top - sum(memory.values()), 0)
         memory["code"] = min(num_shapes * len({even_number(n) for n in rows}), _MOST_CODE) * _CODE
-        if gaps is not None:
-            passing = sum(memory.get(name, 0) for name in _PASSING)
-            memory["gaps"] = round(min(gaps.growth * sum(memory.values()), passing / 2))
+        passing = sum(memory.get(name, 0) for name in _PASSING)
+        memory["gaps"] = round(min((MOST_GROWN - 1) * sum(memory.values()), passing / 2))
         live = dict(tally.live)
     tokens = [sum(int(objective.lengths[int(i)]) for i in b) for b in batches[:num_steps]]
     learned = sum(p.numel() * p.element_size() for p in model.parameters() if p.requires_grad)

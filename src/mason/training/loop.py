@@ -126,8 +126,7 @@ def fit(
     if pacing is not None:
         pacing.begin(history, world)
     model.train()
-    compiling = compiled(model, recipe.compile)
-    with Interruption() as interruption, closing(kept), compiling:
+    with Interruption() as interruption, closing(kept), compiled(model, recipe.compile):
         _look(state, evaluate, kept, watch)
         while not history.ended:
             history.steps.append(_taken(state, objective, explain))

@@ -140,7 +140,8 @@ def _attended_backward(
 
 
 def _either(which: Tensor, one: Tensor, other: Tensor) -> Tensor:
-    return one.new_empty(np.broadcast_shapes(which.shape, one.shape, other.shape))
+    out = _value_by_value((which, one, other), _common((one, other)))
+    return _aten.where.self(which, one, other) if out is None else out
 
 
 def _picked(

@@ -18,7 +18,7 @@ from mason.training.state import Objective
 from mason.workflows.needs import Held, Job
 from mason.workflows.tasks import Examples, Task
 
-_JUDGING = 330_000_000
+_JUDGING = 270_000_000
 """Bytes, measured on 5,000 questions: libraries that judge a reader, 145 MB, a rival made of words,
 and passes that explain; a copy of the network stands beside them."""
 
