@@ -161,6 +161,18 @@ def return_freed_memory() -> None:
         libc.malloc_trim(0)
 
 
+def map_large_memory() -> None:
+    """Let the C allocator give each large tensor back to the system as it is freed.
+
+    So it leaves no gap. Its pages have to be zeroed each time, some hundredths of a step beside
+    4 bits. Only glibc has the switch; ``keep_freed_memory`` turns it back.
+    """
+    libc = _glibc()
+    if libc is not None:
+        libc.mallopt(-3, _LARGE)  # M_MMAP_THRESHOLD
+        libc.mallopt(-4, 1 << 16)  # M_MMAP_MAX
+
+
 class Gaps:
     """Keeps the gaps between what is in use from growing with every pass.
 
@@ -175,16 +187,9 @@ class Gaps:
         self._lean, self._fresh, self._most = lean, False, 0
 
     def begin(self) -> None:
-        """Where memory counts more, have large tensors leave no gaps at all, from here on.
-
-        They are mapped each by itself, and go back to the system as they are freed. Their pages
-        have to be zeroed each time, some hundredths of a step beside 4 bits.
-        ``keep_freed_memory`` ends it.
-        """
-        libc = _glibc() if self._lean else None
-        if libc is not None:
-            libc.mallopt(-3, _LARGE)  # M_MMAP_THRESHOLD
-            libc.mallopt(-4, 1 << 16)  # M_MMAP_MAX
+        """Where memory counts more, have large tensors leave no gaps at all, from here on."""
+        if self._lean:
+            map_large_memory()
 
     def after_pass(self) -> None:
         """Give freed memory back if much more is held than a single pass has needed so far.

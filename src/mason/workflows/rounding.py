@@ -20,6 +20,7 @@ from mason.models.files import writing_folder
 from mason.models.files.folders import HELD, ROUNDED
 from mason.models.packed import Packed
 from mason.models.transformer import Transformer
+from mason.runtime import map_large_memory
 from mason.sources import find_model
 from mason.tasks.classification import reading_passes
 from mason.workflows.loading import load
@@ -120,6 +121,7 @@ def round_alone(
         raise CheckpointError(
             "{source} was rounded before; take the model it was made from.", source=source
         )
+    map_large_memory()  # what a weight was is gone for good once it is rounded
     writer = load(source, task=Writer.task, weights=weights)
     assert isinstance(writer, Writer), "asked for"
     _write(writer, output)
