@@ -91,7 +91,7 @@ class NF4Linear(Parts, nn.Module):
         wide = pairs.new_empty((len(self.packed), 2))
         for start in range(0, len(self.packed), _TOGETHER):
             at = slice(start, start + _TOGETHER)
-            torch.index_select(pairs, 0, self.packed[at].int(), out=wide[at])
+            wide[at] = nn.functional.embedding(self.packed[at].int(), pairs)
         wide.view(-1, GROUP).mul_(self.units.to(like.dtype)[:, None])
         values = wide.flatten()[: self.out_features * self.in_features]
         return values.view(self.out_features, -1)
