@@ -2,18 +2,14 @@
 
 import json
 import re
-import time
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from typing import Any, NoReturn
+from typing import Any
 
-from jinja2 import Template, TemplateError, nodes
-from jinja2.ext import Extension
-from jinja2.parser import Parser
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2 import Template
 
 from mason.errors import DataError, TokenizerError
+from mason.text.sandbox import MARKS, EndlessError, Sandbox, within_bounds
 from mason.text.special import named_tokens
 from mason.text.tokenizers import Tokenizer
 
@@ -27,10 +23,10 @@ CHATML = (
 )
 """The plain template of ChatML, for models without one."""
 CHATML_MARKS = ("<|im_start|>", "<|im_end|>")
-_MARKS = {"mason_begin": "\ufdd0", "mason_end": "\ufdd1"}
+_MARKS = dict(zip(MARKS, "\ufdd0\ufdd1", strict=True))
 """What stands around the model's own words where it is asked for; no text holds these."""
-_MOST_CHARACTERS, _MOST_SECONDS = 10_000_000, 10.0
-"""A template comes with the model, from a stranger: it may not fill the memory, nor run on."""
+_LONGEST, _MOST_CHARACTERS = 200_000, 10_000_000
+"""Of a template, and of what it writes."""
 
 
 def chat_text(
@@ -57,10 +53,15 @@ def chat_text(
     _check(tokenizer, messages)
     names = {f"{role}_token": text for role, text in named_tokens(tokenizer.config).items()}
     given = {**names, "tools": None, "documents": None, **more}
+    given |= {"messages": messages, "add_generation_prompt": answer}
     try:
-        parts = _compiled(source).generate(messages=messages, add_generation_prompt=answer, **given)
-        return _joined(parts)
-    except (TemplateError, TypeError, ValueError, KeyError, OverflowError) as error:
+        with within_bounds(len(messages)):
+            return _joined(_compiled(source).generate(**given))
+    except EndlessError:
+        raise TokenizerError(
+            "The model's chat template does not come to an end; do not trust this model."
+        ) from None
+    except Exception as error:  # a stranger's code may raise anything
         raise DataError(
             "The model's chat template cannot write this conversation ({reason}); look at the "
             "roles and their order.",
@@ -113,46 +114,18 @@ def _check(tokenizer: Tokenizer, messages: Sequence[Message]) -> None:
             )
 
 
-def _joined(parts: Any) -> str:
-    text, size, end = [], 0, time.monotonic() + _MOST_SECONDS
+def _joined(parts: Iterable[str]) -> str:
+    text, size = [], 0
     for part in parts:
         text.append(part)
         size += len(part)
-        if size > _MOST_CHARACTERS or time.monotonic() > end:
-            raise TokenizerError(
-                "The model's chat template does not come to an end; do not trust this model."
-            )
+        if size > _MOST_CHARACTERS:
+            raise EndlessError
     return "".join(text)
 
 
 @cache
 def _compiled(source: str) -> Template:
-    environment = ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=[_Answers, "jinja2.ext.loopcontrols"]
-    )
-    environment.filters["tojson"] = _to_json
-    environment.globals["raise_exception"] = _refuse
-    environment.globals["strftime_now"] = lambda format: datetime.now().strftime(format)
-    return environment.from_string(source)
-
-
-class _Answers(Extension):
-    """``{% generation %}`` marks the model's own words for training; they stay as they are."""
-
-    tags = {"generation"}  # noqa: RUF012 - jinja2 declares it so
-
-    def parse(self, parser: Parser) -> nodes.Node | list[nodes.Node]:
-        """The marked part, between what the render calls its marks: mostly nothing."""
-        line = next(parser.stream).lineno
-        body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
-        begin, end = (nodes.Output([nodes.Name(name, "load")]).set_lineno(line) for name in _MARKS)
-        return [begin, *body, end]
-
-
-def _to_json(value: Any, indent: int | None = None, **options: Any) -> str:
-    options.setdefault("ensure_ascii", False)
-    return json.dumps(value, indent=indent, **options)
-
-
-def _refuse(reason: str) -> NoReturn:
-    raise TemplateError(reason)
+    if len(source) > _LONGEST:
+        raise EndlessError
+    return Sandbox().from_string(source)
