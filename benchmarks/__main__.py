@@ -6,6 +6,7 @@ import sys
 NAMES = (
     "parity",
     "faulty_inputs",
+    "fuzz",
     "classification",
     "forecast",
     "lm_head",

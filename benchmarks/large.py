@@ -250,6 +250,8 @@ def main() -> int:
     if given.part:
         _part(*given.part)
         return 0
+    if given.place is not None:
+        given.place.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=given.place) as place:
         rows = collect({given.shape: partial(measure, Path(place), given.shape)})
     return 0 if publish("large", rows, notes=f"Shape: {given.shape}.", save=given.save) else 1

@@ -104,6 +104,11 @@ def test_two_names_for_one_setting(tmp_path: Path) -> None:
     assert won.settings.training.epochs == 5
 
 
+def test_a_character_that_yaml_does_not_have(tmp_path: Path) -> None:
+    message = refusal(tmp_path, "training:\n  seed: 1\n  epochs: \0 2\n")
+    assert "line 3" in message and "special characters are not allowed" in message
+
+
 @pytest.mark.parametrize(
     ("text", "parts"),
     [

@@ -81,6 +81,19 @@ def test_damage_and_absence_are_told_apart(tmp_path: Path, make_zip: Make) -> No
         unpack(whole, "b", tmp_path / "two")
 
 
+def test_damage_is_told_in_one_line(tmp_path: Path, make_zip: Make) -> None:
+    """A tar's reader says one line for each way it tried; a member may have no name at all."""
+    file = tmp_path / "x.whl"
+    file.write_bytes(b"neither of the two")
+    with pytest.raises(SourceError, match="not a gzip file") as caught:
+        unpack(file, "", tmp_path / "one")
+    assert "\n" not in str(caught.value)
+    nameless = make_zip(tmp_path / "y.whl", {"a": b"1"}).read_bytes().replace(b"\0\0a", b"\0\0\0")
+    file.write_bytes(nameless)
+    with pytest.raises(SourceError, match="damaged"):
+        unpack(file, "", tmp_path / "two")
+
+
 @given(st.text(alphabet="ab./\\:C\0~", max_size=12))
 def test_a_safe_path_stays_inside(name: str) -> None:
     path = safe_path(name)

@@ -55,7 +55,12 @@ class _Reader:
         self.num_nodes = 0
 
     def read(self) -> dict[str, object]:
-        loader = _Loader(self._text())
+        text = self._text()
+        try:
+            loader = _Loader(text)
+        except yaml.reader.ReaderError as error:  # a character that YAML does not have
+            line = text.count("\n", 0, error.position) + 1
+            raise self._refused(line, error.reason) from error
         try:
             node = loader.get_single_node()
             tree = self._plain(node, "") if node else None

@@ -7,6 +7,7 @@ headers can lie (Snyk, "Zip Slip", 2018; Fifield, "A better zip bomb", WOOT 2019
 
 import shutil
 import stat
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -25,6 +26,7 @@ SMALL_BYTES = 64 << 20
 
 _BLOCK = 1 << 20
 _DAMAGE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError)
+_DAMAGE += (ValueError, IndexError, KeyError, OverflowError, struct.error)  # numbers that lie
 
 
 class _Member(NamedTuple):
@@ -56,7 +58,7 @@ def unpack(archive: Path, wanted: str, folder: Path) -> None:
                 budget = _copy(member, folder / member.name, budget, archive)
                 found = True
     except _DAMAGE as error:
-        raise _refused(archive, str(error)) from error
+        raise _refused(archive, " ".join(str(error).split())) from error
     if not found:
         raise SourceError(
             "{archive} holds no {path}; look at its list of files and correct the path.",
