@@ -47,7 +47,7 @@ _TALK = [
     {"role": "user", "content": "你好, who?"},
     {"role": "assistant", "content": "Me."},
 ]
-_CONFIGS: tuple[dict[str, Any], ...] = (
+CONFIGS: tuple[dict[str, Any], ...] = (
     {"model_type": "bert", "hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 4}
     | {"intermediate_size": 40, "vocab_size": 31, "max_position_embeddings": 29},
     {"model_type": "llama", "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
@@ -75,7 +75,7 @@ def _safetensors(folder: Path) -> Parser:
 
 
 def _shards(folder: Path) -> Parser:
-    (folder / "config.json").write_bytes(_json(_CONFIGS[0]))
+    (folder / "config.json").write_bytes(_json(CONFIGS[0]))
     for name in ("a", "b"):
         (folder / f"{name}.safetensors").write_bytes(save({name: torch.ones(2)}))
     weight_map = {"a": "a.safetensors", "b": "b.safetensors"}
@@ -87,7 +87,7 @@ def _config(folder: Path) -> Parser:
     def read(file: Path) -> object:
         return spec_of(read_config(file.parent))
 
-    return folder / "config.json", [_json(config) for config in _CONFIGS], read
+    return folder / "config.json", [_json(config) for config in CONFIGS], read
 
 
 def _gguf_bytes(folder: Path) -> bytes:

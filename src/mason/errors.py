@@ -5,6 +5,8 @@ to do; the command line prints it alone and exits with code 2. Our own bugs are
 ``assert`` and ordinary exceptions, and keep their traceback.
 """
 
+from unicodedata import category
+
 from mason.language import say
 
 
@@ -25,7 +27,7 @@ class MasonError(Exception):
         self.values = values
 
     def __str__(self) -> str:
-        return say(self.template, **self.values)
+        return _in_one_line(say(self.template, **self.values))
 
 
 class SettingsError(MasonError):
@@ -61,3 +63,15 @@ class RunStopped(MasonError):  # noqa: N818 - nobody made a mistake
     def __init__(self, template: str, /, **values: object) -> None:
         super().__init__(template, **values)
         self.exit_code = 128 + int(str(values["signal"]))
+
+
+def _in_one_line(sentence: str) -> str:
+    """What a file holds may not break the line, nor command the terminal that shows it."""
+    if sentence.isprintable():
+        return sentence
+    return "".join(
+        character
+        if character.isprintable() or category(character) == "Zs"
+        else character.encode("unicode_escape").decode("ascii")
+        for character in sentence
+    )

@@ -107,6 +107,7 @@ def test_two_names_for_one_setting(tmp_path: Path) -> None:
 def test_a_character_that_yaml_does_not_have(tmp_path: Path) -> None:
     message = refusal(tmp_path, "training:\n  seed: 1\n  epochs: \0 2\n")
     assert "line 3" in message and "special characters are not allowed" in message
+    assert "line 2" in refusal(tmp_path, "seed: 1\n.training: 1\n"), "a dot is part of the name"
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,10 @@ def _template_beyond(rules: dict) -> None:
     rules["post_processor"]["special_tokens"]["[SEP]"]["ids"] = [2**31]
 
 
+def _template_unknown(rules: dict) -> None:
+    rules["post_processor"]["single"][-1]["SpecialToken"]["id"] = "[SSEP]"
+
+
 CHANGES: dict[str, Change] = {
     "no model": lambda rules: rules.pop("model"),
     "unknown model": lambda rules: rules["model"].update(type="Evil"),
@@ -41,6 +45,7 @@ CHANGES: dict[str, Change] = {
     "id below zero": lambda rules: rules["model"]["vocab"].update(hello=-1),
     "template token has no id": lambda rules: rules["post_processor"].update(special_tokens={}),
     "template id beyond the vocabulary": _template_beyond,
+    "template of an unknown token": _template_unknown,
     "unknown version": lambda rules: rules.update(version="9.9"),
     "bad regular expression": _bad_regex,
     "bad character map": _bad_charsmap,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, is_dataclass, replace
 from difflib import get_close_matches
 from fnmatch import fnmatch
 from itertools import groupby
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,9 @@ from mason.models.holding import Held, holder
 from mason.models.spec import ModelSpec
 from mason.models.transformer import Transformer
 from mason.runtime import return_freed_memory
+
+_LARGEST_HEAD = 1 << 26
+"""Numbers that a new head may have, where it is more than the files hold."""
 
 
 @dataclass(frozen=True)
@@ -87,14 +91,16 @@ def load_model(
     renamed = labels is not None and tuple(labels) != spec.labels
     if labels is not None:
         spec = replace(spec, labels=tuple(labels))
+    with torch.device("meta"):
+        hollow = Transformer(spec).eval()
     if weights is None or not values:
-        with torch.device("meta"):
-            return Checkpoint(Transformer(spec).eval(), family, (), ())
+        return Checkpoint(hollow, family, (), ())
     file = next((path / name for name in HELD if path.is_dir() and (path / name).is_file()), None)
     if file is not None:
         with without_values():
             model = Transformer(spec)
         return Checkpoint(read_held(model, file), family, (), ())
+    _check_size(hollow, weights, path)
     held = None if weights.rounded else held
     with without_values() if held else nullcontext():
         model = Transformer(spec).eval()
@@ -105,6 +111,21 @@ def load_model(
     if held:
         return_freed_memory()
     return Checkpoint(model, family, fresh, dropped)
+
+
+def _check_size(hollow: Transformer, weights: Weights, path: Path) -> None:
+    """Refuse a config that asks for more than the files have; of heads they may have none."""
+    heads = sum(p.numel() for p in hollow.heads.parameters())
+    wanted = sum(p.numel() for p in hollow.parameters())
+    found = sum(prod(weights.shape(name)) for name in weights)
+    if wanted - heads > found or heads > max(found, _LARGEST_HEAD):
+        raise CheckpointError(
+            "{path}: config.json asks for {wanted} numbers, and the files hold {found}; the config "
+            "and the weights are not of the same model.",
+            path=path,
+            wanted=wanted,
+            found=found,
+        )
 
 
 def base_heads(path: Path) -> tuple[str, ...]:

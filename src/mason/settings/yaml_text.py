@@ -109,7 +109,7 @@ class _Reader:
         plain: dict[str, object] = {}
         for key_node, value_node in node.value:
             key = self._plain(key_node, path)
-            name = f"{path}.{key}".lstrip(".")
+            name = f"{path}.{key}" if path else str(key)
             if str(key) in plain:
                 raise SettingsError(
                     "{file}, line {line}: {name} is given twice (first in line {first}); keep one.",

@@ -25,8 +25,10 @@ SMALL_BYTES = 64 << 20
 """Below this size a high compression ratio is no danger: empty-looking files are common."""
 
 _BLOCK = 1 << 20
-_DAMAGE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError)
-_DAMAGE += (ValueError, IndexError, KeyError, OverflowError, struct.error)  # numbers that lie
+_DAMAGE: tuple[type[Exception], ...] = (
+    *(tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError),
+    *(ValueError, IndexError, KeyError, OverflowError, struct.error),  # numbers that lie
+)
 
 
 class _Member(NamedTuple):

@@ -92,8 +92,9 @@ def _reading(path: Path) -> Iterator[None]:
 
 def _tried(tokenizer: Tokenizer) -> Tokenizer:
     """``tokenizer``, once it has read a little text: some faults show only then."""
-    encoding = tokenizer.encode(["a 你 \U0001f9ff"], ["b"])[0]
-    beyond = [id for id in encoding.ids if id >= tokenizer.num_tokens]
+    text = ["a 你 \U0001f9ff"]
+    tried = (*tokenizer.encode(text), *tokenizer.encode(text, ["b"]))
+    beyond = [id for encoding in tried for id in encoding.ids if id >= tokenizer.num_tokens]
     if beyond:
         raise TokenizerError(
             "The tokenizer puts the id {id} around every text, which none of its {count} tokens "

@@ -27,7 +27,7 @@ from jinja2.utils import Namespace
 
 MARKS = ("mason_begin", "mason_end")
 """Names of what stands around the model's own words; a render gives their values."""
-_MOST_CHARACTERS, _SECONDS, _SECONDS_A_TURN = 50_000_000, 1.0, 0.01
+_MOST_CHARACTERS, _SECONDS, _SECONDS_A_TURN = 50_000_000, 0.5, 0.02
 """All that one render may make, and how long its thread may compute."""
 _LARGEST, _MOST_BITS, _ENTRY = 10_000_000, 4096, 8
 """Characters of one value; bits of a number; what a number or an entry weighs, in characters."""

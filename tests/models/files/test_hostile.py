@@ -130,6 +130,10 @@ CASES: dict[str, tuple[d.Write, str]] = {
     "config key twice": (d.config(b'{"a": 1, "a": 2}'), "the key 'a' stands twice"),
     "config is too deep": (d.config(b'{"a":' + b"[" * 99 + b"]" * 99 + b"}"), "nests more than 64"),
     "config is too large": (d.config(b'{"a":"' + b"x" * 2**22 + b'"}'), "is more than the 4194304"),
+    "config with half a character": (
+        d.config(b'{"a": "\\ud800"}'),
+        "holds half of a surrogate pair",
+    ),
     "code by auto_map": (
         d.config({"auto_map": {"AutoModel": "modeling_evil.EvilModel"}}),
         "the key 'auto_map' asks for code",

@@ -60,7 +60,7 @@ def find_family(config: Mapping[str, Any], path: Path) -> Family:
         CheckpointError: The config names none, or one Mason does not know.
     """
     name = config.get("model_type")
-    if name in FAMILIES:
+    if isinstance(name, str) and name in FAMILIES:
         return FAMILIES[name]
     near = get_close_matches(str(name), FAMILIES, n=1)
     raise CheckpointError(

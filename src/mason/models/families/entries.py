@@ -9,6 +9,7 @@ from mason.layers.positions import SCALINGS
 from mason.models.families.keys import LIST, Config, Each, Key, Names
 from mason.models.families.paths import read
 
+_MOST_LABELS = 1_000_000
 KINDS = Each(Names({"full_attention": "full", "sliding_attention": "local"}))
 
 
@@ -147,6 +148,10 @@ class Labels:
         """Read the names; their inverse and their count follow from them."""
         names = config.get("id2label") or {}
         count = config.get("num_labels") or config.get("_num_labels") or _implied_labels(config)
+        if type(count) is not int or not 0 <= count <= _MOST_LABELS:
+            raise CheckpointError(
+                "config.json: num_labels is {value!r}, which is no number of classes.", value=count
+            )
         ordered = tuple(names[k] for k in sorted(names, key=int))
         if not ordered and count:
             ordered = tuple(f"LABEL_{i}" for i in range(count))

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import Any
 
-from mason.errors import CheckpointError
+from mason.errors import CheckpointError, MasonError
 from mason.models.families.entries import HARMLESS, OFF, HeadWidth, Labels, special_tokens
 from mason.models.families.keys import Config, Entry, Key
-from mason.models.families.paths import build
+from mason.models.families.paths import annotation, build, fits
 from mason.models.families.weights import Table, Verb, match, resolve
 from mason.models.spec import ModelSpec
 
@@ -87,7 +87,7 @@ class Family:
         for name in chosen:
             values |= {f"heads.{name}.{k}": v for k, v in self.heads[name].spec.items()}
         for entry in self._entries(chosen):
-            entry.take(config, values)
+            _take(entry, config, values)
         if any(self.heads[name].encoder_alone for name in chosen):
             values = {k: v for k, v in values.items() if not k.startswith("decoder.")}
         known = {name for entry in self._entries(self.heads) for name in entry.names}
@@ -124,8 +124,9 @@ class Family:
 
     def heads_of(self, config: Config) -> tuple[str, ...]:
         """The heads of a config's architecture; none where Mason does not know it."""
-        named = config.get("architectures") or [""]
-        return self.architectures.get(named[0], ())
+        named = config.get("architectures")
+        first = named[0] if isinstance(named, list) and named else None
+        return self.architectures.get(first, ()) if isinstance(first, str) else ()
 
     def prefix_for(self, spec: ModelSpec) -> str:
         """What stands before the base's tensor names in a checkpoint with these heads."""
@@ -225,3 +226,49 @@ class Family:
             family=self.name,
             near=f" ({near[0]}?)" if near else "",
         )
+
+
+_POSITIVE = frozenset(
+    """width depth num_heads num_kv_heads head_width vocab_size num_buckets max_distance window
+    dense_width max_positions""".split()
+)
+"""Ends of the paths where zero is no size."""
+_MOST_LAYERS = 1024
+
+
+def _take(entry: Entry, config: Config, values: dict[str, Any]) -> None:
+    """Let an entry read its keys, and hold what it read against what the fields can be.
+
+    Raises:
+        CheckpointError: A value is of another kind, or no size that a model could have.
+    """
+    before = dict(values)
+    try:
+        entry.take(config, values)
+    except MasonError:
+        raise
+    except Exception as error:  # of a kind that nobody would write
+        raise _unfit(entry, config) from error
+    for path, value in values.items():
+        if path in before and before[path] is value:
+            continue
+        if not fits(annotation(ModelSpec, path), value) or not _is_size(path, value):
+            raise _unfit(entry, config)
+
+
+def _is_size(path: str, value: Any) -> bool:
+    stack, _, leaf = path.partition(".")[0], *path.rpartition(".")[1:]
+    if not isinstance(value, int) or stack == "special":  # where some write -1 for none
+        return True
+    if leaf in _POSITIVE and value < 1:
+        return False
+    return 0 <= value <= _MOST_LAYERS if leaf == "depth" else value >= 0
+
+
+def _unfit(entry: Entry, config: Config) -> CheckpointError:
+    given = {name: config[name] for name in entry.names if name in config}
+    return CheckpointError(
+        "config.json: {given} is not what belongs there, or no size of a model; fetch the model "
+        "again.",
+        given=", ".join(f"{name} = {str(value)[:60]}" for name, value in given.items()),
+    )

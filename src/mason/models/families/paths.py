@@ -1,6 +1,7 @@
 """Nested specs by dotted path: ``decoder.attention.num_heads`` reads and builds them."""
 
 import dataclasses
+import math
 import types
 import typing
 from collections.abc import Mapping
@@ -9,6 +10,8 @@ from typing import Any
 
 Values = Mapping[str, Any]
 """Dotted path to value."""
+LARGEST = 2**24
+"""No size of a published model comes near it, and the product of two can be counted."""
 
 
 def read(spec: Any, path: str) -> Any:
@@ -29,6 +32,41 @@ def is_there(spec: Any, path: str) -> bool:
 def build(cls: type, values: Values) -> Any:
     """An instance of a nested frozen dataclass from dotted paths and values."""
     return _build(cls, _nest(values))
+
+
+def annotation(cls: type, path: str) -> Any:
+    """What a spec's field at a path is declared as."""
+    found: Any = cls
+    for name in path.split("."):
+        inner = _dataclass_in(found)
+        if inner is not None:
+            found = _field_types(inner)[name]
+        else:  # a mapping, from names to specs
+            found = typing.get_args(found)[1]
+    return found
+
+
+def fits(declared: Any, value: Any) -> bool:
+    """Whether a value that JSON can hold is what a field is declared as."""
+    origin, options = typing.get_origin(declared), typing.get_args(declared)
+    if _is_union(declared):
+        return any(fits(option, value) for option in options)
+    if origin is typing.Literal:
+        return any(value is option or value == option for option in options)
+    if origin is tuple:
+        return isinstance(value, tuple) and all(fits(options[0], item) for item in value)
+    if origin is Mapping:
+        return isinstance(value, Mapping) and all(fits(options[1], v) for v in value.values())
+    if declared is float:
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        return number and math.isfinite(value)
+    if declared is int:
+        return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= LARGEST
+    if declared is bool:
+        return isinstance(value, bool) or value in (0, 1)
+    if declared in (None, type(None)):
+        return value is None
+    return isinstance(value, declared)
 
 
 def _nest(values: Values) -> dict[str, Any]:

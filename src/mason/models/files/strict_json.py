@@ -38,7 +38,8 @@ def parse_json(text: bytes, file: object) -> dict[str, Any]:
 
     Raises:
         CheckpointError: not UTF-8, not JSON (NaN and Infinity are not), a key twice in one
-            object, nested deeper than `MAX_DEPTH`, or not an object at the top.
+            object, nested deeper than `MAX_DEPTH`, not an object at the top, or with a text that
+            is none.
     """
     try:
         value = json.loads(
@@ -60,7 +61,20 @@ def parse_json(text: bytes, file: object) -> dict[str, Any]:
         raise CheckpointError("{file} is not a JSON object; fetch the file again.", file=file)
     if depth_of(value) > MAX_DEPTH:
         raise _too_deep(file)
+    if b"\\u" in text and not _can_be_written(value):
+        raise CheckpointError(
+            "{file} holds half of a surrogate pair, which is no character; fetch the file again.",
+            file=file,
+        )
     return value
+
+
+def _can_be_written(value: object) -> bool:
+    try:
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 class RepeatedKeyError(ValueError):
