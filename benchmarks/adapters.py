@@ -290,8 +290,9 @@ def _begin(place: Path, steps: int, batch: int, longest: int) -> Job:
     """The model in transformers' format, and the adapter both sides begin with."""
     from mason.layers import AdapterSpec
     from mason.models.adapters import attach, chosen_places, places_of
-    from mason.models.checkpoints import load_model, save_model
+    from mason.models.checkpoints import load_model
     from mason.models.peft_writing import write_adapter
+    from mason.models.saving import save_model
     from mason.sources import find_model
 
     found, (base, adapter) = load_model(find_model(MODEL)), (place / "base", place / "adapter")

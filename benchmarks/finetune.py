@@ -202,7 +202,8 @@ def gradients(job: Job) -> float:
     """Largest distance of a tensor's gradient to the reference's, by the reference's largest."""
     from transformers import AutoModelForSequenceClassification
 
-    from mason.models.checkpoints import export_tensors, load_model
+    from mason.models.checkpoints import load_model
+    from mason.models.saving import export_tensors
     from mason.tasks.classification import ClassificationObjective, Examples
 
     tokens, targets = job.tokens[: job.batch], job.targets[: job.batch]

@@ -34,9 +34,10 @@ from benchmarks.report import Goal, Row, publish
 from mason.catalog import find
 from mason.generation import Sampling, generate
 from mason.layers import hold_in_int4, hold_in_int8
-from mason.models.checkpoints import load_model, save_model
+from mason.models.checkpoints import load_model
 from mason.models.eight_bits import hold_in_eight_bits
 from mason.models.packed import Packed
+from mason.models.saving import save_model
 from mason.models.transformer import Transformer
 from mason.sources import find_model
 from mason.text.loading import load_tokenizer

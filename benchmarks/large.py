@@ -25,9 +25,10 @@ from typing import Any
 import torch
 
 from benchmarks.report import Goal, Row, collect, publish
-from mason.models.checkpoints import export_tensors, spec_of
+from mason.models.checkpoints import spec_of
 from mason.models.families import find_family
 from mason.models.files import write_file, write_json
+from mason.models.saving import export_tensors
 from mason.models.transformer import Transformer
 from mason.text import Tokenizer
 from mason.text.trainers import train_tokenizer

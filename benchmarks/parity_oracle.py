@@ -14,8 +14,9 @@ from torch import Tensor
 
 from benchmarks.parity_cases import Case
 from mason.generation import Decoding
-from mason.models.checkpoints import Checkpoint, load_model, save_model
+from mason.models.checkpoints import Checkpoint, load_model
 from mason.models.packed import Packed
+from mason.models.saving import save_model
 
 transformers.logging.set_verbosity_error()
 transformers.logging.disable_progress_bar()

@@ -18,7 +18,8 @@ from mason.catalog import find
 from mason.data.corpora.documents import documents
 from mason.data.corpora.store import TokenStore, write_store
 from mason.evaluation.language import held_scores, unigram_loss
-from mason.models.checkpoints import load_model, save_model
+from mason.models.checkpoints import load_model
+from mason.models.saving import save_model
 from mason.models.transformer import Transformer
 from mason.tasks.pretraining import MaskedLanguage, Texts
 from mason.text import InputContract, Tokenizer, load_tokenizer, save_contract

@@ -154,7 +154,8 @@ Opened = Callable[[argparse.Namespace], AbstractContextManager[Sides]]
 @contextmanager
 def beside_transformers(options: argparse.Namespace) -> Iterator[Sides]:
     """Ours, and ``transformers serve``."""
-    from mason.models.checkpoints import load_model, save_model
+    from mason.models.checkpoints import load_model
+    from mason.models.saving import save_model
     from mason.sources import find_model
     from mason.text.loading import load_tokenizer
 

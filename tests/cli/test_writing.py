@@ -10,8 +10,9 @@ import torch
 
 import mason as toolkit
 from mason.cli.main import run as mason
-from mason.models.checkpoints import save_model, spec_of
+from mason.models.checkpoints import spec_of
 from mason.models.families import FAMILIES
+from mason.models.saving import save_model
 from mason.models.transformer import Transformer
 from mason.sources import find_model
 from mason.text.loading import load_tokenizer

@@ -9,10 +9,11 @@ from safetensors.torch import load_file, save_file
 from mason.compression.rounding import hold_in_int4_by, rounded_by
 from mason.errors import CheckpointError
 from mason.layers import Grid, Int4Linear, hold_in_int4
-from mason.models.checkpoints import load_model, save_model
+from mason.models.checkpoints import load_model
 from mason.models.eight_bits import refuse_rounded
 from mason.models.families import find_family
 from mason.models.packed import Packed
+from mason.models.saving import save_model
 from mason.models.transformer import Transformer
 
 CONFIG = {

@@ -19,9 +19,10 @@ from mason.compression import (
 from mason.errors import CheckpointError
 from mason.layers import RelativeSpec
 from mason.models import Packed, Transformer
-from mason.models.checkpoints import load_model, save_model, spec_of
+from mason.models.checkpoints import load_model, spec_of
 from mason.models.eight_bits import hold_in_eight_bits
 from mason.models.families import find_family
+from mason.models.saving import save_model
 from mason.models.shapes import shape
 from mason.tasks.classification import ClassificationObjective, Examples
 

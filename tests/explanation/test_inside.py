@@ -15,8 +15,9 @@ from mason.explanation.attention import Looks, habit, look
 from mason.explanation.lens import layer_logits, lens
 from mason.explanation.methods import find_method
 from mason.explanation.numbers import ClassOdds
-from mason.models.checkpoints import export_tensors, load_model
+from mason.models.checkpoints import load_model
 from mason.models.packed import Packed
+from mason.models.saving import export_tensors
 from mason.models.transformer import Transformer
 from mason.sources import find_model
 

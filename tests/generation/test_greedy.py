@@ -12,8 +12,9 @@ from mason.errors import DataError, SettingsError
 from mason.generation import Sampling, engine, generate
 from mason.generation import beams as beam_search
 from mason.generation.decoding import held_bytes
-from mason.models.checkpoints import load_model, save_model
+from mason.models.checkpoints import load_model
 from mason.models.packed import Packed
+from mason.models.saving import save_model
 from mason.models.transformer import Transformer
 from mason.sources import find_model
 from mason.text.loading import load_tokenizer

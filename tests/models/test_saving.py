@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from mason.errors import CheckpointError
-from mason.models.checkpoints import load_model, save_model, spec_of
+from mason.models.checkpoints import load_model, spec_of
 from mason.models.families import FAMILIES
+from mason.models.saving import save_model
 from mason.models.spec import ModelSpec
 from mason.models.transformer import Transformer
 

@@ -8,9 +8,10 @@ from transformers import AutoModelForMaskedLM
 
 from benchmarks.parity_cases import CASES, OWN
 from benchmarks.parity_oracle import LIMITS, Pair
-from mason.models.checkpoints import load_model, save_model
+from mason.models.checkpoints import load_model
 from mason.models.families import FAMILIES
 from mason.models.packed import Packed
+from mason.models.saving import save_model
 from mason.models.shapes import family_of, shape
 from mason.models.transformer import Transformer
 

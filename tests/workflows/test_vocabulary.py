@@ -10,8 +10,9 @@ import torch
 from mason.cli.main import run
 from mason.errors import DataError
 from mason.models import Packed
-from mason.models.checkpoints import load_model, save_model
+from mason.models.checkpoints import load_model
 from mason.models.files import verify_manifest
+from mason.models.saving import save_model
 from mason.models.shapes import family_of, shape
 from mason.models.transformer import Transformer
 from mason.sources import find_model

@@ -13,8 +13,9 @@ from mason.errors import SettingsError
 from mason.export.proof import Artefact, Tolerance
 from mason.export.subject import Subject, generated
 from mason.models.adapters import adapter_names
-from mason.models.checkpoints import export_tensors, load_model
+from mason.models.checkpoints import load_model
 from mason.models.families import FAMILIES, to_gguf
+from mason.models.saving import export_tensors
 from mason.text import load_tokenizer
 from mason.text.gguf_vocabulary import to_gguf as vocabulary_to_gguf
 

@@ -1,8 +1,8 @@
-"""Models from Hugging Face folders and back: every key and every tensor is accounted for."""
+"""Models from Hugging Face folders: every key and every tensor is accounted for."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, is_dataclass, replace
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from fnmatch import fnmatch
 from itertools import groupby
@@ -14,22 +14,19 @@ import torch
 from torch import Tensor, nn
 
 from mason.errors import CheckpointError
-from mason.layers import FusedLinear, without_values
-from mason.models.eight_bits import hold_in_eight_bits, in_eight_bits, widened
+from mason.layers import without_values
+from mason.models.eight_bits import hold_in_eight_bits
 from mason.models.families import Family, find_family, from_gguf, from_tensorflow
-from mason.models.families.paths import read
 from mason.models.families.weights import Verb
-from mason.models.few_bits import held_in_few_bits, read_held, write_held
+from mason.models.few_bits import read_held
 from mason.models.files import (
     Weights,
     open_weights,
     read_config,
-    write_json,
-    write_rounded,
-    write_weights,
 )
 from mason.models.files.folders import HELD
 from mason.models.holding import Held, holder
+from mason.models.saving import widths_of
 from mason.models.spec import ModelSpec
 from mason.models.transformer import Transformer
 from mason.runtime import return_freed_memory
@@ -95,8 +92,7 @@ def load_model(
         hollow = Transformer(spec).eval()
     if weights is None or not values:
         return Checkpoint(hollow, family, (), ())
-    file = next((path / name for name in HELD if path.is_dir() and (path / name).is_file()), None)
-    if file is not None:
+    if (file := _held_file(path)) is not None:
         with without_values():
             model = Transformer(spec)
         return Checkpoint(read_held(model, file), family, (), ())
@@ -111,6 +107,11 @@ def load_model(
     if held:
         return_freed_memory()
     return Checkpoint(model, family, fresh, dropped)
+
+
+def _held_file(folder: Path) -> Path | None:
+    """The file of a model in few bits."""
+    return next((folder / name for name in HELD if (folder / name).is_file()), None)
 
 
 def _check_size(hollow: Transformer, weights: Weights, path: Path) -> None:
@@ -137,104 +138,6 @@ def base_heads(path: Path) -> tuple[str, ...]:
     weights = open_weights(path)
     config = from_gguf(weights, path)[0] if weights.metadata else read_config(path)
     return next(iter(find_family(config, path).architectures.values()))
-
-
-def save_model(
-    model: Transformer, family: Family, folder: Path, *, problem: str | None = None
-) -> None:
-    """Write ``config.json`` and the weights into an existing folder, as transformers does.
-
-    Those of a model in 8 or 4 bits go to a file that Mason alone reads.
-
-    Args:
-        model: What is written.
-        family: In whose format.
-        folder: Where.
-        problem: The ``problem_type`` by which transformers chooses a loss; None: it looks at
-            the labels.
-
-    Raises:
-        CheckpointError: The family's format cannot say what this model is.
-    """
-    rounded = held_in_few_bits(model) or in_eight_bits(model)
-    if not rounded:
-        _check_heads(model.spec, family)
-    config = family.write_config(model.spec)
-    _check_config(config, family, model.spec)
-    config |= {} if problem is None else {"problem_type": problem}
-    config["dtype"] = str(next(model.parameters()).dtype).removeprefix("torch.")
-    write_json(folder / "config.json", config)
-    if held_in_few_bits(model):
-        write_held(model, folder)
-    elif in_eight_bits(model):
-        write_rounded(folder, export_tensors(widened(model), family))
-    else:
-        write_weights(folder, export_tensors(model, family))
-
-
-def _check_heads(spec: ModelSpec, family: Family) -> None:
-    """Refuse files that other tools would read as another model."""
-    attention = spec.input_stack.attention
-    width = attention.num_heads * attention.head_width_in(spec.width)
-    if width != spec.width and not family.tells_head_width:
-        raise CheckpointError(
-            "Heads were taken out of this model, and config.json of the family {family} has no "
-            "place for the width of those that are left; hold the model in 8 or 4 bits, or put "
-            "heads of zeros in their place with mason.compression.with_blank_heads.",
-            family=family.name,
-        )
-
-
-def _check_config(config: dict[str, Any], family: Family, spec: ModelSpec) -> None:
-    """Refuse a config that would be read as another model than the one it is written for."""
-    again = family.read_config(config, spec.heads)
-    for path, ours, told in _differences(spec, again):
-        raise CheckpointError(
-            "This model has {path} = {ours}, but config.json of the family {family} can only say "
-            "{told}; save its weights with safetensors, not as a Hugging Face folder.",
-            path=path,
-            ours=ours,
-            family=family.name,
-            told=told,
-        )
-
-
-def _differences(ours: Any, theirs: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Where two specs differ: dotted path and both values."""
-    if ours == theirs:
-        return
-    nested = isinstance(ours, Mapping) or is_dataclass(ours)
-    if not nested or type(ours) is not type(theirs):
-        yield path, ours, theirs
-        return
-    for name in ours if isinstance(ours, Mapping) else ours.__dataclass_fields__:
-        mine, other = read(ours, name), read(theirs, name)
-        yield from _differences(mine, other, f"{path}.{name}" if path else name)
-
-
-def export_tensors(model: Transformer, family: Family) -> dict[str, Tensor]:
-    """The model's parameters under the family's names."""
-    prefix = family.prefix_for(model.spec)
-    tensors: dict[str, Tensor] = {}
-    for name, parameter in model.named_parameters():
-        widths = widths_of(model, name)
-        verb = family.verb(name, prefix, len(widths), shared=model.spec.share_embeddings)
-        if verb is None:
-            raise CheckpointError(
-                "{name} has no place in the format of the family {family}; a model with own "
-                "blocks is saved with torch or safetensors, not as a Hugging Face folder.",
-                name=name,
-                family=family.name,
-            )
-        parts = verb.cut(parameter.detach(), widths)
-        tensors.update((n, part.contiguous()) for n, part in zip(verb.names, parts, strict=True))
-    return tensors
-
-
-def widths_of(model: Transformer, name: str) -> list[int]:
-    """Rows of each part of a parameter's module; one number where it is not fused."""
-    module = model.get_submodule(name.rpartition(".")[0])
-    return list(module.parts.values()) if isinstance(module, FusedLinear) else [0]
 
 
 class _Filling:

@@ -9,11 +9,12 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from mason.errors import SettingsError
-from mason.models.checkpoints import load_model, save_model
+from mason.models.checkpoints import load_model
 from mason.models.families import Family
 from mason.models.files import writing_folder
 from mason.models.heads import Head
 from mason.models.packed import Packed
+from mason.models.saving import save_model
 from mason.models.transformer import Transformer
 
 HEAD = "classification"

@@ -13,7 +13,6 @@ from mason.language import say
 from mason.layers import AdapterSpec
 from mason.layers.adapters import Adapter, Bottleneck, Dora, Ia3, Lora
 from mason.models.adapters import Place, adapted_maps, adapter_names, attach, detach, places_of
-from mason.models.checkpoints import widths_of
 from mason.models.families import Family
 from mason.models.files import open_weights, read_json
 from mason.models.fronts import (
@@ -24,6 +23,7 @@ from mason.models.fronts import (
     attach_front,
     fill_front,
 )
+from mason.models.saving import widths_of
 from mason.models.transformer import Transformer
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"

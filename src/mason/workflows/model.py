@@ -16,11 +16,11 @@ from mason.models.adapters import (
     adapter_names,
     check_adapter,
 )
-from mason.models.checkpoints import save_model
 from mason.models.families import Family
 from mason.models.files import write_json
 from mason.models.peft import add_adapter
 from mason.models.peft_writing import write_adapter
+from mason.models.saving import save_model
 from mason.models.transformer import Transformer
 from mason.sources import base_name, find_model
 from mason.text import InputContract, Tokenizer, save_contract

@@ -17,9 +17,10 @@ from mason.errors import RunError, RunStopped, SettingsError
 from mason.evaluation.language import held_scores
 from mason.evaluation.samples import samples
 from mason.language import say
-from mason.models.checkpoints import load_model, save_model
+from mason.models.checkpoints import load_model
 from mason.models.families import Family
 from mason.models.files import write_json, writing_folder
+from mason.models.saving import save_model
 from mason.models.shapes import family_of, shape
 from mason.models.transformer import Transformer, num_parameters, set_dropout, set_recompute
 from mason.reports import write_report

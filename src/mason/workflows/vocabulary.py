@@ -10,8 +10,9 @@ from torch import Tensor
 
 from mason.errors import DataError, TokenizerError
 from mason.language import say
-from mason.models.checkpoints import Checkpoint, load_model, save_model
+from mason.models.checkpoints import Checkpoint, load_model
 from mason.models.files import writing_folder
+from mason.models.saving import save_model
 from mason.models.transformer import Transformer, num_parameters
 from mason.models.vocabulary import special_ids, with_vocabulary
 from mason.reports.numbers import count, size
