@@ -6,6 +6,7 @@ import sys
 NAMES = (
     "parity",
     "faulty_inputs",
+    "hostile_files",
     "fuzz",
     "classification",
     "forecast",
@@ -26,6 +27,7 @@ NAMES = (
     "evaluation",
     "adapters",
     "compression",
+    "rounding",
     "recovery",
     "large",
     "serving",

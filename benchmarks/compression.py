@@ -4,7 +4,7 @@ Three parts, each left out by its flag set to 0: ``--search`` (minutes of ``maso
 ``--draws`` random searches of as many learned shapes), ``--folds`` (the combination that was
 found, made anew on each fold; rows of all test parts pooled), ``--texts`` (the uncompressed model
 in 8 bits beside ONNX Runtime and OpenVINO, texts alone and in batches sorted by length, runs
-interleaved).
+interleaved; OpenVINO comes with the extra ``peers``).
 """
 
 import argparse

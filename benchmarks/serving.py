@@ -3,10 +3,11 @@
 Chats of 30 to 100 tokens ask for 16 to 56 new ones, at temperature 0, from processes of their own.
 A number of tokens a second is what the servers' ``usage`` says, over the seconds of the wall until
 the last answer: leave the machine alone meanwhile. One by one is the same server with one client;
-every so many requests of the whole are asked so. The peer reads the folder that we write, in the
-same precision; both servers are up and take rounds of the same requests in turn. In fp32 answers
-together are the answers alone, and the peer's, but for near ties. ``--llama PROGRAM``: llama.cpp's
-own server is the peer, on a GGUF file that we write and that ours reads too.
+every so many requests of the whole are asked so. The peer (extra ``peers``) reads the folder that
+we write, in the same precision; both servers are up and take rounds of the same requests in turn.
+In fp32 answers together are the answers alone, and the peer's, but for near ties.
+``--llama PROGRAM``: llama.cpp's own server is the peer, on a GGUF file that we write and that ours
+reads too.
 
 ``--hostile``: requests that schemathesis makes of our ``/openapi.json``, right ones and wrong ones,
 fields of our own choice and plain noise, while so many sockets send a byte a second and are cut

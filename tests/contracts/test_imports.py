@@ -49,6 +49,10 @@ print("imported:", *sorted({name.partition(".")[0] for name in sys.modules}))
 """
 
 
+BESIDE = ("dev", "peers")
+"""Extras of those who test and measure Mason."""
+
+
 def _needed(name: str, extras: frozenset[str] = frozenset()) -> set[str]:
     """Normalised names of a distribution and of all that it requires, however deep."""
     seen: set[tuple[str, frozenset[str]]] = set()
@@ -88,7 +92,7 @@ def _project() -> dict[str, Any]:
 def _optional() -> set[str]:
     """Modules of the extras a user may install; imported only where they are asked for."""
     extras = _project()["optional-dependencies"]
-    lines = chain.from_iterable(wanted for name, wanted in extras.items() if name != "dev")
+    lines = chain.from_iterable(wanted for name, wanted in extras.items() if name not in BESIDE)
     return {Requirement(line).name.replace("-", "_") for line in lines}
 
 
