@@ -63,9 +63,8 @@ class _Rounder:
             return
         assert isinstance(module, nn.Linear), "asked for by layer_maps"
         rows = inputs[0].reshape(-1, module.in_features).float()
-        parts = getattr(module, "parts", None)
         codes, grid = rounded_by(module.weight, rows.T @ rows)
-        self.held[self.name] = Int4Linear(codes, grid, module.bias, parts)
+        self.held[self.name] = Int4Linear.of_codes(codes, grid, module)
         module.weight.copy_(grid.values(codes))
 
 

@@ -5,6 +5,7 @@ what it is. The kernel counts on even steps; the codes of NF4 (``int4``), which 
 a table for each weight and serve learning, where many rows share the widening.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -111,8 +112,9 @@ class Int4Linear(Parts, nn.Module):
     """Stands for a linear map with its weight in 4 bits; it does not learn, others may.
 
     Args:
-        codes: Whole numbers up to 15 [O, I].
-        grid: What they are worth.
+        shape: Outputs and inputs.
+        packed: Whole numbers up to 15, eight in one, as ``of_codes`` lays them.
+        grid: What they are worth, laid in the same blocks.
         bias: [O] or None.
         parts: Names of slices, where the map it stands for has any.
     """
@@ -123,38 +125,44 @@ class Int4Linear(Parts, nn.Module):
 
     def __init__(
         self,
-        codes: UInt8[Tensor, "O I"],
-        grid: Grid,
+        shape: Sequence[int],
+        packed: Tensor,
+        grid: Tensor,
         bias: Tensor | None = None,
         parts: dict[str, int] | None = None,
     ) -> None:
         super().__init__()
-        self.out_features, self.in_features = codes.shape
+        self.out_features, self.in_features = shape
         self.parts = dict(parts or {})
-        self.register_buffer("packed", _packed(codes))
-        self.register_buffer("grid", torch.stack([_laid(grid.steps), _laid(grid.lows)], 2))
+        self.register_buffer("packed", packed)
+        self.register_buffer("grid", grid)
         self.register_buffer("bias", None if bias is None else bias.detach())
 
     @classmethod
+    def of_codes(cls, codes: UInt8[Tensor, "O I"], grid: Grid, like: nn.Linear) -> "Int4Linear":
+        """Stand for a linear map with codes that were found for it."""
+        parts = like.parts if isinstance(like, Parts) else None
+        return cls(codes.shape, _packed(codes), _laid_grid(grid), like.bias, parts)
+
+    @classmethod
     def of(cls, linear: nn.Linear) -> "Int4Linear":
-        """Stand for a linear map, each number rounded to the nearest of its grid."""
-        pieces = linear.weight.detach().split(max(1, _TOGETHER // linear.in_features))
-        grids = [Grid.of(piece) for piece in pieces]
-        codes = [grid.codes(piece) for grid, piece in zip(grids, pieces, strict=True)]
-        steps, lows = (
-            torch.cat(each) for each in zip(*((g.steps, g.lows) for g in grids), strict=True)
-        )
+        """Stand for a linear map, each number rounded to the nearest of its grid.
+
+        A piece at a time goes all the way, so that beside the weight there is only what it becomes.
+        """
+        weight = linear.weight.detach()
+        rows = max(1, _TOGETHER // (BLOCK * linear.in_features)) * BLOCK
+        packed, grids = zip(*map(_rounded, weight.split(rows)), strict=True)
         parts = linear.parts if isinstance(linear, Parts) else None
-        return cls(torch.cat(codes), Grid(steps, lows), linear.bias, parts)
+        return cls(weight.shape, torch.cat(packed), torch.cat(grids), linear.bias, parts)
 
     @classmethod
     def of_shape(cls, linear: nn.Linear) -> "Int4Linear":
         """Stand for a linear map with what is still to come."""
         outputs, inputs = linear.weight.shape
         nothing = torch.zeros(outputs, -(-inputs // GROUP))
-        parts = linear.parts if isinstance(linear, Parts) else None
         codes = torch.zeros(outputs, inputs, dtype=torch.uint8)
-        return cls(codes, Grid(nothing, nothing), linear.bias, parts)
+        return cls.of_codes(codes, Grid(nothing, nothing), linear)
 
     def forward(self, x: Float[Tensor, "*b I"]) -> Float[Tensor, "*b O"]:
         """Rows [..., I] to rows [..., O]; many rows multiply widened weights."""
@@ -196,6 +204,15 @@ def layer_maps(model: nn.Module) -> list[tuple[str, nn.Linear]]:
         for name, module in model.named_modules()
         if ".layers." in name and isinstance(module, nn.Linear)
     ]
+
+
+def _rounded(weight: Float[Tensor, "O I"]) -> tuple[Tensor, Tensor]:
+    grid = Grid.of(weight)
+    return _packed(grid.codes(weight)), _laid_grid(grid)
+
+
+def _laid_grid(grid: Grid) -> Tensor:
+    return torch.stack([_laid(grid.steps), _laid(grid.lows)], 2)
 
 
 def _packed(codes: UInt8[Tensor, "O I"]) -> Tensor:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from mason.errors import CheckpointError
-from mason.layers import without_values
+from mason.layers import StackSpec, without_values
 from mason.models.eight_bits import hold_in_eight_bits
 from mason.models.families import Family, find_family, from_gguf, from_tensorflow
 from mason.models.families.weights import Verb
@@ -30,9 +30,6 @@ from mason.models.saving import widths_of
 from mason.models.spec import ModelSpec
 from mason.models.transformer import Transformer
 from mason.runtime import return_freed_memory
-
-_LARGEST_HEAD = 1 << 26
-"""Numbers that a new head may have, where it is more than the files hold."""
 
 
 @dataclass(frozen=True)
@@ -88,15 +85,14 @@ def load_model(
     renamed = labels is not None and tuple(labels) != spec.labels
     if labels is not None:
         spec = replace(spec, labels=tuple(labels))
-    with torch.device("meta"):
-        hollow = Transformer(spec).eval()
     if weights is None or not values:
-        return Checkpoint(hollow, family, (), ())
+        with torch.device("meta"):
+            return Checkpoint(Transformer(spec).eval(), family, (), ())
     if (file := _held_file(path)) is not None:
         with without_values():
             model = Transformer(spec)
         return Checkpoint(read_held(model, file), family, (), ())
-    _check_size(hollow, weights, path)
+    _check_size(spec, weights, path)
     held = None if weights.rounded else held
     with without_values() if held else nullcontext():
         model = Transformer(spec).eval()
@@ -114,12 +110,13 @@ def _held_file(folder: Path) -> Path | None:
     return next((folder / name for name in HELD if (folder / name).is_file()), None)
 
 
-def _check_size(hollow: Transformer, weights: Weights, path: Path) -> None:
-    """Refuse a config that asks for more than the files have; of heads they may have none."""
-    heads = sum(p.numel() for p in hollow.heads.parameters())
-    wanted = sum(p.numel() for p in hollow.parameters())
+def _check_size(spec: ModelSpec, weights: Weights, path: Path) -> None:
+    """Refuse a config that asks for more than the files have, before there is room for it."""
+    stacks = [stack for stack in (spec.encoder, spec.decoder) if stack is not None]
+    wanted = max(_num_tables(spec, stack) for stack in stacks)  # which two stacks may share
+    wanted += sum(_num_mapped(spec, stack) for stack in stacks)
     found = sum(prod(weights.shape(name)) for name in weights)
-    if wanted - heads > found or heads > max(found, _LARGEST_HEAD):
+    if wanted > found:
         raise CheckpointError(
             "{path}: config.json asks for {wanted} numbers, and the files hold {found}; the config "
             "and the weights are not of the same model.",
@@ -127,6 +124,21 @@ def _check_size(hollow: Transformer, weights: Weights, path: Path) -> None:
             wanted=wanted,
             found=found,
         )
+
+
+def _num_tables(spec: ModelSpec, stack: StackSpec) -> int:
+    table = stack.embedding
+    rows = table.vocab_size + (table.num_positions if table.positions == "learned" else 0)
+    return rows * (table.width or spec.width)
+
+
+def _num_mapped(spec: ModelSpec, stack: StackSpec) -> int:
+    """Weights of the linear maps: all but a thousandth of a layer."""
+    attention, inner = stack.attention, stack.feed_forward
+    shared = attention.num_kv_heads or attention.num_heads
+    heads = 2 * (attention.num_heads + shared) * attention.head_width_in(spec.width)
+    maps = heads * (2 if stack.cross else 1) + (3 if inner.gated else 2) * inner.width
+    return (1 if stack.shared else stack.depth) * maps * spec.width
 
 
 def base_heads(path: Path) -> tuple[str, ...]:

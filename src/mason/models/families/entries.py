@@ -9,7 +9,7 @@ from mason.layers.positions import SCALINGS
 from mason.models.families.keys import LIST, Config, Each, Key, Names
 from mason.models.families.paths import read
 
-_MOST_LABELS = 1_000_000
+_MOST_LABELS = 100_000
 KINDS = Each(Names({"full_attention": "full", "sliding_attention": "local"}))
 
 
