@@ -58,6 +58,8 @@ PLAIN = (
     "{{ m|map(attribute='role')|join(', ') }}{{ m|selectattr('n', 'gt', 1)|list|length }}",
     "{{ m|map('tojson')|join('|') }}{{ m|groupby('role')|list }}{{ [3, 1]|sort|first }}",
     "{{ 'a-b-c'.split('-')|reverse|list }}{{ ', '.join(['a', 'b']) }}{{ 'x\ty'.expandtabs(4) }}",
+    "{{ 'a\nb'.splitlines(true) }}{{ 'a b c'.rsplit(' ', 1) }}{{ 'a b c'.split(maxsplit=1) }}"
+    "{{ range(3)|join('-') }}{{ ('a', 'b')|join }}{{ t|join }}",
     "{{ 'a\nb'|indent(2) }}{{ 'abc'|replace('b', '--')|upper|trim }}{{ 'abc'.replace('b', '') }}",
     "{{ 'abc'|replace(new='--', old='b') }}{{ '%(a)s'|format(a=1) }}{{ [1, 2]|join(d='.') }}",
     "{% set n = namespace(x=[], y=0) %}{% for i in m %}{% set n.x = n.x + [i.role] %}"

@@ -27,6 +27,7 @@ _MARKS = dict(zip(MARKS, "\ufdd0\ufdd1", strict=True))
 """What stands around the model's own words where it is asked for; no text holds these."""
 _LONGEST, _MOST_CHARACTERS = 200_000, 10_000_000
 """Of a template, and of what it writes."""
+_MOST_REASON = 300
 
 
 def chat_text(
@@ -65,8 +66,15 @@ def chat_text(
         raise DataError(
             "The model's chat template cannot write this conversation ({reason}); look at the "
             "roles and their order.",
-            reason=" ".join(str(error).split()),
+            reason=_reason(error),
         ) from None
+
+
+def _reason(error: Exception) -> str:
+    try:
+        return " ".join(str(error)[:_MOST_REASON].split())
+    except Exception:  # it is made of what the template gave
+        return type(error).__name__
 
 
 def marked_spans(

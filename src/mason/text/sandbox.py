@@ -7,6 +7,7 @@ is made, and everything it repeats looks at the clock.
 
 import json
 import re
+import string
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -71,16 +72,18 @@ class _Budget:
             parts: Iterable[Any] = chain(
                 value, value.values() if isinstance(value, Mapping) else ()
             )
-            self._known[id(value)] = value, _ENTRY + sum(map(self._inner, parts))
+            self._known[id(value)] = value, _ENTRY + sum(map(self.weight, parts))
         found = self._known[id(value)][1]
         if found > _LARGEST:
             raise EndlessError
         return found
 
-    def _inner(self, value: Any) -> int:
-        if isinstance(value, Namespace):
-            raise SecurityError("a namespace has no place in a list")
-        return self.weight(value)
+
+class _Space(Namespace):
+    """What a template keeps; spaces within spaces, written out, would have no end."""
+
+    def __repr__(self) -> str:
+        raise SecurityError("a namespace is no text")
 
 
 _budget: ContextVar[_Budget] = ContextVar("budget")
@@ -110,8 +113,6 @@ def _num_entries(value: Any) -> int:
 
 def _written(value: Any) -> Any:
     """A value that is to be text."""
-    if isinstance(value, Namespace):
-        raise SecurityError("a namespace is no text")
     _spend(_weight(value))
     return value
 
@@ -136,7 +137,7 @@ def _filter(name: str, inner: Callable[..., Any]) -> Callable[..., Any]:
     @pass_context
     @wraps(inner)
     def outer(context: Context, value: Any, *args: Any, **options: Any) -> Any:
-        if name in _LISTING and isinstance(value, Iterator):
+        if name in _LISTING and not isinstance(value, str) and isinstance(value, Iterable):
             value = list(value)
         if name in _GROWING:
             _spend(_weight(value) * (1 + sum(map(_factor, (*args, *options.values())))))
@@ -168,6 +169,11 @@ def _size_replaced(owner: str, old: Any = "", new: Any = "", *_: Any, **__: Any)
 
 def _size_joined(parts: list[Any] | str, d: Any = "", *_: Any, **__: Any) -> int:
     return _weight(parts) + len(str(d)) * len(parts)
+
+
+def _size_split(owner: str, sep: str | None = None, *_: Any, **__: Any) -> int:
+    """A piece is an object of its own, however short."""
+    return len(owner) + 64 * sum(map(owner.count, string.whitespace if sep is None else [sep]))
 
 
 def _size_expanded(owner: str, tabsize: int = 8) -> int:
@@ -221,6 +227,8 @@ _SIZES: dict[str, Callable[..., int]] = {
 }
 """Filters whose result may be larger than all they are given, and how large."""
 _METHODS: dict[str, Callable[..., int]] = {
+    **dict.fromkeys(("split", "rsplit"), _size_split),
+    "splitlines": lambda owner, *_, **__: _size_split(owner),
     "replace": _size_replaced,
     "join": lambda between, parts: _size_joined(parts, between),
     "expandtabs": _size_expanded,
@@ -304,6 +312,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
             if name not in _UNUSED
         }
         del self.globals["lipsum"]
+        self.globals["namespace"] = _Space
         self.globals["raise_exception"] = _refuse
         self.globals["strftime_now"] = lambda format: datetime.now().strftime(format)
 
