@@ -133,7 +133,7 @@ def _num_tables(spec: ModelSpec, stack: StackSpec) -> int:
 
 
 def _num_mapped(spec: ModelSpec, stack: StackSpec) -> int:
-    """Weights of the linear maps: all but a thousandth of a layer."""
+    """Weights of the linear maps; biases and norms are few beside them."""
     attention, inner = stack.attention, stack.feed_forward
     shared = attention.num_kv_heads or attention.num_heads
     heads = 2 * (attention.num_heads + shared) * attention.head_width_in(spec.width)

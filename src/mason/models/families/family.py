@@ -257,8 +257,8 @@ def _take(entry: Entry, config: Config, values: dict[str, Any]) -> None:
 
 
 def _is_size(path: str, value: Any) -> bool:
-    stack, _, leaf = path.partition(".")[0], *path.rpartition(".")[1:]
-    if not isinstance(value, int) or stack == "special":  # where some write -1 for none
+    leaf = path.rpartition(".")[2]
+    if not isinstance(value, int) or path.startswith("special."):  # where some write -1 for none
         return True
     if leaf in _POSITIVE and value < 1:
         return False
